@@ -1,0 +1,3 @@
+//! The server's parts, for the `visavis` binary and its tests.
+
+pub mod signal;

@@ -1,0 +1,3 @@
+//! Signalling: who is here, who calls whom, and what the two say to each other until they talk directly.
+
+pub mod protocol;
