@@ -7,8 +7,10 @@ use crate::address::RawAddr;
 use crate::checked;
 
 /// How a socket is opened.
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Copy, Debug)]
 pub struct Options {
+    /// Runs of equal-sized datagrams from one sender arrive as one message where the kernel can (`UDP_GRO`).
+    pub runs: bool,
     /// Several sockets may share the address (`SO_REUSEPORT`); the kernel spreads senders over them by hash, so
     /// that one sender always meets the same socket.
     pub reuse_port: bool,
@@ -19,9 +21,16 @@ pub struct Options {
     pub send_buffer: Option<u32>,
 }
 
+impl Default for Options {
+    /// Runs, an address of its own, buffers as the system has them.
+    fn default() -> Self {
+        Self { runs: true, reuse_port: false, receive_buffer: None, send_buffer: None }
+    }
+}
+
 /// A UDP socket, bound and never blocking.
 ///
-/// Runs of equal-sized datagrams arrive as one message where the kernel offers `UDP_GRO`. A socket bound to a
+/// A socket bound to a
 /// wildcard address asks for `IP_PKTINFO`, so that an answer leaves from the address that was asked.
 #[derive(Debug)]
 pub struct Socket {
@@ -65,8 +74,10 @@ impl Socket {
                 set(libc::SOL_SOCKET, name, libc::c_int::try_from(bytes).unwrap_or(libc::c_int::MAX))?;
             }
         }
-        // A kernel before 5.0 does not know it: datagrams then arrive one by one.
-        let _ = set(libc::SOL_UDP, libc::UDP_GRO, 1);
+        if options.runs {
+            // A kernel before 5.0 does not know it: datagrams then arrive one by one.
+            let _ = set(libc::SOL_UDP, libc::UDP_GRO, 1);
+        }
         bind(fd.as_fd(), address)?;
         let inner = UdpSocket::from(fd);
         let local = if address.port() == 0 { inner.local_addr()? } else { address };
