@@ -21,19 +21,27 @@ const TRIES: usize = 8;
 /// A client with its own socket, as every browser has.
 pub(crate) struct Client {
     pub(crate) socket: Socket,
-    /// Its relayed transport address.
-    pub(crate) relayed: SocketAddr,
+    /// Its relayed transport address, once it has one.
+    relayed: Option<SocketAddr>,
     challenge: Challenge,
 }
 
 impl Client {
+    /// Its relayed transport address.
+    ///
+    /// # Panics
+    /// If it has none: [`Server::allocate`] returns no such client.
+    pub(crate) fn relayed(&self) -> SocketAddr {
+        self.relayed.expect("an allocated client has an address")
+    }
+
     /// The socket and the rest.
-    pub(crate) fn split(self) -> (Socket, (SocketAddr, Challenge)) {
+    pub(crate) fn split(self) -> (Socket, (Option<SocketAddr>, Challenge)) {
         (self.socket, (self.relayed, self.challenge))
     }
 
     /// What [`split`](Self::split) took apart.
-    pub(crate) fn join((socket, (relayed, challenge)): (Socket, (SocketAddr, Challenge))) -> Self {
+    pub(crate) fn join((socket, (relayed, challenge)): (Socket, (Option<SocketAddr>, Challenge))) -> Self {
         Self { socket, relayed, challenge }
     }
 }
@@ -67,15 +75,23 @@ impl Server {
         let options =
             Options { runs, receive_buffer: Some(1 << 20), send_buffer: Some(1 << 20), ..Options::default() };
         let any = SocketAddr::new(self.address.ip(), 0);
-        let mut clients = (0..count)
-            .map(|_| {
-                let socket = Socket::bind(any, &options).context("cannot open a socket for a client")?;
-                Ok(Client { socket, relayed: any, challenge: Challenge::default() })
-            })
-            .collect::<Result<Vec<_>>>()?;
-        self.ask(&mut clients, Ask::Challenge)?;
-        self.ask(&mut clients, Ask::Allocate)?;
-        Ok(clients)
+        let mut clients = Vec::with_capacity(count);
+        // A server may still know the port of an earlier client (437, RFC 8656 §7.4): then try another.
+        for _ in 0..TRIES {
+            let mut more = (clients.len()..count)
+                .map(|_| {
+                    let socket = Socket::bind(any, &options).context("cannot open a socket for a client")?;
+                    Ok(Client { socket, relayed: None, challenge: Challenge::default() })
+                })
+                .collect::<Result<Vec<_>>>()?;
+            self.ask(&mut more, Ask::Challenge)?;
+            self.ask(&mut more, Ask::Allocate)?;
+            clients.extend(more.into_iter().filter(|client| client.relayed.is_some()));
+            if clients.len() == count {
+                return Ok(clients);
+            }
+        }
+        bail!("the server takes every new port for that of an earlier client")
     }
 
     /// Binds [`CHANNEL`] of each client to the peer of the same position.
@@ -102,18 +118,17 @@ impl Server {
 
     fn ask_some(&mut self, clients: &mut [Client], ask: Ask<'_>) -> Result<()> {
         let mut poller = Poller::new()?;
-        let mut waiting: Vec<Option<u64>> = vec![Some(0); clients.len()];
+        let mut waiting = Vec::with_capacity(clients.len());
         for (key, client) in clients.iter().enumerate() {
             poller.add(&client.socket, key as u64)?;
+            self.next = self.next.wrapping_add(1);
+            waiting.push(Some(self.next));
         }
         for _ in 0..TRIES {
             for (i, client) in clients.iter().enumerate() {
-                if waiting[i].is_none() {
-                    continue;
-                }
-                self.next = self.next.wrapping_add(1);
-                waiting[i] = Some(self.next);
-                let request = self.request(client, ask, i);
+                // A request that is sent again is the same request (RFC 8489 §6.2.1).
+                let Some(transaction) = waiting[i] else { continue };
+                let request = self.request(client, ask, i, transaction);
                 self.outbox.send(i as u64, self.address, None, &request, request.len());
                 self.outbox.flush(&self.inbox, |_| Some(&client.socket));
             }
@@ -136,17 +151,17 @@ impl Server {
         bail!("{silent} of {} requests were never answered by {}", clients.len(), self.address)
     }
 
-    fn request(&self, client: &Client, ask: Ask<'_>, index: usize) -> Vec<u8> {
+    fn request(&self, client: &Client, ask: Ask<'_>, index: usize, transaction: u64) -> Vec<u8> {
         match ask {
-            Ask::Challenge => Request::new(ALLOCATE, self.next).udp().unsigned(),
+            Ask::Challenge => Request::new(ALLOCATE, transaction).udp().unsigned(),
             Ask::Allocate => {
-                Request::new(ALLOCATE, self.next).udp().signed(&self.credentials, &client.challenge)
+                Request::new(ALLOCATE, transaction).udp().signed(&self.credentials, &client.challenge)
             }
-            Ask::Bind(peers) => Request::new(CHANNEL_BIND, self.next)
+            Ask::Bind(peers) => Request::new(CHANNEL_BIND, transaction)
                 .channel(CHANNEL, peers[index])
                 .signed(&self.credentials, &client.challenge),
             Ask::Release => {
-                Request::new(REFRESH, self.next).lifetime(0).signed(&self.credentials, &client.challenge)
+                Request::new(REFRESH, transaction).lifetime(0).signed(&self.credentials, &client.challenge)
             }
         }
     }
@@ -160,8 +175,9 @@ impl Server {
             match (answer, ask) {
                 (Answer::Challenged(challenge), Ask::Challenge) => client.challenge = challenge,
                 (Answer::Granted(relayed), Ask::Allocate) => {
-                    client.relayed = relayed.context("an allocation without an address")?;
+                    client.relayed = Some(relayed.context("an allocation without an address")?);
                 }
+                (Answer::Refused(437), Ask::Allocate) => {}
                 (Answer::Granted(_), Ask::Bind(_) | Ask::Release) => {}
                 (Answer::Refused(code), _) => bail!("the server refuses with code {code}"),
                 (Answer::Challenged(_), _) => bail!("the server does not accept the credentials"),

@@ -98,7 +98,7 @@ pub(crate) fn run(server: &mut Server, process: Process, shape: Shape) -> Result
         }
         Direction::Client => {
             let addresses: Vec<_> =
-                (0..clients.len()).map(|i| clients[neighbour(i, &clients)].relayed).collect();
+                (0..clients.len()).map(|i| clients[neighbour(i, &clients)].relayed()).collect();
             server.bind(&mut clients, &addresses)?;
             Load::between(shape, server.address, &clients)
         }
@@ -123,7 +123,7 @@ impl Load {
         let count = clients.len();
         let flow = |i: usize| match shape.direction {
             Direction::Up | Direction::Client => Flow::new(i, server, count + i),
-            Direction::Down => Flow::new(count + i, clients[i].relayed, i),
+            Direction::Down => Flow::new(count + i, clients[i].relayed(), i),
         };
         let flows = (0..count).map(flow).collect();
         let (sent, received) = if shape.direction == Direction::Up {
