@@ -85,6 +85,7 @@ impl Server {
                 })
                 .collect::<Result<Vec<_>>>()?;
             self.ask(&mut more, Ask::Challenge)?;
+            more.retain(|client| !client.challenge.nonce.is_empty());
             self.ask(&mut more, Ask::Allocate)?;
             clients.extend(more.into_iter().filter(|client| client.relayed.is_some()));
             if clients.len() == count {
@@ -177,7 +178,7 @@ impl Server {
                 (Answer::Granted(relayed), Ask::Allocate) => {
                     client.relayed = Some(relayed.context("an allocation without an address")?);
                 }
-                (Answer::Refused(437), Ask::Allocate) => {}
+                (Answer::Refused(437), Ask::Challenge | Ask::Allocate) => {}
                 (Answer::Granted(_), Ask::Bind(_) | Ask::Release) => {}
                 (Answer::Refused(code), _) => bail!("the server refuses with code {code}"),
                 (Answer::Challenged(_), _) => bail!("the server does not accept the credentials"),
