@@ -96,13 +96,14 @@ function advance(call: Call, notice: CallNotice, now: number): Call {
       return isFree(call) ? { kind: 'incoming', id: notice.call, from: notice.from, media: notice.media } : call
     case 'started': {
       if (call.kind === 'running' && call.id === notice.call) return { ...call, peerPresent: true }
-      const expected = call.kind === 'waiting' || ((call.kind === 'outgoing' || call.kind === 'incoming') && call.id === notice.call)
+      // An outgoing call may start under another id: the two invited each other at once, and theirs goes on (`merged`).
+      const expected = call.kind === 'waiting' || call.kind === 'outgoing' || (call.kind === 'incoming' && call.id === notice.call)
       return expected ? running(notice, now) : call
     }
     case 'peer':
       return call.kind === 'running' && call.id === notice.call ? { ...call, peerPresent: notice.present } : call
     case 'ended':
-      return callId(call) === notice.call ? ended(call, notice.reason, now) : call
+      return callId(call) === notice.call && notice.reason !== 'merged' ? ended(call, notice.reason, now) : call
     case 'waiting':
     case 'description':
     case 'candidate':

@@ -6,6 +6,7 @@
  * at session level, which numbers the peer connections of a call; PEER.md says what for. Unknown attributes are
  * ignored by every parser (RFC 8866 §5.13), yet it is taken out again before a browser sees the description.
  */
+import type { Candidate } from './protocol.js'
 
 const GENERATION = /^a=visavis-generation:([0-9]{1,9})\r?\n/m
 
@@ -28,7 +29,7 @@ export function userFragments(sdp: string): ReadonlySet<string> {
 }
 
 /** The user fragment a candidate belongs to; null if it does not say. */
-export function userFragmentOf(candidate: { readonly candidate: string; readonly usernameFragment: string | null }): string | null {
+export function userFragmentOf(candidate: Candidate): string | null {
   return candidate.usernameFragment ?? / ufrag (\S+)/.exec(candidate.candidate)?.[1] ?? null
 }
 

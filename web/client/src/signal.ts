@@ -11,9 +11,8 @@
  */
 import { randomBetween, type Clock, type Environment, type SocketLike } from './environment.js'
 import type { ServerLink } from './model.js'
-import type { ClientFrame, ClientMessage, Refusal, ServerFrame, ServerMessage } from './protocol.js'
+import { VERSION, type ClientFrame, type ClientMessage, type Refusal, type ServerFrame, type ServerMessage } from './protocol.js'
 
-export const PROTOCOL = 1
 /** Milliseconds to wait for a socket to open and for `welcome`. */
 const OPENING_TIMEOUT = 10_000
 /** Milliseconds to wait for any frame after a `ping`. */
@@ -164,7 +163,7 @@ export class Signal {
     this.state = { kind: 'opening', socket, giveUp }
     socket.onopen = () => this.write(socket, {
       type: 'hello',
-      protocol: PROTOCOL,
+      protocol: VERSION,
       name: this.credentials.name,
       identity: this.credentials.identity,
       resume: this.session === null ? null : { session: this.session.name, received: this.received },
