@@ -11,7 +11,7 @@ pub mod config;
 mod data;
 mod health;
 pub mod http;
-mod media_plane;
+pub mod media;
 mod ports;
 pub mod serve;
 pub mod signal;
