@@ -130,7 +130,7 @@ impl Server {
                 // A request that is sent again is the same request (RFC 8489 §6.2.1).
                 let Some(transaction) = waiting[i] else { continue };
                 let request = self.request(client, ask, i, transaction);
-                self.outbox.send(i as u64, self.address, None, &request, request.len());
+                self.outbox.send(i as u64, self.address, None, &[&request], request.len());
                 self.outbox.flush(&self.inbox, |_| Some(&client.socket));
             }
             while waiting.iter().any(Option::is_some) {

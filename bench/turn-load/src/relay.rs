@@ -220,11 +220,11 @@ impl Load {
             self.in_flight += shape.burst;
             let socket = &self.sockets[flow.sender];
             if shape.runs {
-                outbox.send(0, flow.to, None, &self.burst, self.sent_bytes);
+                outbox.send(0, flow.to, None, &[&self.burst], self.sent_bytes);
                 outbox.flush(inbox, |_| Some(socket));
             } else {
                 for packet in self.burst.chunks(self.sent_bytes) {
-                    outbox.send(0, flow.to, None, packet, packet.len());
+                    outbox.send(0, flow.to, None, &[packet], packet.len());
                     outbox.flush(inbox, |_| Some(socket));
                 }
             }

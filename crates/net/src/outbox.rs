@@ -143,19 +143,16 @@ impl Outbox {
         self.queue(Run::new(key, to, from, dont_fragment), piece);
     }
 
-    /// Queues datagrams that were made here, copying them: `segment` bytes each, only the last may be shorter.
-    pub fn send(&mut self, key: u64, to: SocketAddr, from: Option<IpAddr>, bytes: &[u8], segment: usize) {
+    /// Queues datagrams that do not lie in an inbox, copying them: the concatenated `parts`, `segment` bytes for
+    /// each datagram, only the last may be shorter.
+    pub fn send(&mut self, key: u64, to: SocketAddr, from: Option<IpAddr>, parts: &[&[u8]], segment: usize) {
         let at = self.bytes.len();
-        self.bytes.extend_from_slice(bytes);
-        let piece = Piece {
-            at,
-            len: bytes.len(),
-            segment: segment.max(1),
-            strip: 0,
-            header: (0, 0),
-            own: true,
-            next: NONE,
-        };
+        for part in parts {
+            self.bytes.extend_from_slice(part);
+        }
+        let len = self.bytes.len() - at;
+        let piece =
+            Piece { at, len, segment: segment.max(1), strip: 0, header: (0, 0), own: true, next: NONE };
         self.queue(Run::new(key, to, from, false), piece);
     }
 

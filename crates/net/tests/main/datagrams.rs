@@ -46,7 +46,7 @@ fn a_run_sent_as_one_is_received_as_one() {
     let (a, b) = (open("127.0.0.1:0"), open("127.0.0.1:0"));
     let (mut inbox, mut outbox) = (Inbox::new(), Outbox::new());
     let bytes: Vec<u8> = (0..2500).map(|i| u8::try_from(i % 251).unwrap()).collect();
-    outbox.send(0, b.local(), None, &bytes, 1000);
+    outbox.send(0, b.local(), None, &[&bytes], 1000);
     outbox.flush(&inbox, |_| Some(&a));
     assert_eq!((outbox.counters().calls, outbox.counters().sent), (1, 3));
     let slots = gather(&mut inbox, &b, 1);
@@ -64,7 +64,7 @@ fn heads_are_taken_off_and_put_before_every_datagram() {
         let datagrams: Vec<Vec<u8>> = (0..5u8).map(|i| [b"0123", &[i; 96][..]].concat()).collect();
         let mut run = datagrams.concat();
         run.truncate(4 * 100 + 50);
-        outbox.send(0, relay.local(), None, &run, 100);
+        outbox.send(0, relay.local(), None, &[&run], 100);
         outbox.flush(&inbox, |_| Some(&a));
         let slots = gather(&mut inbox, &relay, 1);
         let part = Part { strip, ..whole(&inbox, slots[0]) };
@@ -107,7 +107,7 @@ fn long_runs_are_split_at_what_the_kernel_takes() {
     for (size, count) in [(1, 200usize), (1400, 100), (65_000, 1), (30_000, 5)] {
         let (mut inbox, mut outbox) = (Inbox::new(), Outbox::new());
         let bytes: Vec<u8> = (0..size * count).map(|i| u8::try_from(i / size % 256).unwrap()).collect();
-        outbox.send(0, b.local(), None, &bytes, size);
+        outbox.send(0, b.local(), None, &[&bytes], size);
         outbox.flush(&inbox, |_| Some(&a));
         let counters = outbox.counters();
         assert_eq!((counters.sent, counters.refused), (count as u64, 0), "{count} of {size}");
@@ -127,7 +127,7 @@ fn an_empty_datagram_is_a_datagram() {
     let (a, b) = (open("127.0.0.1:0"), stranger("127.0.0.1:0"));
     let (inbox, mut outbox) = (Inbox::new(), Outbox::new());
     for bytes in [&b"x"[..], b"", b"", b"y"] {
-        outbox.send(0, b.local_addr().unwrap(), None, bytes, 1);
+        outbox.send(0, b.local_addr().unwrap(), None, &[bytes], 1);
     }
     outbox.flush(&inbox, |_| Some(&a));
     for bytes in [&b"x"[..], b"", b"", b"y"] {
@@ -159,10 +159,10 @@ fn a_wildcard_socket_answers_from_the_address_that_was_asked() {
 fn a_refused_datagram_is_counted_and_the_rest_goes_on() {
     let (a, b) = (open("127.0.0.1:0"), stranger("127.0.0.1:0"));
     let (inbox, mut outbox) = (Inbox::new(), Outbox::new());
-    outbox.send(0, b.local_addr().unwrap(), None, b"one", 3);
-    outbox.send(0, "[::1]:9".parse().unwrap(), None, b"wrong family", 12);
-    outbox.send(0, "255.255.255.255:9".parse().unwrap(), None, b"not allowed", 11);
-    outbox.send(0, b.local_addr().unwrap(), None, b"two!", 4);
+    outbox.send(0, b.local_addr().unwrap(), None, &[b"one"], 3);
+    outbox.send(0, "[::1]:9".parse().unwrap(), None, &[b"wrong family"], 12);
+    outbox.send(0, "255.255.255.255:9".parse().unwrap(), None, &[b"not allowed"], 11);
+    outbox.send(0, b.local_addr().unwrap(), None, &[b"two!"], 4);
     outbox.flush(&inbox, |_| Some(&a));
     assert_eq!(outbox.counters().refused, 2);
     assert_eq!((receive_from(&b), receive_from(&b)), (b"one".to_vec(), b"two!".to_vec()));
@@ -176,7 +176,7 @@ fn a_run_that_the_kernel_will_not_cut_leaves_one_by_one() {
     let (inbox, mut outbox) = (Inbox::new(), Outbox::new());
     a.limit_path(1280).unwrap();
     let bytes: Vec<u8> = (0..4500u16).map(|i| u8::try_from(i % 255).unwrap()).collect();
-    outbox.send(0, b.local_addr().unwrap(), None, &bytes, 2000);
+    outbox.send(0, b.local_addr().unwrap(), None, &[&bytes], 2000);
     outbox.flush(&inbox, |_| Some(&a));
     assert_eq!((outbox.counters().uncut, outbox.counters().sent, outbox.counters().refused), (1, 3, 0));
     for datagram in bytes.chunks(2000) {
@@ -192,7 +192,7 @@ fn forwarding_allocates_nothing() {
     let bytes = [7; 8 * 1000];
     let mut allocated = None;
     for _ in 0..50 {
-        from_a.send(0, relay.local(), None, &bytes, 1000);
+        from_a.send(0, relay.local(), None, &[&bytes], 1000);
         from_a.flush(&inbox, |_| Some(&a));
         let before = allocations();
         for slot in inbox.receive(&relay, 32).unwrap() {
