@@ -17,7 +17,7 @@ export interface SocketLike {
     onmessage: ((event: MessageEvent) => unknown) | null;
     onclose: ((event: never) => unknown) | null;
     send(data: string): void;
-    close(): void;
+    close(code?: number): void;
 }
 /** The part of RTCPeerConnection that is used. */
 export type PeerConnectionLike = Pick<RTCPeerConnection, 'addIceCandidate' | 'addTransceiver' | 'close' | 'connectionState' | 'createDataChannel' | 'currentLocalDescription' | 'currentRemoteDescription' | 'getStats' | 'getTransceivers' | 'iceConnectionState' | 'localDescription' | 'onconnectionstatechange' | 'onicecandidate' | 'oniceconnectionstatechange' | 'onnegotiationneeded' | 'remoteDescription' | 'restartIce' | 'sctp' | 'setConfiguration' | 'setLocalDescription' | 'setRemoteDescription' | 'signalingState'>;

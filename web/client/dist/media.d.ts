@@ -43,6 +43,10 @@ export declare class Media {
     /** The browser ended a track: the device was pulled out, or the permission taken back. */
     private ended;
     private drop;
+    /**
+     * Takes the track out. It is stopped only when nothing sends it any more: Firefox goes on with one black frame a
+     * second for a track that ends while it is being sent.
+     */
     private remove;
     private show;
     private list;

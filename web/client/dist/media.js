@@ -76,13 +76,15 @@ export class Media {
             const [track] = stream.getVideoTracks();
             if (track === undefined)
                 return false;
-            this.closeScreen();
+            const before = this.screen?.track;
             // Text and lines stay sharp; motion gives way (W3C mst-content-hint).
             track.contentHint = 'detail';
             track.onended = () => { if (this.screen?.track === track)
                 this.closeScreen(); };
             this.screen = { stream, track };
             this.events.tracks();
+            if (before)
+                stopTrack(before);
             return true;
         }
         catch {
@@ -92,9 +94,10 @@ export class Media {
     closeScreen() {
         if (this.screen === null)
             return;
-        stopTrack(this.screen.track);
+        const { track } = this.screen;
         this.screen = null;
         this.events.tracks();
+        stopTrack(track);
     }
     /** The loudness of our microphone now, 0 to 1. */
     level() {
@@ -138,7 +141,7 @@ export class Media {
     }
     use(kind, track) {
         const source = this.sources[kind];
-        this.remove(source);
+        const before = this.remove(source);
         if (kind === 'microphone')
             track.enabled = !this.muted;
         else
@@ -150,6 +153,8 @@ export class Media {
         const deviceId = track.getSettings().deviceId ?? '';
         this.show(kind, { kind: 'on', deviceId, label: track.label, muted: kind === 'microphone' && this.muted });
         this.events.tracks();
+        if (before)
+            stopTrack(before);
     }
     /** The browser ended a track: the device was pulled out, or the permission taken back. */
     async ended(kind, track) {
@@ -161,18 +166,24 @@ export class Media {
         this.drop(kind, list.some(({ id }) => id === deviceId) ? { kind: 'in-use', detail: track.label } : { kind: 'no-device' });
     }
     drop(kind, why) {
-        const had = this.remove(this.sources[kind]);
+        const before = this.remove(this.sources[kind]);
         this.show(kind, why);
-        if (had)
-            this.events.tracks();
+        if (before === null)
+            return;
+        this.events.tracks();
+        stopTrack(before);
     }
+    /**
+     * Takes the track out. It is stopped only when nothing sends it any more: Firefox goes on with one black frame a
+     * second for a track that ends while it is being sent.
+     */
     remove(source) {
-        if (source.track === null)
-            return false;
-        this.stream.removeTrack(source.track);
-        stopTrack(source.track);
+        const { track } = source;
+        if (track === null)
+            return null;
+        this.stream.removeTrack(track);
         source.track = null;
-        return true;
+        return track;
     }
     show(kind, capture) {
         this.sources[kind].capture = capture;

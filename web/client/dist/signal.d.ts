@@ -76,7 +76,7 @@ export declare class Signal {
     constructor(environment: Pick<Environment, 'clock' | 'random' | 'socket'>, url: string, events: SignalEvents);
     /** Connects, or goes on with a stored session. Called again, it takes the new credentials for the next socket. */
     start(credentials: Credentials, stored?: StoredSession | null): void;
-    /** Closes the socket; the session can be resumed from `store()`. */
+    /** Signs off: with code 1000 the server ends the session at once; any other close leaves it to be resumed. */
     stop(): void;
     /** Sends a numbered message, now or as soon as there is a socket; returns its number. */
     send(message: Request): number;

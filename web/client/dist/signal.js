@@ -23,7 +23,7 @@ const RETRY_MOST = 15_000;
 /** After a refusal for sending too much. */
 const RETRY_LIMITED = 20_000;
 /** Acknowledge after this many messages or milliseconds, unless another frame does it before. */
-const ACK_EVERY = 16;
+const ACK_EVERY = 8;
 const ACK_DELAY = 500;
 /** Messages waiting for acknowledgement; a session that falls further behind is given up. */
 const OUTBOX_MOST = 1024;
@@ -67,9 +67,10 @@ export class Signal {
         this.attempt = 0;
         this.open();
     }
-    /** Closes the socket; the session can be resumed from `store()`. */
+    /** Signs off: with code 1000 the server ends the session at once; any other close leaves it to be resumed. */
     stop() {
-        this.abandon();
+        this.abandon(1000);
+        this.session = null;
         this.state = { kind: 'stopped' };
         this.events.link({ kind: 'offline' });
     }
@@ -236,7 +237,7 @@ export class Signal {
         this.events.link({ kind: 'reconnecting', attempt: this.attempt, nextTry: this.clock.now() + ms });
     }
     /** Leaves the socket and every timer that belongs to it. */
-    abandon() {
+    abandon(code) {
         this.acknowledged();
         this.cancelPing?.();
         this.cancelProbe?.();
@@ -249,7 +250,7 @@ export class Signal {
             return;
         const { socket } = this.state;
         socket.onopen = socket.onmessage = socket.onclose = null;
-        socket.close();
+        socket.close(code);
     }
     forget(upTo) {
         this.outbox = this.outbox.filter(({ seq }) => seq > upTo);
