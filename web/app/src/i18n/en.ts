@@ -191,6 +191,7 @@ export const en = {
   theOther: 'The other one',
 
   // Server
+  server: 'Server',
   svConnecting: 'Connecting to the server…',
   svReconnecting: (seconds: number) => seconds > 0 ? `The server is out of reach. Next try in ${seconds} s.` : 'The server is out of reach. Trying again…',
   svReconnectingCall: 'The server is out of reach. Your call goes on.',

@@ -185,6 +185,7 @@ export const fr: Dictionary = {
   done: 'Terminé',
   theOther: 'L’autre',
 
+  server: 'Serveur',
   svConnecting: 'Connexion au serveur…',
   svReconnecting: seconds => seconds > 0 ? `Le serveur est injoignable. Nouvel essai dans ${seconds} s.` : 'Le serveur est injoignable. Nouvel essai…',
   svReconnectingCall: 'Le serveur est injoignable. Votre appel continue.',
