@@ -1,0 +1,1 @@
+export const visavisTurn = async () => { throw new Error('not yet') }
