@@ -1,0 +1,206 @@
+/**
+ * What a Visavis client knows at a moment, as plain data: a program shows `Model` and calls `Commands`.
+ *
+ * Every state that a person can meet is a variant here (denied, no device, reconnecting, ended and why): none of
+ * them is an exception. One message from the server or the browser makes one new `Model`.
+ */
+import type { EndReason, Media, Person, Presence, Refusal } from './protocol.js';
+/** Everything there is to show. */
+export interface Model {
+    readonly server: ServerLink;
+    /** Who we are; null before the first welcome. */
+    readonly me: Person | null;
+    readonly camera: Capture;
+    readonly microphone: Capture;
+    readonly devices: Devices;
+    readonly call: Call;
+    /** The latest answer to `find`. */
+    readonly people: readonly Presence[];
+}
+/** The way to the server. */
+export type ServerLink = {
+    readonly kind: 'offline';
+} | {
+    readonly kind: 'connecting';
+} | {
+    readonly kind: 'online';
+    readonly draining: boolean;
+}
+/** The socket was lost; `nextTry` is when it is tried again (ms since the epoch). Calls go on. */
+ | {
+    readonly kind: 'reconnecting';
+    readonly attempt: number;
+    readonly nextTry: number;
+} | {
+    readonly kind: 'refused';
+    readonly code: Refusal;
+    readonly message: string;
+};
+/** A camera or a microphone. */
+export type Capture = {
+    readonly kind: 'off';
+}
+/** The browser is asking the person. */
+ | {
+    readonly kind: 'asking';
+} | {
+    readonly kind: 'on';
+    readonly deviceId: string;
+    readonly label: string;
+    readonly muted: boolean;
+} | {
+    readonly kind: 'denied';
+} | {
+    readonly kind: 'no-device';
+}
+/** Another program holds it, or it failed. */
+ | {
+    readonly kind: 'in-use';
+    readonly detail: string;
+}
+/** The page is not a secure context: browsers give no devices there. */
+ | {
+    readonly kind: 'insecure';
+};
+export interface Device {
+    readonly id: string;
+    readonly label: string;
+}
+export interface Devices {
+    readonly cameras: readonly Device[];
+    readonly microphones: readonly Device[];
+    readonly speakers: readonly Device[];
+    /** The id of the speaker to play on (`setSinkId`); empty for the usual one. */
+    readonly speaker: string;
+}
+/** The call, in the order of its life. */
+export type Call = {
+    readonly kind: 'idle';
+}
+/** We called; `ringing` once a device of theirs rings. */
+ | {
+    readonly kind: 'outgoing';
+    readonly id: string;
+    readonly to: string;
+    readonly person: Person | null;
+    readonly ringing: boolean;
+} | {
+    readonly kind: 'incoming';
+    readonly id: string;
+    readonly from: Person;
+    readonly media: Media;
+}
+/** Waiting at a link for somebody else who holds it. */
+ | {
+    readonly kind: 'waiting';
+    readonly room: string;
+} | ({
+    readonly kind: 'running';
+} & RunningCall) | {
+    readonly kind: 'ended';
+    readonly person: Person | null;
+    readonly to: string;
+    readonly reason: EndReason | 'failed';
+    readonly seconds: number;
+};
+export interface RunningCall {
+    readonly id: string;
+    readonly peer: Person;
+    /** When it was accepted, ms since the epoch. */
+    readonly since: number;
+    /** How the media path stands. `connecting` before the first time, `reconnecting` while ICE restarts. */
+    readonly path: 'connecting' | 'connected' | 'reconnecting';
+    /** Whether the other is reachable through the server. */
+    readonly peerPresent: boolean;
+    /** What the other sends: whether there is a live picture and sound of theirs, and their screen. */
+    readonly remote: {
+        readonly camera: boolean;
+        readonly microphone: boolean;
+        readonly screen: boolean;
+    };
+    readonly sharingScreen: boolean;
+    readonly messages: readonly ChatMessage[];
+    readonly files: readonly FileTransfer[];
+    readonly quality: Quality;
+    /** 20 digits in groups of four, e.g. `4821 9034 1177 0265 9913` (66 bits); null until both fingerprints are known. */
+    readonly safetyCode: string | null;
+}
+export interface ChatMessage {
+    readonly id: string;
+    readonly mine: boolean;
+    readonly text: string;
+    /** ms since the epoch, on the sender's clock. */
+    readonly at: number;
+    /** Whether the other side confirmed it. */
+    readonly delivered: boolean;
+}
+export interface FileTransfer {
+    readonly id: string;
+    readonly mine: boolean;
+    readonly name: string;
+    readonly size: number;
+    readonly done: number;
+    /** Bytes per second, smoothed. */
+    readonly rate: number;
+    readonly state: 'offered' /** waits for the receiver to take it */ | 'running' | 'paused' /** the path broke; goes on where it stopped */ | 'done' /** complete and its hash verified */ | 'refused' | 'cancelled' | 'failed';
+    /** Where the finished file can be had (receiver only). */
+    readonly url: string | null;
+}
+/** What the numbers say, and the numbers. */
+export interface Quality {
+    readonly verdict: 'unknown' | 'good' | 'fair' | 'poor' | 'lost';
+    readonly route: 'unknown' | 'direct' | 'relayed';
+    /** The transport of the selected pair, with the client-to-relay transport when relayed: `udp`, `tcp`, `udp via tls`. */
+    readonly protocol: string;
+    /** Seconds. */
+    readonly roundTrip: number | null;
+    /** Bits per second, received and sent. */
+    readonly bitrateIn: number;
+    readonly bitrateOut: number;
+    /** Fraction lost over the last seconds, 0 to 1: of theirs at us, of ours at them. */
+    readonly lossIn: number;
+    readonly lossOut: number;
+    readonly width: number;
+    readonly height: number;
+    readonly framesPerSecond: number;
+    readonly audioCodec: string;
+    readonly videoCodec: string;
+}
+/** What a person can do. Any command is legal at any time; one that makes no sense in the state does nothing. */
+export interface Commands {
+    /** Connects to the server under a name (a guest) or with a stored identity. */
+    connect(name: string): void;
+    rename(name: string): void;
+    find(query: string): void;
+    /** Asks for the devices, so that a person sees themselves before a call. */
+    openCamera(deviceId?: string): Promise<void>;
+    closeCamera(): void;
+    openMicrophone(deviceId?: string): Promise<void>;
+    closeMicrophone(): void;
+    setMuted(muted: boolean): void;
+    setSpeaker(deviceId: string): Promise<void>;
+    call(to: string): void;
+    meet(room: string): void;
+    /** Accepts an incoming call; with `video: false` the camera stays off. */
+    accept(media: Media): Promise<void>;
+    decline(): void;
+    hangUp(): void;
+    /** Puts the ended call away. */
+    dismiss(): void;
+    shareScreen(): Promise<void>;
+    stopScreen(): void;
+    say(text: string): void;
+    sendFiles(files: readonly File[]): void;
+    takeFile(id: string): void;
+    refuseFile(id: string): void;
+    cancelFile(id: string): void;
+    /** The streams to show; they are not part of `Model` because they are not data. */
+    streams(): {
+        readonly local: MediaStream | null;
+        readonly screen: MediaStream | null;
+        readonly remote: MediaStream | null;
+        readonly remoteScreen: MediaStream | null;
+    };
+    /** The loudness of our own microphone now, 0 to 1. */
+    level(): number;
+}

@@ -1,0 +1,65 @@
+/** Where the bytes of a received file go: memory that the browser may move to disk, or a file the person chose. */
+/** From this size on a file goes to disk where the browser can, because it would fill the memory. Bytes. */
+const PICKER_FROM = 64 << 20;
+/** Large files to disk where that is possible, others to memory. To be called from the person's click. */
+export const openSink = async (file) => {
+    const { showSaveFilePicker } = globalThis;
+    if (file.size < PICKER_FROM || showSaveFilePicker === undefined)
+        return blobSink(file.mime);
+    try {
+        const handle = await showSaveFilePicker({ suggestedName: file.name });
+        return diskSink(await handle.createWritable());
+    }
+    catch (error) {
+        return error instanceof DOMException && error.name === 'AbortError' ? null : blobSink(file.mime);
+    }
+};
+/** Collects a Blob. Its parts are Blobs themselves, which browsers keep on disk when there are many. */
+export function blobSink(mime) {
+    let parts = [];
+    return {
+        write: async (block) => void parts.push(new Blob([block])),
+        close: async () => URL.createObjectURL(new Blob(parts, { type: harmless(mime) })),
+        abort: () => { parts = []; },
+    };
+}
+/** Writes to a file that the person chose; it appears there only when it is complete. */
+export function diskSink(writable) {
+    return {
+        write: (block) => writable.write(block),
+        close: async () => {
+            await writable.close();
+            return null;
+        },
+        abort: () => void writable.abort().catch(() => { }),
+    };
+}
+/** A blob URL has our origin: only types that run no scripts keep their name. */
+function harmless(mime) {
+    return /^(image\/(png|jpeg|gif|webp|avif)|(audio|video)\/[a-z0-9.+-]+|text\/plain)$/.test(mime) ? mime : 'application/octet-stream';
+}
+const WINDOWS_DEVICES = /^(con|prn|aux|nul|com[0-9]|lpt[0-9])(\.|$)/i;
+/**
+ * A name that is safe to show and to save under on every system: one path element, no control or direction marks
+ * (which could make `exe.jpg` out of `gpj.exe`), not hidden, not a device, at most 200 characters.
+ */
+export function safeName(name) {
+    const element = name.split(/[/\\]/).at(-1) ?? '';
+    const clean = element
+        .replace(/[\u0000-\u001f\u007f-\u009f\u061c\u200b-\u200f\u2028-\u202e\u2066-\u2069\ufeff]/g, '')
+        .replace(/[<>:"|?*]/g, '_')
+        .replace(/^[. ]+|[. ]+$/g, '');
+    const short = shorten(clean, 200);
+    if (short === '')
+        return 'file';
+    return WINDOWS_DEVICES.test(short) ? `_${short}` : short;
+}
+/** Keeps the extension. */
+function shorten(name, most) {
+    const characters = [...name];
+    if (characters.length <= most)
+        return name;
+    const dot = characters.lastIndexOf('.');
+    const extension = dot > characters.length - 20 && dot > 0 ? characters.slice(dot) : [];
+    return [...characters.slice(0, most - extension.length), ...extension].join('');
+}
