@@ -92,7 +92,7 @@ impl World {
     fn new(seed: u64) -> Self {
         let mut rng = Rng::from_number(seed);
         let weather = Weather {
-            loss: rng.below(200),
+            loss: rng.below(300),
             duplication: rng.below(100),
             min_delay: Duration::from_millis(rng.below(50)),
             max_delay: Duration::from_millis(50 + rng.below(400)),
@@ -101,6 +101,7 @@ impl World {
             users: vec![("user".to_owned(), "password".to_owned())],
             relay_ips: vec![RelayIp { bind: SERVER.ip(), advertise: SERVER.ip() }],
             own_ips: vec![SERVER.ip()],
+            default_lifetime: Duration::from_secs(600 + rng.below(2) * 2_400),
             nonce_lifetime: Duration::from_secs(60 + rng.below(600)),
             ..Config::default()
         };
@@ -165,19 +166,21 @@ impl World {
                 let _ = self.nodes[i].machine.bind(now, to);
             }
             35..=69 => {
-                let to = self.target(j);
-                self.client_sends(i, to);
+                for _ in 0..3 {
+                    let to = self.target(j);
+                    self.client_sends(i, to);
+                }
             }
-            70..=89 => self.peer_sends(i),
+            70..=89 => (0..3).for_each(|_| self.peer_sends(i)),
             90..=92 => self.strangers(i),
-            93..=94 => self.nodes[i].machine.close(now),
-            95 => {
+            93 => self.nodes[i].machine.close(now),
+            94..=95 => {
                 // The NAT forgets: what the client sends comes from elsewhere now.
                 let public = self.public();
                 self.nodes[i].public = public;
                 self.log(format_args!("client {i} is now {public}"));
             }
-            96..=97 => {
+            96 => {
                 let node = self.node();
                 self.nodes[i] = node;
             }
