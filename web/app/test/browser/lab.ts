@@ -52,7 +52,7 @@ export function launch(): Promise<Browser> {
     pipe: true,
     args: [
       '--no-sandbox', '--disable-gpu', '--disable-dev-shm-usage', '--use-fake-device-for-media-stream', '--lang=en-US',
-      '--auto-select-desktop-capture-source=Entire screen', '--autoplay-policy=no-user-gesture-required', '--disable-background-networking',
+      '--auto-select-tab-capture-source-by-title=Visavis', '--autoplay-policy=no-user-gesture-required', '--disable-background-networking',
       '--disable-component-update', '--no-first-run', '--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE localhost, EXCLUDE 127.0.0.1',
       '--disable-renderer-backgrounding', '--disable-background-timer-throttling', '--disable-backgrounding-occluded-windows',
     ],
@@ -79,7 +79,7 @@ export class Somebody {
   async permit(url: string, allow: boolean): Promise<void> {
     const session = await this.page.createCDPSession()
     const setting = allow ? 'granted' : 'denied'
-    for (const name of ['videoCapture', 'audioCapture']) {
+    for (const name of ['camera', 'microphone']) {
       await session.send('Browser.setPermission', { origin: new URL(url).origin, permission: { name }, setting, browserContextId: this.context.id ?? '' } as never)
     }
   }
