@@ -1,6 +1,6 @@
 /** The page: a header, a line that says how things stand, and the screen for the state of the call. */
 import type { Call } from '@visavis/client/model.js'
-import { createEffect, Match, on, onCleanup, onMount, Show, Switch, type JSX } from 'solid-js'
+import { createEffect, createMemo, Match, on, onCleanup, onMount, Show, Switch, type JSX } from 'solid-js'
 import { commandOf, commands, situation } from './commands.js'
 import { ActionButton } from './parts/basics.jsx'
 import { Dialogs } from './parts/dialogs.jsx'
@@ -21,7 +21,7 @@ function Header(): JSX.Element {
         <ActionButton icon={app.dark() ? 'sun' : 'moon'} label={app.dark() ? app.t().toLight : app.t().toDark} iconOnly class="icon-button"
           onClick={() => app.setPrefs({ theme: app.dark() ? 'light' : 'dark' })} />
         <button type="button" class="icon-button text" lang={app.lang() === 'en' ? 'fr' : 'en'} title={app.lang() === 'en' ? 'Français' : 'English'}
-          aria-label={app.lang() === 'en' ? 'Français' : 'English'} onClick={() => app.setPrefs({ language: app.lang() === 'en' ? 'fr' : 'en' })}>
+          aria-label={app.lang() === 'en' ? 'FR, Français' : 'EN, English'} onClick={() => app.setPrefs({ language: app.lang() === 'en' ? 'fr' : 'en' })}>
           {app.lang() === 'en' ? 'FR' : 'EN'}
         </button>
         <ActionButton icon="settings" label={app.t().settings} iconOnly class="icon-button" onClick={() => commands.settings.run(app)} />
@@ -36,7 +36,7 @@ function Bars(): JSX.Element {
   const inCall = (): boolean => app.model().call.kind === 'running'
   const notice = (): ReturnType<typeof serverNotice> => serverNotice(app.t(), app.model().server, inCall(), app.online(), app.now())
   return (
-    <div class="bars">
+    <div class="bars" role="region" aria-label={app.t().server}>
       <Show when={notice()}>
         {now => (
           <div class="bar" data-tone={now().tone}>
@@ -77,7 +77,7 @@ function listenToKeys(app: AppState): void {
 
 /** Leads the focus to the new screen when the state of the call changes, unless the person is typing elsewhere. */
 function moveFocus(app: AppState, main: () => HTMLElement): void {
-  createEffect(on(() => `${app.model().call.kind} ${app.ui().route.kind}`, () => {
+  createEffect(on(createMemo(() => `${app.model().call.kind} ${app.ui().route.kind}`), () => {
     const active = document.activeElement
     if (active && active !== document.body && active.isConnected && active.closest('dialog, .panel')) return
     queueMicrotask(() => main().querySelector<HTMLElement>('h1, .stage')?.focus({ preventScroll: true }))

@@ -12,7 +12,6 @@ mkdirSync(out, { recursive: true })
 const axe = readFileSync(createRequire(import.meta.url).resolve('axe-core/axe.min.js'), 'utf8')
 const filter = process.argv[2]?.startsWith('--') ? '' : (process.argv[2] ?? '')
 const fast = process.argv.includes('--fast')
-const sizes = [['wide', 1280, 800], ['phone', 390, 844]]
 const french = new Set(['start', 'incoming', 'running-chat', 'running-details', 'settings', 'denied', 'running'])
 
 const server = await createServer({ root, server: { port: 0, host: '127.0.0.1', hmr: false }, logLevel: 'error' })
@@ -32,11 +31,11 @@ const browser = await puppeteer.launch({
 let failures = 0
 
 /** Shows one state in one form, takes its picture, and checks it. */
-async function shoot(page, name, steps, [form, width, height], theme, lang) {
+async function shoot(name, steps, [form, page], theme, lang) {
   const label = `${name}.${form}.${theme}${lang === 'fr' ? '.fr' : ''}`
-  await page.setViewport({ width, height, hasTouch: form === 'phone', isMobile: form === 'phone' })
-  await page.emulateMediaFeatures([{ name: 'prefers-reduced-motion', value: 'reduce' }])
-  await page.goto(`${base}?state=${name}&theme=${theme}&lang=${lang}`)
+  // A page in the background paints nothing.
+  await page.bringToFront()
+  await page.goto(`${base}?state=${name}&theme=${theme}&lang=${lang}`, { waitUntil: 'domcontentloaded' })
   await page.waitForSelector('[role="status"]')
   for (const [selector, text] of steps) {
     if (text === '\uE015') await page.keyboard.press('ArrowDown')
@@ -60,23 +59,32 @@ async function shoot(page, name, steps, [form, width, height], theme, lang) {
   }
 }
 
-const page = await browser.newPage()
-page.on('pageerror', error => { failures += 1; console.log('page error:', error.message) })
-page.on('console', message => { if (message.type() === 'error' || message.type() === 'warn') console.log('console:', message.text()) })
+/** A page of one size. */
+async function open(form, width, height) {
+  const page = await browser.newPage()
+  await page.setViewport({ width, height, hasTouch: form === 'phone', isMobile: form === 'phone' })
+  await page.emulateMediaFeatures([{ name: 'prefers-reduced-motion', value: 'reduce' }])
+  page.on('pageerror', error => { failures += 1; console.log(`${page.url()}: page error:`, error.stack) })
+  page.on('console', message => { if (message.type() === 'error' || message.type() === 'warn') console.log('console:', message.text()) })
+  return [form, page]
+}
+
+const forms = [await open('wide', 1280, 800), await open('phone', 390, 844)]
+const page = forms[0][1]
 await page.goto(base)
 await page.waitForFunction(() => window.states)
 const states = Object.entries(await page.evaluate(() => window.states)).filter(([name]) => name.includes(filter))
 let shots = 0
 for (const [name, { steps }] of states) {
-  for (const size of sizes) {
-    for (const theme of fast ? [size[0] === 'wide' ? 'light' : 'dark'] : ['light', 'dark']) {
-      await shoot(page, name, steps, size, theme, 'en')
+  for (const form of forms) {
+    for (const theme of fast ? [form[0] === 'wide' ? 'light' : 'dark'] : ['light', 'dark']) {
+      await shoot(name, steps, form, theme, 'en')
       shots += 1
     }
   }
   if (french.has(name) && !fast) {
-    await shoot(page, name, steps, sizes[0], 'light', 'fr')
-    await shoot(page, name, steps, sizes[1], 'dark', 'fr')
+    await shoot(name, steps, forms[0], 'light', 'fr')
+    await shoot(name, steps, forms[1], 'dark', 'fr')
     shots += 2
   }
 }

@@ -66,10 +66,27 @@ describe.each(pairs)('%s calls %s', (callerName, calleeName) => {
     await alice.evaluate(() => window.client.commands.setMuted(true))
     await until(bob, (model) => !running(model).remote.microphone)
     await alice.evaluate(() => window.client.commands.closeCamera())
-    await until(bob, (model) => !running(model).remote.camera && running(model).quality.framesPerSecond === 0)
+    await until(bob, (model) => !running(model).remote.camera && running(model).quality.framesPerSecond === 0 && running(model).quality.bitrateIn < 80_000)
     await alice.evaluate(() => window.client.commands.setMuted(false))
     await alice.evaluate(() => window.client.commands.openCamera())
     await until(bob, (model) => running(model).remote.camera && running(model).remote.microphone && seen(model))
+  })
+
+  test('the screen beside the camera, and without it', async () => {
+    // Firefox without a display has no screen to give: a canvas stands for it.
+    if (callerName === 'firefox') await alice.evaluate(() => {
+      const canvas = document.createElement('canvas')
+      setInterval(() => canvas.getContext('2d')?.fillRect(Math.random() * 300, 0, 9, 9), 100)
+      navigator.mediaDevices.getDisplayMedia = async () => canvas.captureStream(10)
+    })
+    // A person's click, which browsers ask for before they share a screen.
+    await alice.click('#share')
+    await until(alice, (model) => running(model).sharingScreen)
+    await until(bob, (model) => running(model).remote.screen && running(model).remote.camera)
+    await bob.waitForFunction(() => (document.getElementById('screen') as HTMLVideoElement).videoWidth > 0)
+    await alice.evaluate(() => window.client.commands.stopScreen())
+    await until(bob, (model) => !running(model).remote.screen)
+    expect(running(await model(alice)).sharingScreen).toBe(false)
   })
 
   test('chat is confirmed', async () => {

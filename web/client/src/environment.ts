@@ -20,7 +20,7 @@ export interface SocketLike {
   onmessage: ((event: MessageEvent) => unknown) | null
   onclose: ((event: never) => unknown) | null
   send(data: string): void
-  close(): void
+  close(code?: number): void
 }
 
 /** The part of RTCPeerConnection that is used. */

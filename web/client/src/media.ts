@@ -99,12 +99,13 @@ export class Media {
       const stream = await devices.getDisplayMedia({ video: { frameRate: { ideal: 15, max: 30 } }, audio: false })
       const [track] = stream.getVideoTracks()
       if (track === undefined) return false
-      this.closeScreen()
+      const before = this.screen?.track
       // Text and lines stay sharp; motion gives way (W3C mst-content-hint).
       track.contentHint = 'detail'
       track.onended = () => { if (this.screen?.track === track) this.closeScreen() }
       this.screen = { stream, track }
       this.events.tracks()
+      if (before) stopTrack(before)
       return true
     } catch {
       return false
@@ -113,9 +114,10 @@ export class Media {
 
   closeScreen(): void {
     if (this.screen === null) return
-    stopTrack(this.screen.track)
+    const { track } = this.screen
     this.screen = null
     this.events.tracks()
+    stopTrack(track)
   }
 
   /** The loudness of our microphone now, 0 to 1. */
@@ -160,7 +162,7 @@ export class Media {
 
   private use(kind: Kind, track: MediaStreamTrack): void {
     const source = this.sources[kind]
-    this.remove(source)
+    const before = this.remove(source)
     if (kind === 'microphone') track.enabled = !this.muted
     else track.contentHint = 'motion'
     track.onended = () => { if (source.track === track) void this.ended(kind, track) }
@@ -169,6 +171,7 @@ export class Media {
     const deviceId = track.getSettings().deviceId ?? ''
     this.show(kind, { kind: 'on', deviceId, label: track.label, muted: kind === 'microphone' && this.muted })
     this.events.tracks()
+    if (before) stopTrack(before)
   }
 
   /** The browser ended a track: the device was pulled out, or the permission taken back. */
@@ -181,17 +184,23 @@ export class Media {
   }
 
   private drop(kind: Kind, why: Capture): void {
-    const had = this.remove(this.sources[kind])
+    const before = this.remove(this.sources[kind])
     this.show(kind, why)
-    if (had) this.events.tracks()
+    if (before === null) return
+    this.events.tracks()
+    stopTrack(before)
   }
 
-  private remove(source: Source): boolean {
-    if (source.track === null) return false
-    this.stream.removeTrack(source.track)
-    stopTrack(source.track)
+  /**
+   * Takes the track out. It is stopped only when nothing sends it any more: Firefox goes on with one black frame a
+   * second for a track that ends while it is being sent.
+   */
+  private remove(source: Source): MediaStreamTrack | null {
+    const { track } = source
+    if (track === null) return null
+    this.stream.removeTrack(track)
     source.track = null
-    return true
+    return track
   }
 
   private show(kind: Kind, capture: Capture): void {

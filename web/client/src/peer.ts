@@ -113,13 +113,15 @@ export class Peer {
   attach(outgoing: Outgoing): void {
     this.outgoing = outgoing
     const [microphone, camera, screen] = this.sections()
-    const replace = (transceiver: RTCRtpTransceiver | undefined, track: MediaStreamTrack | null) => {
+    const replace = async (transceiver: RTCRtpTransceiver | undefined, track: MediaStreamTrack | null) => {
       if (transceiver === undefined || transceiver.sender.track === track) return
-      transceiver.sender.replaceTrack(track).catch(() => this.dropped++)
+      await transceiver.sender.replaceTrack(track).catch(() => this.dropped++)
     }
-    replace(microphone, outgoing.microphone)
-    replace(camera, outgoing.camera)
-    replace(screen, outgoing.screen)
+    const replaced = Promise.all([replace(microphone, outgoing.microphone), replace(camera, outgoing.camera), replace(screen, outgoing.screen)])
+    this.enqueue(async () => {
+      await replaced
+      await this.tune()
+    })
   }
 
   /** The tracks of the other side, once the sections stand: microphone, camera, screen. */
@@ -222,7 +224,7 @@ export class Peer {
       this.announce()
     }
     await this.addEarly()
-    this.tune()
+    await this.tune()
     this.events.described()
   }
 
@@ -271,11 +273,13 @@ export class Peer {
   }
 
   /** Rates and what to give up first when there is not enough: of a face smoothness and sharpness, of a screen motion. */
-  private tune(): void {
+  private async tune(): Promise<void> {
+    // Before there is an answer Firefox has no encodings to set.
+    if (this.pc.currentRemoteDescription === null) return
     const [microphone, camera, screen] = this.sections()
-    limit(microphone, 64_000)
-    limit(camera, 2_500_000, 'balanced')
-    limit(screen, 4_000_000, 'maintain-resolution')
+    await tune(microphone, 64_000)
+    await tune(camera, 2_500_000, 'balanced')
+    await tune(screen, 4_000_000, 'maintain-resolution')
   }
 
   private follow(): void {
@@ -339,12 +343,15 @@ function plain(candidate: RTCIceCandidate): Candidate {
 /** RTCDegradationPreference, which the DOM types leave out of RTCRtpSendParameters. */
 type Degradation = 'balanced' | 'maintain-resolution'
 
-function limit(transceiver: RTCRtpTransceiver | undefined, maxBitrate: number, degradationPreference?: Degradation): void {
+async function tune(transceiver: RTCRtpTransceiver | undefined, maxBitrate: number, degradationPreference?: Degradation): Promise<void> {
   const sender = transceiver?.sender
   const parameters = sender?.getParameters()
   const [encoding] = parameters?.encodings ?? []
-  if (sender === undefined || parameters === undefined || encoding === undefined || encoding.maxBitrate === maxBitrate) return
-  encoding.maxBitrate = maxBitrate
+  if (sender === undefined || parameters === undefined || encoding === undefined) return
+  // Without a track nothing is to be sent; Firefox would send one black frame a second.
+  const active = sender.track !== null
+  if (encoding.maxBitrate === maxBitrate && encoding.active === active) return
+  Object.assign(encoding, { maxBitrate, active })
   // A browser that knows no such limit says so; the call goes on without.
-  sender.setParameters(degradationPreference ? Object.assign(parameters, { degradationPreference }) : parameters).catch(() => {})
+  await sender.setParameters(degradationPreference ? Object.assign(parameters, { degradationPreference }) : parameters).catch(() => {})
 }

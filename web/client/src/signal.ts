@@ -25,7 +25,7 @@ const RETRY_MOST = 15_000
 /** After a refusal for sending too much. */
 const RETRY_LIMITED = 20_000
 /** Acknowledge after this many messages or milliseconds, unless another frame does it before. */
-const ACK_EVERY = 16
+const ACK_EVERY = 8
 const ACK_DELAY = 500
 /** Messages waiting for acknowledgement; a session that falls further behind is given up. */
 const OUTBOX_MOST = 1024
@@ -109,9 +109,10 @@ export class Signal {
     this.open()
   }
 
-  /** Closes the socket; the session can be resumed from `store()`. */
+  /** Signs off: with code 1000 the server ends the session at once; any other close leaves it to be resumed. */
   stop(): void {
-    this.abandon()
+    this.abandon(1000)
+    this.session = null
     this.state = { kind: 'stopped' }
     this.events.link({ kind: 'offline' })
   }
@@ -274,7 +275,7 @@ export class Signal {
   }
 
   /** Leaves the socket and every timer that belongs to it. */
-  private abandon(): void {
+  private abandon(code?: number): void {
     this.acknowledged()
     this.cancelPing?.()
     this.cancelProbe?.()
@@ -284,7 +285,7 @@ export class Signal {
     if (this.state.kind !== 'opening' && this.state.kind !== 'open') return
     const { socket } = this.state
     socket.onopen = socket.onmessage = socket.onclose = null
-    socket.close()
+    socket.close(code)
   }
 
   private forget(upTo: number): void {

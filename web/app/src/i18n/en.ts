@@ -191,6 +191,7 @@ export const en = {
   theOther: 'The other one',
 
   // Server
+  server: 'Server',
   svConnecting: 'Connecting to the server…',
   svReconnecting: (seconds: number) => seconds > 0 ? `The server is out of reach. Next try in ${seconds} s.` : 'The server is out of reach. Trying again…',
   svReconnectingCall: 'The server is out of reach. Your call goes on.',
@@ -227,12 +228,11 @@ export const en = {
   accountText: 'An account keeps your name yours, on all your devices. You can call without one.',
   accountOf: (name: string) => `Logged in as ${name}`,
   password: 'Password',
-  passwordHint: 'At least 10 characters',
+  passwordHint: 'At least 8 characters',
   signUp: 'Sign up',
   logIn: 'Log in',
   logOut: 'Log out',
-  withPasskey: 'With a passkey',
-  withPassword: 'With a password',
+  passkey: 'passkey',
   passkeyText: 'Your fingerprint, face or PIN instead of a password.',
   accName: 'Account name',
   accTaken: 'This name is taken.',

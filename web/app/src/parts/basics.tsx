@@ -66,12 +66,11 @@ export function CommandButton(props: { readonly command: Command, readonly class
       <button
         type="button" class={`command ${props.class ?? ''}`} data-command={props.command.id} title={hint()}
         aria-label={props.command.name(app.t())} aria-pressed={props.command.pressed?.(now())} aria-describedby={props.described}
-        classList={{ alert: props.command.alert?.(now()) ?? false }}
+        classList={{ alert: props.command.alert?.(now()) ?? false }} data-badge={props.badge || undefined}
         onClick={() => props.command.run(app)}
       >
         <Icon name={props.command.icon(now())} />
         <span class="command-name" aria-hidden="true">{props.command.name(app.t())}</span>
-        <Show when={props.badge}><span class="badge" aria-hidden="true">{props.badge}</span></Show>
       </button>
     </Show>
   )

@@ -1,6 +1,6 @@
 /** The field for the person to call, with suggestions from the directory (a combobox by the ARIA practice). */
 import type { Presence } from '@visavis/client/protocol.js'
-import { createEffect, createSignal, createUniqueId, Index, on, onCleanup, Show, type JSX } from 'solid-js'
+import { createEffect, createMemo, createSignal, createUniqueId, Index, on, onCleanup, Show, type JSX } from 'solid-js'
 import { useApp } from '../state/app.js'
 import { Avatar } from './basics.jsx'
 import { Icon } from './icons.jsx'
@@ -37,7 +37,7 @@ export function PersonField(): JSX.Element {
   const [active, setActive] = createSignal(-1)
   let timer: ReturnType<typeof setTimeout> | undefined
   onCleanup(() => clearTimeout(timer))
-  const query = (): string => app.ui().query.trim()
+  const query = createMemo(() => app.ui().query.trim())
   const matches = (): readonly Presence[] => {
     const start = query().toLocaleLowerCase()
     if (start === '') return []

@@ -42,6 +42,9 @@ function soundOfCall(app: App): void {
 /** While it rings the title alternates, so that a hidden tab is noticed. */
 function titleAndIcon(app: App): void {
   const link = document.querySelector<HTMLLinkElement>('link[rel="icon"]')
+  const [loaded, setLoaded] = createSignal(document.readyState === 'complete')
+  // Another icon while the page still loads would hold back its load event.
+  window.addEventListener('load', () => setTimeout(() => setLoaded(true)), { once: true })
   createEffect(() => {
     const { call } = app.model()
     const line = call.kind === 'idle' ? '' : statusLine(app.t(), app.model(), null, true)
@@ -51,7 +54,7 @@ function titleAndIcon(app: App): void {
   createEffect(() => {
     const { kind } = app.model().call
     const icon = kind === 'incoming' || kind === 'outgoing' ? '/mark-ringing.svg' : kind === 'running' ? '/mark-call.svg' : '/mark.svg'
-    if (link && link.getAttribute('href') !== icon) link.href = icon
+    if (loaded() && link && link.getAttribute('href') !== icon) link.href = icon
   })
 }
 
@@ -101,7 +104,7 @@ function unread(app: App): void {
     if (app.prefs().sounds) play('message')
     if (app.ui().panel !== 'chat') app.setUi({ unread: app.ui().unread + now - before })
   }))
-  createEffect(on(() => runningCall(app.model())?.id, () => app.setUi({ panel: null, more: false })))
+  createEffect(on(createMemo(() => runningCall(app.model())?.id), () => app.setUi({ panel: null, more: false })))
 }
 
 function appearance(app: App): void {
