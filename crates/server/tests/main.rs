@@ -1,5 +1,6 @@
 //! The server from outside.
 
+mod signal_document;
 mod signal_resume;
 mod signal_rooms;
 mod signal_socket;
