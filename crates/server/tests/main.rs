@@ -5,6 +5,7 @@ mod acme;
 mod config;
 mod http;
 mod passkeys;
+mod signal_document;
 mod signal_resume;
 mod signal_rooms;
 mod signal_socket;
