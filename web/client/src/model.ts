@@ -46,6 +46,8 @@ export interface Devices {
   readonly cameras: readonly Device[]
   readonly microphones: readonly Device[]
   readonly speakers: readonly Device[]
+  /** The id of the speaker to play on (`setSinkId`); empty for the usual one. */
+  readonly speaker: string
 }
 
 /** The call, in the order of its life. */
@@ -57,7 +59,7 @@ export type Call =
   /** Waiting at a link for somebody else who holds it. */
   | { readonly kind: 'waiting'; readonly room: string }
   | ({ readonly kind: 'running' } & RunningCall)
-  | { readonly kind: 'ended'; readonly person: Person | null; readonly to: string; readonly reason: EndReason | 'failed'; readonly seconds: number }
+  | { readonly kind: 'ended'; readonly person: Person | null; readonly to: string; readonly reason: Exclude<EndReason, 'merged'> | 'failed'; readonly seconds: number }
 
 export interface RunningCall {
   readonly id: string
@@ -74,7 +76,7 @@ export interface RunningCall {
   readonly messages: readonly ChatMessage[]
   readonly files: readonly FileTransfer[]
   readonly quality: Quality
-  /** Five short words' worth of digits, e.g. `4821 9034 1177`; null until both fingerprints are known. */
+  /** 20 digits in groups of four, e.g. `4821 9034 1177 0265 9913` (66 bits); null until both fingerprints are known. */
   readonly safetyCode: string | null
 }
 
@@ -112,7 +114,7 @@ export interface FileTransfer {
 export interface Quality {
   readonly verdict: 'unknown' | 'good' | 'fair' | 'poor' | 'lost'
   readonly route: 'unknown' | 'direct' | 'relayed'
-  /** The transport of the selected pair, with the client-to-relay transport when relayed. */
+  /** The transport of the selected pair, with the client-to-relay transport when relayed: `udp`, `tcp`, `udp via tls`. */
   readonly protocol: string
   /** Seconds. */
   readonly roundTrip: number | null

@@ -1,0 +1,116 @@
+/** Everything a person can do by a button or a key: one table. */
+import type { Model } from '@visavis/client/model.js'
+import type { Dictionary } from './i18n/index.js'
+import type { IconName } from './parts/icons.jsx'
+import type { App, Features, Ui } from './state/app.js'
+
+export type CommandId =
+  | 'mute' | 'camera' | 'screen' | 'chat' | 'file' | 'details' | 'fullScreen' | 'picture' | 'fill'
+  | 'settings' | 'help' | 'hangUp' | 'accept' | 'acceptAudio' | 'decline'
+
+/** What decides whether a command can be given and how its button looks. */
+export interface Situation {
+  readonly model: Model
+  readonly ui: Ui
+  readonly features: Features
+  readonly fill: boolean
+}
+
+export interface Command {
+  readonly id: CommandId
+  /** The accessible name: it stays the same in both positions of a toggle. */
+  readonly name: (t: Dictionary) => string
+  readonly icon: (now: Situation) => IconName
+  /** As KeyboardEvent.key gives it, `Shift+` before it where needed; null when there is none. */
+  readonly key: string | null
+  /** For toggles: whether it is on. */
+  readonly pressed?: (now: Situation) => boolean
+  /** For toggles: whether its button should stand out, because something is off that is usually on. */
+  readonly alert?: (now: Situation) => boolean
+  readonly available: (now: Situation) => boolean
+  readonly run: (app: App) => void
+}
+
+const running = ({ model }: Situation): boolean => model.call.kind === 'running'
+const ringing = ({ model }: Situation): boolean => model.call.kind === 'incoming'
+const always = (): boolean => true
+const beforeOrIn = ({ model }: Situation): boolean => model.call.kind !== 'ended'
+const muted = ({ model }: Situation): boolean => model.microphone.kind !== 'on' || model.microphone.muted
+const filming = ({ model }: Situation): boolean => model.camera.kind === 'on' && !model.camera.muted
+const sharing = ({ model }: Situation): boolean => model.call.kind === 'running' && model.call.sharingScreen
+
+export const commands: Readonly<Record<CommandId, Command>> = {
+  mute: {
+    id: 'mute', name: t => t.mute, key: 'm', icon: now => (muted(now) ? 'micOff' : 'mic'),
+    pressed: muted, alert: muted, available: beforeOrIn, run: app => app.actions.toggleMute(),
+  },
+  camera: {
+    id: 'camera', name: t => t.camera, key: 'v', icon: now => (filming(now) ? 'camera' : 'cameraOff'),
+    pressed: filming, alert: now => !filming(now), available: beforeOrIn, run: app => app.actions.toggleCamera(),
+  },
+  screen: {
+    id: 'screen', name: t => t.shareScreen, key: 's', icon: () => 'screen',
+    pressed: sharing, available: now => running(now) && now.features.screen, run: app => app.actions.toggleScreen(),
+  },
+  chat: {
+    id: 'chat', name: t => t.chat, key: 'c', icon: () => 'chat', pressed: ({ ui }) => ui.panel === 'chat',
+    available: running, run: app => app.setUi({ panel: app.ui().panel === 'chat' ? null : 'chat', more: false }),
+  },
+  file: {
+    id: 'file', name: t => t.sendFile, key: 'f', icon: () => 'file', available: running,
+    run: app => app.actions.chooseFiles(),
+  },
+  details: {
+    id: 'details', name: t => t.details, key: 'i', icon: () => 'info', pressed: ({ ui }) => ui.panel === 'details',
+    available: running, run: app => app.setUi({ panel: app.ui().panel === 'details' ? null : 'details', more: false }),
+  },
+  fullScreen: {
+    id: 'fullScreen', name: t => t.fullScreen, key: 'w', icon: () => 'expand', pressed: ({ ui }) => ui.fullScreen,
+    available: now => running(now) && now.features.fullScreen, run: app => app.actions.toggleFullScreen(),
+  },
+  picture: {
+    id: 'picture', name: t => t.picture, key: 'p', icon: () => 'picture',
+    available: now => running(now) && now.features.picture, run: app => app.actions.togglePicture(),
+  },
+  fill: {
+    id: 'fill', name: t => t.fill, key: 'z', icon: () => 'fit', pressed: now => now.fill,
+    available: running, run: app => app.setPrefs({ fill: !app.prefs().fill }),
+  },
+  settings: {
+    id: 'settings', name: t => t.settings, key: ',', icon: () => 'settings', available: always,
+    run: app => app.setUi({ dialog: 'settings', more: false }),
+  },
+  help: {
+    id: 'help', name: t => t.help, key: '?', icon: () => 'keyboard', available: always,
+    run: app => app.setUi({ dialog: 'help', more: false }),
+  },
+  hangUp: {
+    id: 'hangUp', name: t => t.hangUp, key: 'Shift+H', icon: () => 'hangUp',
+    available: now => running(now) || now.model.call.kind === 'outgoing', run: app => app.commands.hangUp(),
+  },
+  accept: {
+    id: 'accept', name: t => t.accept, key: 'a', icon: () => 'phone', available: ringing,
+    run: app => app.actions.accept(true),
+  },
+  acceptAudio: {
+    id: 'acceptAudio', name: t => t.acceptAudio, key: 'Shift+A', icon: () => 'cameraOff', available: ringing,
+    run: app => app.actions.accept(false),
+  },
+  decline: {
+    id: 'decline', name: t => t.decline, key: 'd', icon: () => 'hangUp', available: ringing,
+    run: app => app.commands.decline(),
+  },
+}
+
+/** What a command's buttons need to know, from the app. */
+export function situation(app: App): Situation {
+  return { model: app.model(), ui: app.ui(), features: app.features, fill: app.prefs().fill }
+}
+
+/** The command of a key press, if it can be given now; null for keys that are not ours. */
+export function commandOf(press: { key: string, shiftKey: boolean, ctrlKey: boolean, altKey: boolean, metaKey: boolean }, now: Situation): Command | null {
+  if (press.ctrlKey || press.altKey || press.metaKey) return null
+  const letter = /^[a-z]$/i.test(press.key)
+  const key = letter ? (press.shiftKey ? `Shift+${press.key.toUpperCase()}` : press.key.toLowerCase()) : press.key
+  return Object.values(commands).find(command => command.key === key && command.available(now)) ?? null
+}

@@ -1,0 +1,139 @@
+/** Small parts that many screens use. They get plain data. */
+import { createEffect, createSignal, onCleanup, Show, type JSX } from 'solid-js'
+import type { Command } from '../commands.js'
+import { situation } from '../commands.js'
+import { hue, initials } from '../format.js'
+import { useApp } from '../state/app.js'
+import { Icon, type IconName } from './icons.jsx'
+
+/** A person where there is no picture: letters on a colour that stays theirs. */
+export function Avatar(props: { readonly name: string, readonly size?: 'small' | 'large' }): JSX.Element {
+  return (
+    <span class="avatar" classList={{ large: props.size === 'large' }} style={{ '--hue': String(hue(props.name)) }} aria-hidden="true">
+      {initials(props.name)}
+    </span>
+  )
+}
+
+/** A live picture. */
+export function Video(props: {
+  readonly stream: MediaStream | null
+  readonly label: string
+  readonly muted?: boolean
+  readonly mirror?: boolean
+  readonly class?: string
+  readonly speaker?: string
+  /** Told when the browser refuses to play sound before a gesture. */
+  readonly onBlocked?: (play: () => void) => void
+  readonly ref?: (element: HTMLVideoElement) => void
+}): JSX.Element {
+  let element!: HTMLVideoElement
+  const play = (): void => {
+    element.play().catch((error: unknown) => {
+      if (error instanceof DOMException && error.name === 'NotAllowedError') props.onBlocked?.(play)
+    })
+  }
+  createEffect(() => { element.muted = props.muted ?? false })
+  createEffect(() => {
+    const { stream } = props
+    if (element.srcObject !== stream) element.srcObject = stream
+    if (stream) play()
+  })
+  createEffect(() => {
+    const id = props.speaker
+    if (id !== undefined && 'setSinkId' in element) element.setSinkId(id).catch(() => undefined)
+  })
+  onCleanup(() => { element.srcObject = null })
+  return (
+    <video
+      ref={node => { element = node; props.ref?.(node) }}
+      class={`${props.class ?? ''} ${props.mirror ? 'mirror' : ''}`} aria-label={props.label}
+      autoplay playsinline
+    />
+  )
+}
+
+/** The button of a command: icon, name, state. */
+export function CommandButton(props: { readonly command: Command, readonly class?: string, readonly badge?: number, readonly described?: string }): JSX.Element {
+  const app = useApp()
+  const now = (): ReturnType<typeof situation> => situation(app)
+  const hint = (): string => {
+    const name = props.command.name(app.t())
+    return props.command.key && app.prefs().singleKeys ? `${name} (${props.command.key})` : name
+  }
+  return (
+    <Show when={props.command.available(now())}>
+      <button
+        type="button" class={`command ${props.class ?? ''}`} data-command={props.command.id} title={hint()}
+        aria-label={props.command.name(app.t())} aria-pressed={props.command.pressed?.(now())} aria-describedby={props.described}
+        classList={{ alert: props.command.alert?.(now()) ?? false }} data-badge={props.badge || undefined}
+        onClick={() => props.command.run(app)}
+      >
+        <Icon name={props.command.icon(now())} />
+        <span class="command-name" aria-hidden="true">{props.command.name(app.t())}</span>
+      </button>
+    </Show>
+  )
+}
+
+/** A plain button with an icon. */
+export function ActionButton(props: {
+  readonly icon: IconName, readonly label: string, readonly class?: string, readonly iconOnly?: boolean
+  readonly pressed?: boolean, readonly expanded?: boolean, readonly onClick: () => void
+}): JSX.Element {
+  return (
+    <button
+      type="button" class={props.class ?? 'button'} aria-label={props.iconOnly ? props.label : undefined} title={props.iconOnly ? props.label : undefined}
+      aria-pressed={props.pressed} aria-expanded={props.expanded} onClick={() => props.onClick()}
+    >
+      <Icon name={props.icon} />
+      <Show when={!props.iconOnly}><span>{props.label}</span></Show>
+    </button>
+  )
+}
+
+/** Copies a text and says so for a moment. The name of the button stays. */
+export function CopyButton(props: { readonly label: string, readonly text: () => string, readonly class?: string }): JSX.Element {
+  const app = useApp()
+  const [copied, setCopied] = createSignal(false)
+  let timer: ReturnType<typeof setTimeout> | undefined
+  onCleanup(() => clearTimeout(timer))
+  const copy = async (): Promise<void> => {
+    if (!(await app.actions.copy(props.text()))) return
+    setCopied(true)
+    clearTimeout(timer)
+    timer = setTimeout(() => setCopied(false), 2000)
+  }
+  return (
+    <button type="button" class={props.class ?? 'button'} aria-label={props.label} classList={{ done: copied() }} onClick={() => void copy()}>
+      <Icon name={copied() ? 'check' : 'link'} />
+      <span aria-live="polite">{copied() ? app.t().copied : props.label}</span>
+    </button>
+  )
+}
+
+/** How loud our microphone is: a row of bars that follows the sound, frame by frame. */
+export function LevelMeter(): JSX.Element {
+  const app = useApp()
+  const bars = 12
+  let row!: HTMLDivElement
+  let frame = 0
+  let shown = 0
+  const draw = (): void => {
+    const level = Math.min(1, app.commands.level() * 1.6)
+    // It jumps up and sinks slowly, as a needle does.
+    shown = level > shown ? level : Math.max(level, shown - 0.03)
+    const lit = Math.round(Math.sqrt(shown) * bars)
+    for (let i = 0; i < bars; i += 1) row.children[i]?.classList.toggle('lit', i < lit)
+    frame = requestAnimationFrame(draw)
+  }
+  createEffect(() => {
+    frame = requestAnimationFrame(draw)
+    onCleanup(() => cancelAnimationFrame(frame))
+  })
+  return (
+    <div class="level" role="img" aria-label={app.t().level} ref={row}>
+      {Array.from({ length: bars }, () => <i />)}
+    </div>
+  )
+}

@@ -1,0 +1,42 @@
+/** What the address of the page asks for. */
+export type Route =
+  | { readonly kind: 'start' }
+  /** `/c/NAME`: call this person. */
+  | { readonly kind: 'call'; readonly name: string }
+  /** `/r/ROOM`: meet whoever holds the link. */
+  | { readonly kind: 'meet'; readonly room: string }
+
+/** Reads a path. What is not a link of ours is the start. */
+export function readRoute(path: string): Route {
+  const match = /^\/([cr])\/([^/]+)\/?$/.exec(path)
+  if (!match) return { kind: 'start' }
+  let text: string
+  try {
+    text = decodeURIComponent(match[2] ?? '')
+  } catch {
+    return { kind: 'start' }
+  }
+  if (match[1] === 'c') return [...text].length <= 64 ? { kind: 'call', name: text } : { kind: 'start' }
+  return /^[\w-]{1,64}$/.test(text) ? { kind: 'meet', room: text } : { kind: 'start' }
+}
+
+/** The link that calls a person. */
+export function callLink(origin: string, name: string): string {
+  return `${origin}/c/${encodeURIComponent(name)}`
+}
+
+/** The link of a meeting. */
+export function meetLink(origin: string, room: string): string {
+  return `${origin}/r/${room}`
+}
+
+/** A room that nobody guesses, easy to read aloud: 12 letters and digits without the ambiguous ones, 59 bits. */
+export function freshRoom(random: (bytes: Uint8Array<ArrayBuffer>) => Uint8Array = bytes => crypto.getRandomValues(bytes)): string {
+  const letters = 'abcdefghjkmnpqrstuvwxyz23456789'
+  let room = ''
+  while (room.length < 12) {
+    // 248 is the largest multiple of 31 in a byte: above it a letter would be likelier than the others.
+    for (const byte of random(new Uint8Array(16))) if (byte < 248 && room.length < 12) room += letters[byte % 31]
+  }
+  return `${room.slice(0, 4)}-${room.slice(4, 8)}-${room.slice(8)}`
+}

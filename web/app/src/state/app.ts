@@ -1,0 +1,97 @@
+/** What every component may use: the model, the commands, the person's choices and what is open on the screen. */
+import type { Commands, Model } from '@visavis/client/model.js'
+import type { Presence } from '@visavis/client/protocol.js'
+import { createContext, useContext, type Accessor } from 'solid-js'
+import type { Dictionary, Language } from '../i18n/index.js'
+import type { Route } from '../route.js'
+import type { Corner } from '../snap.js'
+import type { Prefs } from './prefs.js'
+import type { Intent } from './words.js'
+
+export type Streams = ReturnType<Commands['streams']>
+export type Panel = 'chat' | 'details'
+export type Dialog = 'settings' | 'help'
+
+/** What is open and chosen on the screen now; none of it outlives the page. */
+export interface Ui {
+  readonly route: Route
+  readonly panel: Panel | null
+  readonly dialog: Dialog | null
+  readonly more: boolean
+  readonly query: string
+  readonly intent: Intent
+  /** Messages of the other's that have not been on the screen. */
+  readonly unread: number
+  readonly fullScreen: boolean
+  readonly updateReady: boolean
+}
+
+/** What this browser can do. */
+export interface Features {
+  readonly screen: boolean
+  readonly fullScreen: boolean
+  readonly picture: boolean
+  readonly speaker: boolean
+  readonly notifications: boolean
+  readonly passkeys: boolean
+}
+
+/** What the components ask for that is more than one command of the client. */
+export interface Actions {
+  /** Keeps the name and goes by it from now on. */
+  setName(name: string): void
+  /** Opens camera and microphone together. */
+  openDevices(): Promise<void>
+  callPerson(name: string): void
+  meet(room: string): void
+  accept(video: boolean): void
+  toggleMute(): void
+  toggleCamera(): void
+  toggleScreen(): void
+  toggleFullScreen(): void
+  togglePicture(): void
+  chooseFiles(): void
+  go(route: Route): void
+  copy(text: string): Promise<boolean>
+  dismiss(): void
+}
+
+export interface App {
+  readonly model: Accessor<Model>
+  readonly streams: Accessor<Streams>
+  readonly commands: Commands
+  readonly actions: Actions
+  readonly t: Accessor<Dictionary>
+  readonly lang: Accessor<Language>
+  readonly prefs: Accessor<Prefs>
+  setPrefs(change: Partial<Prefs>): void
+  readonly ui: Accessor<Ui>
+  setUi(change: Partial<Ui>): void
+  readonly features: Features
+  /** Milliseconds since the epoch; follows the clock once a second. */
+  readonly now: Accessor<number>
+  readonly online: Accessor<boolean>
+  readonly dark: Accessor<boolean>
+  readonly corner: Accessor<Corner>
+  /** Everybody the directory has told about, by name. */
+  readonly known: Accessor<ReadonlyMap<string, Presence>>
+  /** Goes on as this account, or as a guest again: the page starts anew. */
+  become(identity: string | null, name: string): void
+  /** What a screen reader should say now, without its being on the screen. */
+  readonly announced: Accessor<string>
+  announce(text: string): void
+}
+
+export const AppContext = createContext<App>()
+
+/** The app around a component. */
+export function useApp(): App {
+  const app = useContext(AppContext)
+  if (!app) throw new Error('A component of the page stands outside AppContext.')
+  return app
+}
+
+/** The running call; null in every other state. */
+export function runningCall(model: Model): Extract<Model['call'], { kind: 'running' }> | null {
+  return model.call.kind === 'running' ? model.call : null
+}

@@ -1,0 +1,105 @@
+/** Every state of the page, as the client would give it. */
+import type { Call, Capture, Model, Quality, RunningCall } from '@visavis/client/model.js'
+import type { Person } from '@visavis/client/protocol.js'
+import type { Prefs } from '../../src/state/prefs.js'
+import type { Ui } from '../../src/state/app.js'
+
+export interface State {
+  readonly model: Model
+  readonly prefs?: Partial<Prefs>
+  readonly ui?: Partial<Ui>
+  readonly path?: string
+  /** What is to be typed or clicked before the picture is taken: selectors, and text for fields. */
+  readonly steps?: readonly (readonly [selector: string, text?: string])[]
+}
+
+const me: Person = { id: 'me', name: 'Bruno', verified: false }
+const ada: Person = { id: 'ada', name: 'Ada Lovelace', verified: true }
+const grace: Person = { id: 'grace', name: 'Grace', verified: false }
+const camera: Capture = { kind: 'on', deviceId: 'c1', label: 'FaceTime HD Camera', muted: false }
+const microphone: Capture = { kind: 'on', deviceId: 'm1', label: 'Built-in Microphone', muted: false }
+const devices: Model['devices'] = {
+  cameras: [{ id: 'c1', label: 'Integrated Camera' }, { id: 'c2', label: 'Studio Display' }],
+  microphones: [{ id: 'm1', label: 'Built-in Microphone' }],
+  speakers: [{ id: 's1', label: 'Headphones' }], speaker: '',
+}
+const base: Model = { server: { kind: 'online', draining: false }, me, camera, microphone, devices, call: { kind: 'idle' }, people: [] }
+const fresh: Model = {
+  ...base, server: { kind: 'offline' }, me: null, camera: { kind: 'off' }, microphone: { kind: 'off' },
+  devices: { cameras: [], microphones: [], speakers: [], speaker: '' },
+}
+const quality: Quality = {
+  verdict: 'good', route: 'direct', protocol: 'udp', roundTrip: 0.018, bitrateIn: 2_412_000, bitrateOut: 1_960_000, lossIn: 0.001, lossOut: 0,
+  width: 1280, height: 720, framesPerSecond: 30, audioCodec: 'Opus', videoCodec: 'VP9',
+}
+const now = Date.now()
+const running: RunningCall = {
+  id: 'call', peer: ada, since: now - 754_000, path: 'connected', peerPresent: true, remote: { camera: true, microphone: true, screen: false },
+  sharingScreen: false, messages: [], files: [], quality, safetyCode: '4821 9034 1177 0265 9913',
+}
+const messages: RunningCall['messages'] = [
+  { id: '1', mine: false, text: 'Can you see the plan? I put it here: https://example.org/plans/autumn?id=3.', at: now - 240_000, delivered: true },
+  { id: '2', mine: true, text: 'Yes, opening it.', at: now - 200_000, delivered: true },
+  { id: '3', mine: false, text: 'The third page is the one I meant. Take your time, there is a lot in it and none of it is urgent.', at: now - 120_000, delivered: true },
+  { id: '4', mine: true, text: 'Looks lovely ♥', at: now - 8_000, delivered: false },
+]
+const files: RunningCall['files'] = [
+  { id: 'f1', mine: false, name: 'harbour at dusk.jpg', size: 4_280_000, done: 4_280_000, rate: 0, state: 'done', url: 'blob:x' },
+  { id: 'f2', mine: true, name: 'a rather long name of a film from last summer.mp4', size: 812_000_000, done: 302_000_000, rate: 11_400_000, state: 'running', url: null },
+  { id: 'f3', mine: false, name: 'notes.pdf', size: 96_000, done: 0, rate: 0, state: 'offered', url: null },
+]
+const inCall = (change: Partial<RunningCall> = {}, model: Partial<Model> = {}): Model => ({ ...base, ...model, call: { kind: 'running', ...running, ...change } })
+const withCall = (call: Call, change: Partial<Model> = {}): Model => ({ ...base, ...change, call })
+const ended = (reason: Extract<Call, { kind: 'ended' }>['reason'], seconds = 0): State => ({ model: withCall({ kind: 'ended', person: ada, to: 'Ada Lovelace', reason, seconds }) })
+const quieter = { name: 'Bruno' }
+const found: Model['people'] = [
+  { person: ada, present: true, busy: false },
+  { person: { id: 'adam', name: 'Adam', verified: false }, present: true, busy: true },
+  { person: { id: 'adele', name: 'Adèle Haenel-Dupont de Nemours', verified: false }, present: false, busy: false },
+]
+
+export const states: Readonly<Record<string, State>> = {
+  'first-run': { model: fresh, prefs: { name: '' } },
+  'asking': { model: { ...fresh, camera: { kind: 'asking' }, microphone: { kind: 'asking' } }, prefs: { name: '' } },
+  'start': { model: { ...base, people: [{ person: ada, present: true, busy: false }, { person: grace, present: false, busy: false }] }, prefs: { recent: ['Ada Lovelace', 'Grace'] } },
+  'suggestions': { model: { ...base, people: found }, steps: [['[data-person-field]', 'Ad'], ['[data-person-field]', '\uE015']] },
+  'denied': { model: { ...base, camera: { kind: 'denied' }, microphone: { kind: 'denied' }, devices: fresh.devices } },
+  'denied-microphone': { model: { ...base, microphone: { kind: 'denied' } } },
+  'no-device': { model: { ...base, camera: { kind: 'no-device' } } },
+  'in-use': { model: { ...base, camera: { kind: 'in-use', detail: 'NotReadableError' } } },
+  'insecure': { model: { ...base, camera: { kind: 'insecure' }, microphone: { kind: 'insecure' }, devices: fresh.devices } },
+  'camera-off': { model: { ...base, camera: { kind: 'off' }, microphone: { ...microphone, muted: true } as Capture } },
+  'server-reconnecting': { model: { ...base, server: { kind: 'reconnecting', attempt: 3, nextTry: now + 8_000 } } },
+  'server-refused': { model: { ...base, server: { kind: 'refused', code: 'name', message: '' } } },
+  'server-draining': { model: { ...base, server: { kind: 'online', draining: true } } },
+  'link-call': { model: base, path: '/c/Ada%20Lovelace' },
+  'link-meet': { model: fresh, path: '/r/abcd-efgh-jkmn', prefs: { name: '' } },
+  'waiting': { model: withCall({ kind: 'waiting', room: 'kfw3-m8pz-x2aq' }), path: '/r/kfw3-m8pz-x2aq' },
+  'outgoing': { model: withCall({ kind: 'outgoing', id: 'x', to: 'Ada Lovelace', person: null, ringing: false }) },
+  'ringing': { model: withCall({ kind: 'outgoing', id: 'x', to: 'Ada Lovelace', person: ada, ringing: true }) },
+  'incoming': { model: withCall({ kind: 'incoming', id: 'x', from: ada, media: { audio: true, video: true } }) },
+  'incoming-guest': { model: withCall({ kind: 'incoming', id: 'x', from: grace, media: { audio: true, video: false } }, { camera: { kind: 'off' } }) },
+  'connecting': { model: inCall({ path: 'connecting', quality: { ...quality, verdict: 'unknown' }, safetyCode: null, remote: { camera: false, microphone: false, screen: false }, since: now }) },
+  'running': { model: inCall() },
+  'running-muted': { model: inCall({ remote: { camera: true, microphone: false, screen: false } }, { microphone: { ...microphone, muted: true } as Capture, camera: { kind: 'off' } }), prefs: { corner: 'top-right' } },
+  'running-audio': { model: inCall({ remote: { camera: false, microphone: true, screen: false } }) },
+  'running-more': { model: inCall(), ui: { more: true } },
+  'running-chat': { model: inCall({ messages, files }), ui: { panel: 'chat' } },
+  'running-chat-empty': { model: inCall(), ui: { panel: 'chat' } },
+  'running-unread': { model: inCall({ messages: messages.slice(0, 3), files: files.slice(2) }), ui: { unread: 2 } },
+  'running-transfer': { model: inCall({ files: files.slice(1, 2) }) },
+  'running-details': { model: inCall(), ui: { panel: 'details' } },
+  'running-details-poor': { model: inCall({ quality: { ...quality, verdict: 'poor', route: 'relayed', protocol: 'udp via tls', lossIn: 0.13, lossOut: 0.08, roundTrip: 0.412, bitrateIn: 318_000, width: 320, height: 180, framesPerSecond: 11 } }), ui: { panel: 'details' } },
+  'running-their-screen': { model: inCall({ remote: { camera: true, microphone: true, screen: true } }) },
+  'running-my-screen': { model: inCall({ sharingScreen: true }) },
+  'reconnecting': { model: inCall({ path: 'reconnecting', quality: { ...quality, verdict: 'lost' } }) },
+  'peer-away': { model: inCall({ peerPresent: false }, { server: { kind: 'reconnecting', attempt: 1, nextTry: now + 2_000 } }) },
+  'ended-hung-up': ended('hung-up', 754),
+  'ended-declined': ended('declined'),
+  'ended-unavailable': ended('unavailable'),
+  'ended-failed': ended('failed'),
+  'settings': { model: base, ui: { dialog: 'settings' } },
+  'help': { model: inCall(), ui: { dialog: 'help' } },
+}
+
+export const usualPrefs: Partial<Prefs> = quieter

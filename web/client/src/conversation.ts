@@ -1,0 +1,356 @@
+/**
+ * The two in a call, as long as the call lasts: one peer connection after the other, and what is said over them.
+ *
+ * Peer connections of a call are numbered by `generation`, from 1; every description carries the number of the one it
+ * belongs to. When a page is loaded anew, or a peer connection is beyond repair, that side makes one of the next
+ * generation and offers. Whoever sees a higher number than its own makes a fresh peer connection of that number and
+ * answers from it; what carries a lower number comes from the past and is dropped. Numbers only rise and messages
+ * arrive in order, so both sides end at the same. PEER.md tells it with the messages.
+ */
+import { Chat } from './chat.js'
+import { parse, type Control, type Sending } from './control.js'
+import type { Environment } from './environment.js'
+import { Files, type FileMessage } from './files.js'
+import type { ChatMessage } from './model.js'
+import { Peer, type Outgoing, type Path, type PeerEvents } from './peer.js'
+import type { Candidate, Description, EndReason } from './protocol.js'
+import { quality, snapshot, type Snapshot } from './quality.js'
+import type { TalkChange } from './reducer.js'
+import { fingerprintPair, safetyCode } from './safety.js'
+import { takeGeneration, withGeneration } from './sdp.js'
+import type { OpenSink } from './sink.js'
+
+/** The version of PEER.md. */
+const VERSION = 1
+/** Milliseconds in which the first path must be found. */
+const CONNECT_TIMEOUT = 45_000
+/** Milliseconds for a page that went away to come back, before it counts as hung up. */
+const LEAVE_GRACE = 10_000
+/** Milliseconds between two looks at the statistics. */
+const LOOK_EVERY = 2_000
+
+export interface ConversationHost {
+  readonly environment: Environment
+  readonly openSink: OpenSink
+  /** Names this page: another one after every reload. */
+  readonly page: string
+  configuration(): RTCConfiguration
+  /** Our own stream, which names what belongs together. */
+  readonly stream: MediaStream
+  description(description: Description): void
+  candidate(candidate: Candidate | null): void
+  changed(change: TalkChange): void
+  /** The call cannot go on, or the other side ended it. */
+  over(reason: Exclude<EndReason, 'merged'> | 'failed'): void
+}
+
+/** What another page of this tab needs to take the call up. */
+export interface StoredConversation {
+  readonly generation: number
+  readonly polite: boolean
+  readonly ticket: string
+}
+
+export class Conversation {
+  readonly remote: MediaStream
+  readonly remoteScreen: MediaStream
+  readonly chat: Chat
+  readonly files: Files
+  ticket: string
+  private generation: number
+  private peer: Peer
+  private control: RTCDataChannel | null = null
+  private bulk: RTCDataChannel | null = null
+  private outgoing: Outgoing = { microphone: null, camera: null, screen: null }
+  private sending: Sending = { camera: false, microphone: false, screen: false }
+  /** Whether the person took the call. */
+  accepted = false
+  /** Until the call is on, what the peer connection says stays here. */
+  private held = true
+  /** The server does not know this call any more: it ends when its path does. */
+  private orphaned = false
+  private closed = false
+  private everConnected: boolean
+  private otherPage: string | null = null
+  /** Whether the other has said hello on the present channel, and whether everything goes on over it. */
+  private greeted = false
+  private resumed = false
+  private pair: string | null = null
+  private look: Snapshot | null = null
+  private cancelConnect: (() => void) | null = null
+  private cancelLeave: (() => void) | null = null
+  private cancelLook: (() => void) | null = null
+
+  constructor(private readonly host: ConversationHost, polite: boolean, stored: StoredConversation | null = null, messages: readonly ChatMessage[] = []) {
+    this.ticket = stored?.ticket ?? ''
+    this.generation = stored ? stored.generation + 1 : 1
+    this.everConnected = stored !== null
+    this.remote = host.environment.stream()
+    this.remoteScreen = host.environment.stream()
+    const send = (message: Control) => this.say(message)
+    this.chat = new Chat(messages, send, (said) => host.changed({ messages: said }))
+    this.files = new Files({
+      clock: host.environment.clock,
+      newNumber: () => new DataView(host.environment.random(new Uint8Array(4)).buffer).getUint32(0),
+      openSink: host.openSink,
+      send,
+      changed: (files) => host.changed({ files }),
+    })
+    this.peer = this.newPeer(stored?.polite ?? polite)
+  }
+
+  /** The callee, while it rings: the offer and its candidates are ready when the person accepts. */
+  offer(): void {
+    this.peer.open()
+  }
+
+  /** The person accepted: the offer with the candidates so far, if it is ready. What comes later goes by itself. */
+  accept(): Description | null {
+    this.accepted = true
+    this.held = false
+    const offer = this.peer.pendingOffer()
+    return offer && this.marked(offer)
+  }
+
+  /** The server says that the call is on. */
+  start(polite: boolean, ticket: string, description: Description | null, rejoined: boolean): void {
+    this.held = false
+    this.peer.polite = polite
+    this.ticket = ticket
+    if (rejoined) return this.rejoined()
+    this.cancelConnect ??= this.host.environment.clock.after(CONNECT_TIMEOUT, () => {
+      if (!this.everConnected) this.host.over('failed')
+    })
+    this.watch()
+    if (!polite) this.peer.open()
+    if (description !== null) this.describe(description)
+  }
+
+  /** A new page of this tab takes the call up. */
+  takeUp(): void {
+    this.held = false
+    this.watch()
+    this.peer.open()
+  }
+
+  describe(description: Description): void {
+    const { sdp, generation } = takeGeneration(description.sdp ?? '')
+    if (generation < this.generation) return
+    if (generation > this.generation) this.renew(generation)
+    this.peer.describe({ type: description.type, sdp })
+  }
+
+  candidate(candidate: Candidate | null): void {
+    this.peer.candidate(candidate)
+  }
+
+  /** Sends these tracks, and tells what they are. */
+  attach(outgoing: Outgoing): void {
+    this.outgoing = outgoing
+    this.peer.attach(outgoing)
+    const { camera, microphone, screen } = outgoing
+    this.sending = { camera: camera !== null, microphone: microphone !== null && microphone.enabled, screen: screen !== null }
+    this.say({ type: 'sending', sending: this.sending })
+  }
+
+  /** New credentials for STUN and TURN. A path over a relay that will not know the old ones for long is found anew. */
+  configure(relayed: boolean): void {
+    this.peer.configure(this.host.configuration())
+    if (relayed) this.peer.restart()
+  }
+
+  /** The network is another one now. */
+  networkChanged(): void {
+    if (this.everConnected) this.peer.restart()
+  }
+
+  /** The server says whether it can reach the other. */
+  present(present: boolean): void {
+    if (present) this.stayed()
+  }
+
+  /** The call cannot be taken up through the server; its media may go on. */
+  orphan(): void {
+    this.orphaned = true
+    if (this.peer.path !== 'connected') this.host.over('lost')
+  }
+
+  /** Tells the other side straight that the page goes away. */
+  leave(): void { this.say({ type: 'leaving' }) }
+
+  store(): StoredConversation {
+    return { generation: this.generation, polite: this.peer.polite, ticket: this.ticket }
+  }
+
+  /** Ends it; with `tell` the other side hears of it straight, in case the server is away. */
+  close(tell: boolean): void {
+    if (this.closed) return
+    if (tell) this.say({ type: 'end' })
+    this.closed = true
+    for (const cancel of [this.cancelConnect, this.cancelLeave, this.cancelLook]) cancel?.()
+    this.files.close()
+    this.silence()
+    // What was said last leaves the browser before the connection goes.
+    const { peer } = this
+    if (tell) this.host.environment.clock.after(100, () => peer.close())
+    else peer.close()
+  }
+
+  private newPeer(polite: boolean): Peer {
+    const { environment } = this.host
+    const peer = new Peer(polite, this.host.configuration(), environment.peerConnection, environment.clock, this.host.stream, this.peerEvents())
+    peer.attach(this.outgoing)
+    return peer
+  }
+
+  private peerEvents(): PeerEvents {
+    return {
+      description: (description) => { if (!this.held) this.host.description(this.marked(description)) },
+      candidate: (candidate) => { if (!this.held) this.host.candidate(candidate) },
+      path: (path) => this.followed(path),
+      media: () => this.showTracks(),
+      channels: (control, bulk) => this.useChannels(control, bulk),
+      described: () => void this.checkSafety(),
+      dead: () => {
+        if (this.cancelLeave !== null || this.closed) return
+        this.renew(this.generation + 1)
+        this.peer.open()
+      },
+    }
+  }
+
+  /** Another peer connection, of a later generation; tracks, chat and files go on over it. */
+  private renew(generation: number): void {
+    this.generation = generation
+    this.silence()
+    this.peer.close()
+    this.look = null
+    if (this.everConnected) this.host.changed({ path: 'reconnecting' })
+    this.peer = this.newPeer(this.peer.polite)
+  }
+
+  private rejoined(): void {
+    const offer = this.peer.pendingOffer()
+    if (offer !== null) this.host.description(this.marked(offer))
+    else if (this.peer.path !== 'connected' && !this.peer.polite) this.peer.restart()
+  }
+
+  private marked({ type, sdp }: Description): Description {
+    return { type, sdp: withGeneration(sdp ?? '', this.generation) }
+  }
+
+  private followed(path: Path): void {
+    if (path === 'connected') {
+      this.everConnected = true
+      this.cancelConnect?.()
+      this.stayed()
+    }
+    this.host.changed({ path })
+    if (this.orphaned && path === 'reconnecting') this.host.over('lost')
+  }
+
+  private showTracks(): void {
+    const [microphone, camera, screen] = this.peer.incoming()
+    fill(this.remote, [microphone, camera])
+    fill(this.remoteScreen, [screen])
+  }
+
+  private useChannels(control: RTCDataChannel, bulk: RTCDataChannel): void {
+    this.silence()
+    this.control = control
+    this.bulk = bulk
+    this.greeted = this.resumed = false
+    control.onopen = () => this.say({ type: 'hello', version: VERSION, page: this.host.page, sending: this.sending })
+    control.onmessage = ({ data }) => this.heard(parse(data))
+    bulk.onopen = () => this.resume()
+    bulk.onmessage = ({ data }) => this.files.bytes(data)
+    control.onclose = bulk.onclose = () => this.files.pause()
+  }
+
+  private silence(): void {
+    for (const channel of [this.control, this.bulk]) if (channel) channel.onopen = channel.onmessage = channel.onclose = null
+    this.control = this.bulk = null
+    this.files.pause()
+  }
+
+  /** Sent if there is a channel; what must not be lost is said again on the next one (`resume`). */
+  private say(message: Control): void {
+    if (this.control?.readyState !== 'open') return
+    this.control.send(JSON.stringify(message))
+  }
+
+  private heard(message: Control | null): void {
+    if (message === null) {
+      this.files.dropped++
+      return
+    }
+    switch (message.type) {
+      case 'hello':
+        if (this.otherPage !== null && this.otherPage !== message.page) this.files.otherPage()
+        this.otherPage = message.page
+        this.greeted = true
+        this.host.changed({ remote: message.sending })
+        this.stayed()
+        return this.resume()
+      case 'sending': return this.host.changed({ remote: message.sending })
+      case 'chat':
+      case 'chat-received':
+        return this.chat.take(message)
+      case 'leaving': return this.left()
+      case 'end': return this.host.over('hung-up')
+      default: return this.files.control(message satisfies FileMessage)
+    }
+  }
+
+  /** Both channels are open and the other has said hello: what a break interrupted goes on. */
+  private resume(): void {
+    if (this.resumed || !this.greeted || this.bulk?.readyState !== 'open' || this.control?.readyState !== 'open') return
+    this.resumed = true
+    this.chat.resume()
+    this.files.resume(this.bulk)
+  }
+
+  private left(): void {
+    this.host.changed({ path: 'reconnecting' })
+    this.cancelLeave ??= this.host.environment.clock.after(LEAVE_GRACE, () => this.host.over('hung-up'))
+  }
+
+  private stayed(): void {
+    this.cancelLeave?.()
+    this.cancelLeave = null
+  }
+
+  private async checkSafety(): Promise<void> {
+    const both = this.peer.descriptions()
+    const pair = both && fingerprintPair(both.local, both.remote)
+    if (pair === this.pair) return
+    this.pair = pair
+    this.host.changed({ safetyCode: null })
+    if (pair === null) return
+    const code = await safetyCode(pair)
+    if (this.pair === pair && !this.closed) this.host.changed({ safetyCode: code })
+  }
+
+  private watch(): void {
+    this.cancelLook ??= this.host.environment.clock.after(LOOK_EVERY, () => void this.lookAgain())
+  }
+
+  private async lookAgain(): Promise<void> {
+    const { peer } = this
+    const report = await peer.stats().catch(() => null)
+    if (this.closed) return
+    if (report !== null && peer === this.peer) {
+      const now = snapshot(report, this.host.environment.clock.now())
+      if (peer.path === 'connected') this.host.changed({ quality: quality(this.look, now) })
+      this.look = now
+    }
+    this.cancelLook = null
+    this.watch()
+  }
+}
+
+/** Puts other tracks into the stream that is being shown. */
+function fill(stream: MediaStream, tracks: readonly (MediaStreamTrack | undefined)[]): void {
+  for (const track of stream.getTracks()) if (!tracks.includes(track)) stream.removeTrack(track)
+  for (const track of tracks) if (track) stream.addTrack(track)
+}

@@ -1,0 +1,357 @@
+/**
+ * One RTCPeerConnection and its negotiation.
+ *
+ * Whoever makes the first offer (`open`) lays out four media sections, always these and in this order:
+ *
+ *     0 audio    microphone      2 video    screen
+ *     1 video    camera          3 application  control and bulk data channels
+ *
+ * All are sendrecv from the first offer to the end. Turning a camera on or off, changing the device or sharing the
+ * screen is `replaceTrack` and nothing more: no new offer, no gap. What a section carries follows from its place;
+ * whether it carries anything the control channel says. The answerer adds no transceivers of its own (JSEP, RFC 8829
+ * §5.10, would not match them) but takes those that the offer makes.
+ *
+ * Later offers come from ICE restarts only. Two at once are settled by perfect negotiation (W3C WebRTC §10.7): the
+ * polite side rolls back. Only the very first two at once cannot be: the polite side's own transceivers would remain
+ * beside those of the offer. Then it takes a fresh peer connection (`replace`), which costs nothing yet.
+ *
+ * Everything that touches the descriptions runs one after the other in `work`; so `signalingState` is true when
+ * it is looked at, and candidates stay behind the description they belong to.
+ */
+import type { Clock, PeerConnectionLike } from './environment.js'
+import type { Candidate, Description } from './protocol.js'
+import { userFragmentOf, userFragments } from './sdp.js'
+
+/** Milliseconds that ICE may be `disconnected` (it often comes back by itself) before it is restarted. */
+const DISCONNECTED_PATIENCE = 2_000
+/** Milliseconds from one ICE restart to the next while the path stays broken. */
+const RESTART_EVERY = 7_000
+/** Restarts in vain after which a new peer connection is wanted. */
+const RESTARTS_MOST = 3
+/** Candidates kept for a description that has not come yet. */
+const EARLY_CANDIDATES_MOST = 256
+
+export type Path = 'connecting' | 'connected' | 'reconnecting'
+
+export interface PeerEvents {
+  /** For the other side. */
+  description(description: Description): void
+  /** For the other side; null at the end of a generation of candidates. */
+  candidate(candidate: Candidate | null): void
+  path(path: Path): void
+  /** The media sections stand: tracks can be attached and taken. */
+  media(): void
+  /** The channels exist (they open later). */
+  channels(control: RTCDataChannel, bulk: RTCDataChannel): void
+  /** Descriptions in force have changed. */
+  described(): void
+  /** This peer connection cannot go on: the owner makes another of the next generation. */
+  dead(): void
+}
+
+/** The tracks we send; null sends nothing. */
+export interface Outgoing {
+  readonly microphone: MediaStreamTrack | null
+  readonly camera: MediaStreamTrack | null
+  readonly screen: MediaStreamTrack | null
+}
+
+export class Peer {
+  polite: boolean
+  path: Path = 'connecting'
+  /** Remote messages that made no sense: dropped. */
+  dropped = 0
+  private pc: PeerConnectionLike
+  private work: Promise<unknown> = Promise.resolve()
+  private early: Candidate[] = []
+  private opened = false
+  private closed = false
+  private restarts = 0
+  private cancelRestart: (() => void) | null = null
+  private outgoing: Outgoing = { microphone: null, camera: null, screen: null }
+
+  constructor(
+    polite: boolean,
+    private configuration: RTCConfiguration,
+    private readonly create: (configuration: RTCConfiguration) => PeerConnectionLike,
+    private readonly clock: Clock,
+    /** Names microphone and camera as one stream, so that the other side plays lips and voice together. */
+    private readonly stream: MediaStream,
+    private readonly events: PeerEvents,
+  ) {
+    this.polite = polite
+    this.pc = this.fresh()
+  }
+
+  /** Makes the first offer. */
+  open(): void {
+    if (this.opened || this.closed) return
+    this.opened = true
+    this.pc.addTransceiver('audio', { direction: 'sendrecv', streams: [this.stream] })
+    this.pc.addTransceiver('video', { direction: 'sendrecv', streams: [this.stream] })
+    this.pc.addTransceiver('video', { direction: 'sendrecv' })
+    this.openChannels()
+    this.attach(this.outgoing)
+    this.events.media()
+  }
+
+  /** A description from the other side. */
+  describe(description: Description): void {
+    this.enqueue(() => this.take(description))
+  }
+
+  /** A candidate from the other side. */
+  candidate(candidate: Candidate | null): void {
+    this.enqueue(async () => {
+      if (candidate === null || candidate.candidate === '') return
+      this.early = [...this.early.slice(1 - EARLY_CANDIDATES_MOST), candidate]
+      await this.addEarly()
+    })
+  }
+
+  /** Sends these tracks from now on. */
+  attach(outgoing: Outgoing): void {
+    this.outgoing = outgoing
+    const [microphone, camera, screen] = this.sections()
+    const replace = async (transceiver: RTCRtpTransceiver | undefined, track: MediaStreamTrack | null) => {
+      if (transceiver === undefined || transceiver.sender.track === track) return
+      await transceiver.sender.replaceTrack(track).catch(() => this.dropped++)
+    }
+    const replaced = Promise.all([replace(microphone, outgoing.microphone), replace(camera, outgoing.camera), replace(screen, outgoing.screen)])
+    this.enqueue(async () => {
+      await replaced
+      await this.tune()
+    })
+  }
+
+  /** The tracks of the other side, once the sections stand: microphone, camera, screen. */
+  incoming(): readonly MediaStreamTrack[] {
+    return this.sections().map((transceiver) => transceiver.receiver.track)
+  }
+
+  /** The descriptions in force, null before both are. */
+  descriptions(): { readonly local: string; readonly remote: string } | null {
+    const local = this.pc.currentLocalDescription
+    const remote = this.pc.currentRemoteDescription
+    return local && remote ? { local: local.sdp, remote: remote.sdp } : null
+  }
+
+  /** The offer that was made and not answered, with the candidates so far; null if there is none. */
+  pendingOffer(): Description | null {
+    const local = this.pc.localDescription
+    return this.pc.signalingState === 'have-local-offer' && local ? { type: 'offer', sdp: local.sdp } : null
+  }
+
+  stats(): Promise<RTCStatsReport> { return this.pc.getStats() }
+
+  /** The largest message a data channel takes, bytes. */
+  maxMessageSize(): number {
+    const size = this.pc.sctp?.maxMessageSize ?? 65_536
+    return size > 0 ? size : 65_536
+  }
+
+  /** New credentials: used from the next gathering on. */
+  configure(configuration: RTCConfiguration): void {
+    this.configuration = configuration
+    if (!this.closed) this.pc.setConfiguration(configuration)
+  }
+
+  /** Finds a path anew; the media go on over the old one while it lasts. */
+  restart(): void {
+    if (this.closed || this.pc.currentRemoteDescription === null) return
+    this.pc.restartIce()
+  }
+
+  close(): void {
+    if (this.closed) return
+    this.closed = true
+    this.cancelRestart?.()
+    this.cancelRestart = null
+    this.silence(this.pc)
+    this.pc.close()
+  }
+
+  private enqueue(step: () => Promise<void>): void {
+    this.work = this.work.then(async () => {
+      if (!this.closed) await step()
+    }).catch(() => {
+      // The other side sent what this browser refuses: there is nothing to do but to count it.
+      this.dropped++
+    })
+  }
+
+  private fresh(): PeerConnectionLike {
+    const pc = this.create(this.configuration)
+    pc.onnegotiationneeded = () => this.enqueue(async () => {
+      if (pc !== this.pc || pc.signalingState !== 'stable') return
+      await pc.setLocalDescription()
+      this.announce()
+    })
+    pc.onicecandidate = ({ candidate }) => {
+      // Firefox marks the end of each section by an empty candidate before the null that ends all.
+      if (candidate === null) this.events.candidate(null)
+      else if (candidate.candidate !== '') this.events.candidate(plain(candidate))
+    }
+    pc.oniceconnectionstatechange = () => this.follow()
+    pc.onconnectionstatechange = () => this.follow()
+    return pc
+  }
+
+  private silence(pc: PeerConnectionLike): void {
+    pc.onnegotiationneeded = pc.onicecandidate = pc.oniceconnectionstatechange = pc.onconnectionstatechange = null
+  }
+
+  private replace(): void {
+    this.silence(this.pc)
+    this.pc.close()
+    this.opened = false
+    this.pc = this.fresh()
+  }
+
+  private async take(description: Description): Promise<void> {
+    if (description.type === 'answer' && this.pc.signalingState !== 'have-local-offer') {
+      this.dropped++
+      return
+    }
+    if (description.type === 'offer' && this.pc.signalingState !== 'stable') {
+      if (!this.polite) return
+      if (this.pc.currentRemoteDescription === null) this.replace()
+    }
+    await this.pc.setRemoteDescription(description)
+    if (description.type === 'offer') {
+      this.adopt()
+      await this.pc.setLocalDescription()
+      this.announce()
+    }
+    await this.addEarly()
+    await this.tune()
+    this.events.described()
+  }
+
+  /** Takes the sections of the other side's first offer for our own use. */
+  private adopt(): void {
+    if (this.opened) return
+    this.opened = true
+    const sections = this.sections()
+    for (const transceiver of sections) transceiver.direction = 'sendrecv'
+    for (const transceiver of sections.slice(0, 2)) transceiver.sender.setStreams(this.stream)
+    this.openChannels()
+    this.attach(this.outgoing)
+    this.events.media()
+  }
+
+  private openChannels(): void {
+    // Negotiated by number, so that both exist on both sides from the start and no label needs to be trusted.
+    const control = this.pc.createDataChannel('control', { negotiated: true, id: 0 })
+    const bulk = this.pc.createDataChannel('bulk', { negotiated: true, id: 1 })
+    bulk.binaryType = 'arraybuffer'
+    this.events.channels(control, bulk)
+  }
+
+  private sections(): RTCRtpTransceiver[] {
+    return this.opened ? this.pc.getTransceivers().slice(0, 3) : []
+  }
+
+  private announce(): void {
+    const local = this.pc.localDescription
+    if (local) this.events.description({ type: local.type, sdp: local.sdp })
+  }
+
+  private async addEarly(): Promise<void> {
+    const remote = this.pc.remoteDescription
+    if (remote === null) return
+    const known = userFragments(remote.sdp)
+    const belongs = (candidate: Candidate) => {
+      const fragment = userFragmentOf(candidate)
+      return fragment === null || known.has(fragment)
+    }
+    const now = this.early.filter(belongs)
+    this.early = this.early.filter((candidate) => !belongs(candidate))
+    for (const candidate of now) {
+      await this.pc.addIceCandidate(candidate).catch(() => this.dropped++)
+    }
+  }
+
+  /** Rates and what to give up first when there is not enough: of a face smoothness and sharpness, of a screen motion. */
+  private async tune(): Promise<void> {
+    // Before there is an answer Firefox has no encodings to set.
+    if (this.pc.currentRemoteDescription === null) return
+    const [microphone, camera, screen] = this.sections()
+    await tune(microphone, 64_000)
+    await tune(camera, 2_500_000, 'balanced')
+    await tune(screen, 4_000_000, 'maintain-resolution')
+  }
+
+  private follow(): void {
+    if (this.closed) return
+    if (this.pc.connectionState === 'failed' && this.pc.iceConnectionState !== 'failed') {
+      // DTLS failed: no restart of ICE can mend that.
+      return this.events.dead()
+    }
+    switch (this.pc.iceConnectionState) {
+      case 'connected':
+      case 'completed':
+        if (this.pc.connectionState !== 'connected') break
+        this.restarts = 0
+        this.cancelRestart?.()
+        this.cancelRestart = null
+        this.turn('connected')
+        break
+      case 'disconnected':
+        this.mend(DISCONNECTED_PATIENCE)
+        break
+      case 'failed':
+        this.mend(0)
+        break
+      case 'new':
+      case 'checking':
+      case 'closed':
+        break
+    }
+  }
+
+  private mend(patience: number): void {
+    if (this.path === 'connected') this.turn('reconnecting')
+    if (patience === 0 && this.restarts === 0) this.cancelRestart?.()
+    else if (this.cancelRestart !== null) return
+    this.cancelRestart = this.clock.after(patience, () => this.tryRestart())
+  }
+
+  private tryRestart(): void {
+    this.cancelRestart = null
+    if (this.restarts++ >= RESTARTS_MOST) return this.events.dead()
+    this.restart()
+    this.cancelRestart = this.clock.after(RESTART_EVERY, () => this.tryRestart())
+  }
+
+  private turn(path: Path): void {
+    if (this.path === path) return
+    this.path = path
+    this.events.path(path)
+  }
+}
+
+function plain(candidate: RTCIceCandidate): Candidate {
+  return {
+    candidate: candidate.candidate,
+    sdpMid: candidate.sdpMid,
+    sdpMLineIndex: candidate.sdpMLineIndex,
+    usernameFragment: candidate.usernameFragment,
+  }
+}
+
+/** RTCDegradationPreference, which the DOM types leave out of RTCRtpSendParameters. */
+type Degradation = 'balanced' | 'maintain-resolution'
+
+async function tune(transceiver: RTCRtpTransceiver | undefined, maxBitrate: number, degradationPreference?: Degradation): Promise<void> {
+  const sender = transceiver?.sender
+  const parameters = sender?.getParameters()
+  const [encoding] = parameters?.encodings ?? []
+  if (sender === undefined || parameters === undefined || encoding === undefined) return
+  // Without a track nothing is to be sent; Firefox would send one black frame a second.
+  const active = sender.track !== null
+  if (encoding.maxBitrate === maxBitrate && encoding.active === active) return
+  Object.assign(encoding, { maxBitrate, active })
+  // A browser that knows no such limit says so; the call goes on without.
+  await sender.setParameters(degradationPreference ? Object.assign(parameters, { degradationPreference }) : parameters).catch(() => {})
+}

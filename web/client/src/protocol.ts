@@ -1,0 +1,353 @@
+// Generated from crates/server/src/signal/protocol.rs; do not edit. docs/protocol.md explains it.
+// To write it anew: UPDATE=1 cargo test -p server --lib protocol_ts_is_current
+
+/** The version of the protocol that these types describe. */
+export const VERSION = 1
+
+/** What a client sends in one frame. */
+export type ClientFrame = {
+  /** The number of this message, counting from 1 in each session; absent on messages that are never repeated. */
+  seq?: number
+  /** The highest number received from the server so far. */
+  ack?: number
+} & ClientMessage
+
+/** What the server sends in one frame. */
+export type ServerFrame = {
+  /** The number of this message, counting from 1 in each session; absent on messages that are never repeated. */
+  seq?: number
+  /** The highest number received from this client so far. */
+  ack?: number
+} & ServerMessage
+
+/** From the client. */
+export type ClientMessage =
+  | {
+    type: 'hello'
+    /** The protocol version the client speaks. */
+    protocol: number
+    /** The name a guest goes by; needed unless `identity` or `resume` gives one. */
+    name?: string | null
+    /** The token of an earlier `welcome`, which keeps the same person id, or of an account login. */
+    identity?: string | null
+    /** Continue this session after a dropped socket. */
+    resume?: Resume | null
+  }
+  | { type: 'ack' }
+  | { type: 'ping' }
+  | {
+    type: 'rename'
+    /** The new name, 1 to 64 characters. */
+    name: string
+  }
+  | {
+    type: 'find'
+    /** Echoed in the answer. */
+    request: number
+    /** The beginning of a name, at least one character. */
+    query: string
+  }
+  | { type: 'ice-servers' }
+  | {
+    type: 'invite'
+    /** A random id of the caller's making, 22 to 64 characters of base64url: the call's name from now on. */
+    call: string
+    /** A person's name or id. */
+    to: string
+    /** What the caller intends to send. */
+    media: Media
+  }
+  | {
+    type: 'accept'
+    /** The call. */
+    call: string
+    /** The callee's offer, if it is ready: saves half a round trip. */
+    description?: Description | null
+    /** What the callee intends to send. */
+    media: Media
+  }
+  | {
+    type: 'decline'
+    /** The call. */
+    call: string
+    /** Whether because another call is going on. */
+    busy: boolean
+  }
+  | {
+    type: 'end'
+    /** The call. */
+    call: string
+  }
+  | {
+    type: 'description'
+    /** The call. */
+    call: string
+    /** The description. */
+    description: Description
+  }
+  | {
+    type: 'candidate'
+    /** The call. */
+    call: string
+    /** The candidate; `null` when there are no more in this generation. */
+    candidate: Candidate | null
+  }
+  | {
+    type: 'rejoin'
+    /** The call. */
+    call: string
+    /** The ticket from `started`. */
+    ticket: string
+  }
+  | {
+    type: 'meet'
+    /** The room's name as it stands in the link, 1 to 64 characters of `A-Z a-z 0-9 - _`. */
+    room: string
+    /** What this side intends to send. */
+    media: Media
+  }
+  | {
+    type: 'leave'
+    /** The room. */
+    room: string
+  }
+
+/** From the server. */
+export type ServerMessage =
+  | {
+    type: 'welcome'
+    /** The session's secret name, to resume it. */
+    session: string
+    /** Whether the earlier session goes on; if not, start anew (and `rejoin` a running call). */
+    resumed: boolean
+    /** The highest number the server had received in this session: send again what came after. */
+    received: number
+    /** The person this session speaks for. */
+    me: Person
+    /** Keep this and present it next time: it keeps the person id. A secret. */
+    identity: string
+    /** STUN and TURN servers with short-lived credentials. */
+    iceServers: Array<IceServer>
+    /** Seconds until those credentials end. */
+    iceLifetime: number
+    /** Seconds without any frame after which the server gives a socket up; send `ping` before. */
+    idleTimeout: number
+    /** Seconds for which a session without a socket can still be resumed. */
+    resumeTimeout: number
+    /** Whether the server is about to stop: calls go on, new ones are not taken. */
+    draining: boolean
+  }
+  | { type: 'ack' }
+  | { type: 'pong' }
+  | {
+    type: 'refused'
+    /** For programs. */
+    code: Refusal
+    /** For people: what was wrong, and what would be right. */
+    message: string
+  }
+  | {
+    type: 'error'
+    /** The `seq` of the request. */
+    about: number
+    /** For programs. */
+    code: ErrorCode
+    /** For people: what was wrong, and what would be right. */
+    message: string
+  }
+  | {
+    type: 'renamed'
+    /** The person under the new name. */
+    me: Person
+  }
+  | {
+    type: 'people'
+    /** The request's number. */
+    request: number
+    /** At most 20, those present first. */
+    people: Array<Presence>
+  }
+  | {
+    type: 'ice-servers'
+    /** STUN and TURN servers with short-lived credentials. */
+    iceServers: Array<IceServer>
+    /** Seconds until those credentials end. */
+    iceLifetime: number
+  }
+  | {
+    type: 'ringing'
+    /** The call. */
+    call: string
+    /** Who was found under the name. */
+    to: Person
+    /** Seconds until it is given up. */
+    timeout: number
+  }
+  | {
+    type: 'incoming'
+    /** The call. */
+    call: string
+    /** Who. */
+    from: Person
+    /** What they intend to send. */
+    media: Media
+    /** Seconds until it is given up. */
+    timeout: number
+  }
+  | {
+    type: 'started'
+    /** The call. */
+    call: string
+    /** The other person. */
+    peer: Person
+    /** What the other intends to send. */
+    media: Media
+    /** The polite side in perfect negotiation gives way. The impolite side makes the first offer. */
+    polite: boolean
+    /** Take the call up again with this if the server loses it. A secret of the two. */
+    ticket: string
+    /** The other's offer, if it came with `accept`. */
+    description: Description | null
+    /** Whether the media may be running already: this was a `rejoin`. */
+    rejoined: boolean
+  }
+  | {
+    type: 'description'
+    /** The call. */
+    call: string
+    /** The description. */
+    description: Description
+  }
+  | {
+    type: 'candidate'
+    /** The call. */
+    call: string
+    /** The candidate; `null` when there are no more in this generation. */
+    candidate: Candidate | null
+  }
+  | {
+    type: 'peer'
+    /** The call. */
+    call: string
+    /** Whether they are reachable through the server now. */
+    present: boolean
+  }
+  | {
+    type: 'ended'
+    /** The call. */
+    call: string
+    /** Why. */
+    reason: EndReason
+  }
+  | {
+    type: 'waiting'
+    /** The room. */
+    room: string
+  }
+  | { type: 'draining' }
+
+/** Takes up an earlier session. */
+export type Resume = {
+  /** The session's secret name from `welcome`. */
+  session: string
+  /** The highest number received from the server in that session. */
+  received: number
+}
+
+/** Somebody. */
+export type Person = {
+  /** Stable and random; the same on all devices of an account, and in one browser for a guest. */
+  id: string
+  /** The name they go by, 1 to 64 characters. */
+  name: string
+  /** Whether an account holds the name; a guest's name is merely what they say. */
+  verified: boolean
+}
+
+/** A person and whether they can be called now. */
+export type Presence = {
+  /** Who. */
+  person: Person
+  /** Whether some device of theirs is connected. */
+  present: boolean
+  /** Whether every device of theirs is in a call. */
+  busy: boolean
+}
+
+/** What a side intends to send. */
+export type Media = {
+  /** Sound. */
+  audio: boolean
+  /** A picture. */
+  video: boolean
+}
+
+/** An RTCSessionDescriptionInit (W3C WebRTC §4.6.2), passed on unread. */
+export type Description = {
+  /** What it is. */
+  type: DescriptionKind
+  /** The SDP, at most 64 KiB; empty for a rollback. */
+  sdp?: string
+}
+
+/** An RTCSdpType. */
+export type DescriptionKind =
+  | 'offer'
+  | 'answer'
+  | 'pranswer'
+  | 'rollback'
+
+/** An RTCIceCandidateInit (W3C WebRTC §4.8.1.1), passed on unread. */
+export type Candidate = {
+  /** The candidate-attribute; empty for the end of candidates. */
+  candidate: string
+  /** The media section's `mid`. */
+  sdpMid?: string | null
+  /** The media section's index. */
+  sdpMLineIndex?: number | null
+  /** The ICE generation it belongs to. */
+  usernameFragment?: string | null
+}
+
+/** An RTCIceServer (W3C WebRTC §4.2.2). */
+export type IceServer = {
+  /** `stun:`, `turn:` and `turns:` URLs (RFC 7064, 7065). */
+  urls: Array<string>
+  /** For TURN. */
+  username?: string
+  /** For TURN. */
+  credential?: string
+}
+
+/** Why a call is over. */
+export type EndReason =
+  | 'hung-up'
+  | 'declined'
+  | 'busy'
+  | 'cancelled'
+  | 'timeout'
+  | 'elsewhere'
+  | 'unavailable'
+  | 'lost'
+  | 'merged'
+
+/** Why a socket is closed. */
+export type Refusal =
+  | 'version'
+  | 'malformed'
+  | 'name'
+  | 'identity'
+  | 'limit'
+  | 'replaced'
+
+/** Why a request was not carried out. */
+export type ErrorCode =
+  | 'no-such-call'
+  | 'bad-call'
+  | 'bad-name'
+  | 'bad-room'
+  | 'room-full'
+  | 'bad-ticket'
+  | 'wrong-state'
+  | 'rate-limited'
+  | 'draining'

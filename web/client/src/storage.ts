@@ -1,0 +1,62 @@
+/**
+ * What outlives a page: who we are, for all tabs of the browser; and the session with its call, for the next page of
+ * this tab.
+ *
+ * The session is put away when the page goes and taken out (and removed) by the next one. Between the two it lies
+ * nowhere: so a tab that is duplicated, which copies the tab's store, starts a session of its own instead of fighting
+ * for this one.
+ */
+import type { StoredConversation } from './conversation.js'
+import type { Environment, Store } from './environment.js'
+import type { Call } from './model.js'
+import type { StoredSession } from './signal.js'
+
+const IDENTITY = 'visavis.identity'
+const NAME = 'visavis.name'
+const TAB = 'visavis.tab'
+
+export interface StoredTab {
+  readonly session: StoredSession
+  readonly call: Call
+  readonly conversation: StoredConversation | null
+  /** The devices that were on. */
+  readonly camera: string | null
+  readonly microphone: string | null
+  readonly muted: boolean
+}
+
+export class Memory {
+  constructor(private readonly environment: Pick<Environment, 'identityStore' | 'tabStore' | 'clock'>) {}
+
+  get identity(): string | null { return this.environment.identityStore.getItem(IDENTITY) }
+  set identity(identity: string | null) { put(this.environment.identityStore, IDENTITY, identity) }
+
+  get name(): string | null { return this.environment.identityStore.getItem(NAME) }
+  set name(name: string | null) { put(this.environment.identityStore, NAME, name) }
+
+  putTab(tab: StoredTab | null): void {
+    put(this.environment.tabStore, TAB, tab === null ? null : JSON.stringify(tab))
+  }
+
+  /** The session that the page before this one left, if it can still be resumed. */
+  takeTab(): StoredTab | null {
+    const text = this.environment.tabStore.getItem(TAB)
+    this.putTab(null)
+    if (text === null) return null
+    try {
+      const tab = JSON.parse(text) as StoredTab
+      return typeof tab.session.session === 'string' && tab.session.until > this.environment.clock.now() ? tab : null
+    } catch {
+      return null
+    }
+  }
+}
+
+function put(store: Store, key: string, value: string | null): void {
+  try {
+    if (value === null) store.removeItem(key)
+    else store.setItem(key, value)
+  } catch {
+    // Full or forbidden: the page works without, it only forgets.
+  }
+}

@@ -1,0 +1,264 @@
+/** Whole clients against a server in memory: calls with every frame as the breaking point, reloads, restarts, glare. */
+import { describe, expect, test } from 'vitest'
+import type { RunningCall } from '../src/model.js'
+import { World, type Fault, type Page } from './world.js'
+
+const sends = { audio: true, video: true }
+const isConnected = ({ model: { call } }: Page) => call.kind === 'running' && call.path === 'connected'
+const kind = (page: Page) => page.model.call.kind
+const running = ({ model: { call } }: Page): RunningCall => {
+  if (call.kind !== 'running') throw new Error(`the call is ${call.kind}`)
+  return call
+}
+
+/** Alice calls Bob, he accepts, both say something, Bob hangs up. */
+async function wholeCall(world: World, alice: Page, bob: Page): Promise<void> {
+  await connect(world, alice, bob)
+  alice.client.commands.say('one')
+  bob.client.commands.say('two')
+  await world.until(() => [alice, bob].every((page) => running(page).messages.length === 2 && running(page).messages.every(({ delivered }) => delivered)), () => [running(alice), running(bob)])
+  bob.client.commands.hangUp()
+  await world.until(() => kind(alice) === 'ended')
+}
+
+async function connect(world: World, alice: Page, bob: Page): Promise<void> {
+  alice.client.commands.call('Bob')
+  await world.until(() => kind(bob) === 'incoming')
+  void bob.client.commands.accept(sends)
+  await world.until(() => isConnected(alice) && isConnected(bob), () => [alice.model.call, bob.model.call])
+}
+
+async function two(): Promise<{ world: World; alice: Page; bob: Page }> {
+  const world = new World()
+  const alice = await world.person('Alice')
+  const bob = await world.person('Bob')
+  return { world, alice, bob }
+}
+
+const framesOfACall = await (async () => {
+  const { world, alice, bob } = await two()
+  await wholeCall(world, alice, bob)
+  return world.frames
+})()
+
+test('a call takes as many frames as we think', () => {
+  // Otherwise the tests below would cut at frames that never come.
+  expect(framesOfACall).toBeGreaterThan(15)
+  expect(framesOfACall).toBeLessThan(60)
+})
+
+describe.each<Fault>(['lose', 'deliver'])('a socket that breaks (%s)', (fault) => {
+  test.each(Array.from({ length: framesOfACall }, (_, index) => index + 1))('at frame %i loses and doubles nothing', async (at) => {
+    const world = new World()
+    world.fault = { at, fault }
+    const alice = await world.person('Alice')
+    const bob = await world.person('Bob')
+    await wholeCall(world, alice, bob)
+    await world.until(() => world.rendezvous.heard.some(({ type }) => type === 'end'))
+    const count = (type: string) => world.rendezvous.heard.filter((message) => message.type === type).length
+    expect([count('invite'), count('accept')]).toEqual([1, 1])
+    expect(alice.model.call).toMatchObject({ kind: 'ended', reason: 'hung-up', to: 'Bob' })
+    expect(bob.model.call).toMatchObject({ kind: 'ended', reason: 'hung-up', to: 'Alice' })
+  })
+})
+
+describe('a page loaded anew', () => {
+  test.each(Array.from({ length: framesOfACall - 4 }, (_, index) => index + 5))('by the caller at frame %i comes back into the call', async (frame) => {
+    const { world, alice, bob } = await two()
+    let reloaded = false
+    world.at = { frame, then: () => world.clock.after(0, () => { reloaded = true; alice.reload() }) }
+    alice.client.commands.call('Bob')
+    await world.until(() => kind(bob) === 'incoming')
+    void bob.client.commands.accept(sends)
+    await world.until(() => isConnected(alice) && isConnected(bob), () => [alice.model.call, bob.model.call, reloaded])
+    await world.pass(1_000)
+    await world.until(() => isConnected(alice) && isConnected(bob), () => [alice.model.call, bob.model.call, reloaded])
+    alice.client.commands.say('here')
+    await world.until(() => running(bob).messages.at(-1)?.text === 'here')
+  })
+
+  test('by both at once', async () => {
+    const { world, alice, bob } = await two()
+    await connect(world, alice, bob)
+    alice.reload()
+    bob.reload()
+    expect(running(alice).path).toBe('reconnecting')
+    await world.until(() => isConnected(alice) && isConnected(bob))
+    expect(world.network.open.length).toBe(2)
+  })
+
+  test('keeps what was said and does not say it twice', async () => {
+    const { world, alice, bob } = await two()
+    await connect(world, alice, bob)
+    world.network.break()
+    alice.client.commands.say('lost?')
+    alice.reload()
+    world.network.mend()
+    await world.until(() => isConnected(alice) && isConnected(bob) && running(alice).messages.every(({ delivered }) => delivered))
+    expect(running(bob).messages.map(({ text }) => text)).toEqual(['lost?'])
+  })
+
+  test('that does not come back has hung up', async () => {
+    const { world, alice, bob } = await two()
+    await connect(world, alice, bob)
+    const left = world.clock.now()
+    bob.leave()
+    await world.until(() => kind(alice) === 'ended')
+    expect(alice.model.call).toMatchObject({ reason: 'hung-up' })
+    expect(world.clock.now() - left).toBeGreaterThanOrEqual(10_000)
+    expect(world.clock.now() - left).toBeLessThan(10_100)
+  })
+})
+
+describe('a server that starts anew', () => {
+  test('takes a running call up again, and it can be ended', async () => {
+    const { world, alice, bob } = await two()
+    await connect(world, alice, bob)
+    world.rendezvous.restart()
+    await world.until(() => alice.model.server.kind === 'reconnecting')
+    expect(isConnected(alice) && isConnected(bob)).toBe(true)
+    await world.until(() => alice.model.server.kind === 'online' && bob.model.server.kind === 'online')
+    await world.pass(100)
+    world.network.break()
+    world.network.mend()
+    await world.until(() => running(alice).path === 'reconnecting')
+    await world.until(() => isConnected(alice) && isConnected(bob))
+    bob.client.commands.hangUp()
+    await world.until(() => kind(alice) === 'ended')
+  })
+
+  test('ends what was ringing', async () => {
+    const { world, alice, bob } = await two()
+    alice.client.commands.call('Bob')
+    await world.until(() => kind(bob) === 'incoming')
+    world.rendezvous.restart()
+    await world.until(() => kind(alice) === 'ended' && kind(bob) === 'ended')
+    expect(alice.model.call).toMatchObject({ reason: 'lost' })
+  })
+
+  test('away, both can still hang up', async () => {
+    const { world, alice, bob } = await two()
+    await connect(world, alice, bob)
+    world.rendezvous.connect = () => { throw new Error('no server') }
+    bob.client.commands.hangUp()
+    await world.until(() => kind(alice) === 'ended')
+    expect(alice.model.call).toMatchObject({ reason: 'hung-up' })
+  })
+})
+
+describe('a path that breaks', () => {
+  test('is found again by an ICE restart, with the same peer connections', async () => {
+    const { world, alice, bob } = await two()
+    await connect(world, alice, bob)
+    const before = world.network.open
+    world.network.break()
+    await world.until(() => running(alice).path === 'reconnecting')
+    expect(running(alice).quality.verdict).toBe('lost')
+    await world.pass(1_000)
+    world.network.mend()
+    await world.until(() => isConnected(alice) && isConnected(bob))
+    expect(world.network.open).toEqual(before)
+  })
+
+  test('for long is found by new peer connections', async () => {
+    const { world, alice, bob } = await two()
+    await connect(world, alice, bob)
+    const before = world.network.open
+    world.network.break()
+    await world.pass(60_000)
+    world.network.mend()
+    await world.until(() => isConnected(alice) && isConnected(bob))
+    expect(world.network.open.some((pc) => before.includes(pc))).toBe(false)
+    expect(world.network.open.length).toBe(2)
+  })
+
+  test('never found ends as failed', async () => {
+    const { world, alice, bob } = await two()
+    world.network.broken = true
+    alice.client.commands.call('Bob')
+    await world.until(() => kind(bob) === 'incoming')
+    void bob.client.commands.accept(sends)
+    await world.until(() => kind(alice) === 'ended' && kind(bob) === 'ended')
+    expect([alice, bob].map(({ model: { call } }) => call.kind === 'ended' && call.reason)).toContain('failed')
+  })
+})
+
+describe('how calls begin and end', () => {
+  const reason = ({ model: { call } }: Page) => (call.kind === 'ended' ? call.reason : call.kind)
+
+  test('declined', async () => {
+    const { world, alice, bob } = await two()
+    alice.client.commands.call('Bob')
+    await world.until(() => kind(bob) === 'incoming')
+    bob.client.commands.decline()
+    await world.until(() => kind(alice) === 'ended')
+    expect([reason(alice), reason(bob)]).toEqual(['declined', 'idle'])
+    alice.client.commands.dismiss()
+    expect(kind(alice)).toBe('idle')
+  })
+
+  test('cancelled, and nobody is left with a peer connection', async () => {
+    const { world, alice, bob } = await two()
+    alice.client.commands.call('Bob')
+    await world.until(() => kind(bob) === 'incoming')
+    alice.client.commands.hangUp()
+    await world.until(() => kind(bob) === 'ended')
+    await world.pass(200)
+    expect([reason(alice), reason(bob), world.network.open.length]).toEqual(['cancelled', 'cancelled', 0])
+  })
+
+  test('unavailable', async () => {
+    const { world, alice } = await two()
+    alice.client.commands.call('Nobody')
+    await world.until(() => kind(alice) === 'ended')
+    expect(reason(alice)).toBe('unavailable')
+  })
+
+  test('busy', async () => {
+    const { world, alice, bob } = await two()
+    await connect(world, alice, bob)
+    const carol = await world.person('Carol')
+    carol.client.commands.call('Bob')
+    await world.until(() => kind(carol) === 'ended')
+    expect([reason(carol), kind(bob)]).toEqual(['busy', 'running'])
+  })
+
+  test('accepted twice is accepted once', async () => {
+    const { world, alice, bob } = await two()
+    alice.client.commands.call('Bob')
+    await world.until(() => kind(bob) === 'incoming')
+    void bob.client.commands.accept(sends)
+    void bob.client.commands.accept(sends)
+    await world.until(() => isConnected(alice) && isConnected(bob))
+    expect(world.rendezvous.heard.filter(({ type }) => type === 'accept').length).toBe(1)
+  })
+
+  test('taken on one device, the other stops ringing', async () => {
+    const { world, alice, bob } = await two()
+    const tablet = await world.person('Bob')
+    alice.client.commands.call('Bob')
+    await world.until(() => kind(bob) === 'incoming' && kind(tablet) === 'incoming')
+    void tablet.client.commands.accept(sends)
+    await world.until(() => isConnected(alice) && isConnected(tablet) && kind(bob) === 'ended')
+    expect(reason(bob)).toBe('elsewhere')
+  })
+
+  test('met at a link', async () => {
+    const { world, alice, bob } = await two()
+    alice.client.commands.meet('garden')
+    await world.until(() => world.rendezvous.heard.some(({ type }) => type === 'meet'))
+    expect(alice.model.call).toEqual({ kind: 'waiting', room: 'garden' })
+    bob.client.commands.meet('garden')
+    await world.until(() => isConnected(alice) && isConnected(bob))
+    expect(running(alice).peer.name).toBe('Bob')
+  })
+})
+
+test('an identity outlives the page, and the name with it', async () => {
+  const { world, alice } = await two()
+  const me = alice.model.me
+  alice.reload()
+  alice.client.commands.connect('')
+  await world.until(() => alice.model.server.kind === 'online')
+  expect(alice.model.me).toEqual(me)
+})

@@ -1,0 +1,242 @@
+/**
+ * A server of Visavis signalling in one small class, for tests: it says what docs/protocol.md says, to sockets that
+ * are mere functions. It has no limits, no accounts and no time: nothing expires unless a test makes it.
+ */
+import type { ClientFrame, ClientMessage, Description, Media, Person, ServerFrame, ServerMessage } from '../src/protocol.js'
+
+export interface Line {
+  /** A frame from the client. */
+  receive(text: string): void
+  /** The socket is gone. */
+  cut(): void
+}
+
+interface Session {
+  readonly name: string
+  person: Person
+  line: Outlet | null
+  next: number
+  received: number
+  outbox: ServerFrame[]
+  call: CallState | null
+  room: string | null
+}
+
+interface Outlet { send(text: string): void; close(): void }
+
+interface CallState {
+  readonly id: string
+  readonly caller: Session
+  callee: Session | null
+  ringing: Session[]
+  media: Media
+  on: boolean
+}
+
+type Sent<T extends ClientMessage['type']> = Extract<ClientMessage, { type: T }>
+
+export class Rendezvous {
+  /** Every message that came, for tests to look at. */
+  readonly heard: ClientMessage[] = []
+  iceServers: { urls: string[]; username?: string; credential?: string }[] = []
+  iceLifetime = 3600
+  private sessions = new Map<string, Session>()
+  private calls = new Map<string, CallState>()
+  private waiting = new Map<string, { session: Session; media: Media }>()
+  private rejoining = new Map<string, Session>()
+  private count = 0
+
+  /** A socket was opened. */
+  connect(outlet: Outlet): Line {
+    let session: Session | null = null
+    return {
+      receive: (text) => {
+        const frame = JSON.parse(text) as ClientFrame
+        if (frame.type === 'hello') session = this.hello(frame, outlet)
+        else if (session) this.frame(session, frame)
+      },
+      cut: () => {
+        if (session?.line !== outlet) return
+        session.line = null
+        this.presence(session, false)
+      },
+    }
+  }
+
+  /** Forgets every session and call, as a server does that starts anew; sockets are closed. */
+  restart(): void {
+    const lines = [...this.sessions.values()].map(({ line }) => line)
+    this.sessions = new Map()
+    this.calls = new Map()
+    this.waiting = new Map()
+    this.rejoining = new Map()
+    for (const line of lines) line?.close()
+  }
+
+  /** Says to all that the server is about to stop. */
+  drain(): void {
+    for (const session of this.sessions.values()) this.tell(session, { type: 'draining' })
+  }
+
+  private hello(hello: Sent<'hello'>, outlet: Outlet): Session | null {
+    const old = hello.resume ? this.sessions.get(hello.resume.session) : undefined
+    const identity = hello.identity?.replace('identity-', '')
+    if (!old && !hello.name && !identity) {
+      outlet.send(JSON.stringify({ type: 'refused', code: 'name', message: 'a name is needed' }))
+      outlet.close()
+      return null
+    }
+    const number = ++this.count
+    const session: Session = old ?? {
+      name: `session-${number}`, person: { id: identity ?? `person-${number}`, name: hello.name ?? identity ?? '', verified: false },
+      line: null, next: 1, received: 0, outbox: [], call: null, room: null,
+    }
+    session.line?.close()
+    session.line = outlet
+    this.sessions.set(session.name, session)
+    const welcome: ServerMessage = {
+      type: 'welcome', session: session.name, resumed: old !== undefined, received: session.received, me: session.person,
+      identity: `identity-${session.person.id}`, iceServers: this.iceServers, iceLifetime: this.iceLifetime, idleTimeout: 60, resumeTimeout: 60, draining: false,
+    }
+    outlet.send(JSON.stringify(welcome))
+    if (old && hello.resume) {
+      session.outbox = session.outbox.filter(({ seq = 0 }) => seq > (hello.resume?.received ?? 0))
+      for (const frame of session.outbox) outlet.send(JSON.stringify(frame))
+      this.presence(session, true)
+    }
+    return session
+  }
+
+  private frame(session: Session, frame: ClientFrame): void {
+    if (frame.ack !== undefined) session.outbox = session.outbox.filter(({ seq = 0 }) => seq > (frame.ack ?? 0))
+    if (frame.type === 'ping') return void session.line?.send(JSON.stringify({ type: 'pong', ack: session.received }))
+    if (frame.seq === undefined || frame.seq <= session.received) return
+    if (frame.seq !== session.received + 1) throw new Error(`gap: ${frame.seq} after ${session.received}`)
+    session.received = frame.seq
+    const { seq, ack: _, ...message } = frame
+    this.heard.push(message)
+    this.carryOut(session, message, seq)
+  }
+
+  private carryOut(session: Session, message: ClientMessage, seq: number): void {
+    switch (message.type) {
+      case 'rename':
+        session.person = { ...session.person, name: message.name }
+        return this.tell(session, { type: 'renamed', me: session.person })
+      case 'find': {
+        const found = [...this.sessions.values()].filter(({ person }) => person.name.startsWith(message.query))
+        return this.tell(session, { type: 'people', request: message.request, people: found.map((it) => ({ person: it.person, present: it.line !== null, busy: it.call !== null })) })
+      }
+      case 'ice-servers': return this.tell(session, { type: 'ice-servers', iceServers: this.iceServers, iceLifetime: this.iceLifetime })
+      case 'invite': return this.invite(session, message)
+      case 'accept': return this.accept(session, message, seq)
+      case 'decline': return this.decline(session, message)
+      case 'end': return this.end(session, message.call)
+      case 'meet': return this.meet(session, message)
+      case 'leave':
+        this.waiting.delete(message.room)
+        return
+      case 'rejoin': return this.rejoin(session, message)
+      case 'description':
+      case 'candidate': {
+        const call = this.calls.get(message.call)
+        const other = call?.caller === session ? call.callee : call?.caller
+        if (!call?.on || !other) return this.tell(session, { type: 'error', about: seq, code: 'no-such-call', message: 'no such call' })
+        return this.tell(other, message)
+      }
+      case 'hello':
+      case 'ack':
+      case 'ping':
+        return
+    }
+  }
+
+  private invite(session: Session, message: Sent<'invite'>): void {
+    const all = [...this.sessions.values()].filter(({ person }) => person.name === message.to || person.id === message.to)
+    const free = all.filter((it) => it.call === null && it !== session)
+    if (all.length === 0) return this.tell(session, { type: 'ended', call: message.call, reason: 'unavailable' })
+    if (free.length === 0) return this.tell(session, { type: 'ended', call: message.call, reason: 'busy' })
+    const call: CallState = { id: message.call, caller: session, callee: null, ringing: free, media: message.media, on: false }
+    this.calls.set(call.id, call)
+    for (const it of [session, ...free]) it.call = call
+    for (const it of free) this.tell(it, { type: 'incoming', call: call.id, from: session.person, media: message.media, timeout: 45 })
+    const [first] = free
+    if (first) this.tell(session, { type: 'ringing', call: call.id, to: first.person, timeout: 45 })
+  }
+
+  private accept(session: Session, message: Sent<'accept'>, seq: number): void {
+    const call = this.calls.get(message.call)
+    if (!call || !call.ringing.includes(session)) return this.tell(session, { type: 'error', about: seq, code: 'no-such-call', message: 'no such call' })
+    for (const it of call.ringing) if (it !== session) this.release(it, call, 'elsewhere')
+    call.callee = session
+    call.ringing = []
+    this.start(call, message.media, message.description ?? null, false)
+  }
+
+  /** The callee is impolite and offers; see `started` in the protocol. */
+  private start(call: CallState, media: Media, description: Description | null, rejoined: boolean): void {
+    const { caller, callee } = call
+    if (!callee) return
+    call.on = true
+    caller.call = callee.call = call
+    const ticket = `ticket-${call.id}`
+    this.tell(caller, { type: 'started', call: call.id, peer: callee.person, media, polite: true, ticket, description, rejoined })
+    this.tell(callee, { type: 'started', call: call.id, peer: caller.person, media: call.media, polite: false, ticket, description: null, rejoined })
+  }
+
+  private decline(session: Session, message: Sent<'decline'>): void {
+    const call = this.calls.get(message.call)
+    if (!call?.ringing.includes(session)) return
+    session.call = null
+    call.ringing = call.ringing.filter((it) => it !== session)
+    if (call.ringing.length > 0) return
+    this.calls.delete(call.id)
+    this.release(call.caller, call, message.busy ? 'busy' : 'declined')
+  }
+
+  private end(session: Session, id: string): void {
+    const call = this.calls.get(id)
+    if (!call) return
+    this.calls.delete(id)
+    const reason = call.on ? 'hung-up' : 'cancelled'
+    for (const it of [call.caller, call.callee, ...call.ringing]) if (it && it !== session) this.release(it, call, reason)
+    session.call = null
+  }
+
+  private release(session: Session, call: CallState, reason: Extract<ServerMessage, { type: 'ended' }>['reason']): void {
+    session.call = null
+    this.tell(session, { type: 'ended', call: call.id, reason })
+  }
+
+  private meet(session: Session, message: Sent<'meet'>): void {
+    const first = this.waiting.get(message.room)
+    if (!first || first.session === session) {
+      this.waiting.set(message.room, { session, media: message.media })
+      return this.tell(session, { type: 'waiting', room: message.room })
+    }
+    this.waiting.delete(message.room)
+    const call: CallState = { id: `met-at-${message.room}-${++this.count}`, caller: first.session, callee: session, ringing: [], media: first.media, on: true }
+    this.calls.set(call.id, call)
+    this.start(call, message.media, null, false)
+  }
+
+  private rejoin(session: Session, message: Sent<'rejoin'>): void {
+    const first = this.rejoining.get(message.call)
+    if (!first || first === session) return void this.rejoining.set(message.call, session)
+    const call: CallState = { id: message.call, caller: first, callee: session, ringing: [], media: { audio: true, video: true }, on: true }
+    this.calls.set(call.id, call)
+    this.start(call, call.media, null, true)
+  }
+
+  private presence(session: Session, present: boolean): void {
+    const { call } = session
+    const other = call?.caller === session ? call.callee : call?.caller
+    if (call?.on && other) this.tell(other, { type: 'peer', call: call.id, present })
+  }
+
+  private tell(session: Session, message: ServerMessage): void {
+    const frame: ServerFrame = { seq: session.next++, ack: session.received, ...message }
+    session.outbox.push(frame)
+    session.line?.send(JSON.stringify(frame))
+  }
+}
