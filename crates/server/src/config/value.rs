@@ -436,19 +436,6 @@ words! {
 }
 
 words! {
-    /// Who can be found by whom.
-    Directory {
-        /// By the beginning of a name.
-        Open = "open",
-        /// By the whole name only.
-        Exact = "exact",
-        /// Not at all: only calls by name or link.
-        Off = "off"
-    }
-    "`open` (by the beginning of a name), `exact` (by the whole name) or `off`"
-}
-
-words! {
     /// Who can make an account.
     Registration {
         /// Anybody, from the page.
