@@ -69,6 +69,11 @@ impl Transmission {
 
     /// Sends each run as one message.
     fn send_runs(&mut self, socket: &Socket, runs: &[Run], pieces: &[Piece], memory: [&[u8]; 2]) {
+        if let [run] = runs
+            && let Some(bytes) = contiguous(run, pieces, memory)
+        {
+            return self.send_one(socket, run, bytes);
+        }
         let mut done = 0;
         self.clear();
         for run in runs {
@@ -138,6 +143,21 @@ impl Transmission {
         }
     }
 
+    /// Sends one datagram that lies in one place: the plainest call is a tenth cheaper than a message of parts.
+    fn send_one(&mut self, socket: &Socket, run: &Run, bytes: &[u8]) {
+        let name = RawAddr::new(run.to);
+        let flags = libc::MSG_DONTWAIT | libc::MSG_NOSIGNAL;
+        self.counters.calls += 1;
+        #[expect(unsafe_code, reason = "the pointers and lengths name slices that outlive the call")]
+        let result = unsafe {
+            libc::sendto(socket.fd(), bytes.as_ptr().cast(), bytes.len(), flags, name.as_ptr(), name.len())
+        };
+        match result {
+            0.. => self.counters.sent += 1,
+            _failed => self.counters.refused += 1,
+        }
+    }
+
     fn clear(&mut self) {
         self.parts.clear();
         self.messages.clear();
@@ -200,6 +220,14 @@ impl Transmission {
         self.counters.sent += self.messages[first..first + sent].iter().map(|m| m.datagrams).sum::<u64>();
         Ok(sent)
     }
+}
+
+/// The bytes of a run that is one datagram in one place and needs no control message.
+fn contiguous<'m>(run: &Run, pieces: &[Piece], memory: [&'m [u8]; 2]) -> Option<&'m [u8]> {
+    let piece = run.pieces(pieces).next()?;
+    let plain = run.segments == 1 && run.from.is_none() && piece.header.1 == 0;
+    let source = if piece.own { memory[1] } else { memory[0] };
+    plain.then(|| &source[piece.at..][piece.strip..piece.len])
 }
 
 /// Adds the parts of a piece: one if its datagrams leave as they came, else one or two for each.

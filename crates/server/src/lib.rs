@@ -12,7 +12,6 @@ mod data;
 mod health;
 pub mod http;
 pub mod media;
-mod media_plane;
 mod ports;
 pub mod serve;
 pub mod signal;

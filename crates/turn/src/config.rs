@@ -345,7 +345,7 @@ mod tests {
         assert_eq!(Config::default().validate(), Ok(()));
         check(|c| c.realm.clear(), "realm");
         check(|c| c.secret = Some(Vec::new()), "secret");
-        check(|c| c.relay_ports = 2..=1, "relay_ports");
+        check(|c| c.relay_ports = RangeInclusive::new(2, 1), "relay_ports");
         check(|c| c.all_relay_ports = Some(1..=2), "relay_ports");
         check(|c| c.default_lifetime = Duration::from_secs(7200), "default_lifetime");
         check(|c| c.deny = vec![IpNet { address: [10, 0, 0, 0].into(), prefix: 40 }], "allow or deny");

@@ -4,12 +4,11 @@
 //! them all, the client hears. The allocation exists meanwhile, in the state `Opening`, so that nothing is
 //! granted twice.
 
-use super::Server;
 use super::allocation::{Allocation, Opening, State, slot};
 use super::auth::optional;
 use super::relays::{Owner, Parity, Relay};
 use super::reply::{Reply, Request};
-use super::timers::Timer;
+use super::{Server, Timer};
 use crate::{Event, OpenError, RelayId, RelayKind};
 use std::net::SocketAddr;
 use std::time::Duration;

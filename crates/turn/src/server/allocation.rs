@@ -187,10 +187,4 @@ impl Allocation {
             }
         }
     }
-
-    /// Entries kept, for the bound on memory.
-    #[cfg(test)]
-    pub(super) fn entries(&self) -> usize {
-        self.permissions.len() + self.channels.len()
-    }
 }

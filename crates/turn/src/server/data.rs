@@ -446,7 +446,7 @@ mod tests {
             assert_eq!((span.packets, span.bytes.end), (packets, end), "{parts:?}");
         };
         let (a, b, short) = (message(0x4000, b"abcd"), message(0x4001, b"abcd"), message(0x4000, b"ab"));
-        check(&[a.clone()], true, 1, 8);
+        check(std::slice::from_ref(&a), true, 1, 8);
         check(&[a.clone(), a.clone(), a.clone()], true, 3, 24);
         check(&[a.clone(), a.clone(), b.clone()], true, 2, 16);
         check(&[a.clone(), a.clone(), short.clone()], true, 3, 22);

@@ -16,9 +16,9 @@ mod reply;
 mod slab;
 mod table;
 mod tcp;
-mod timers;
 mod users;
 
+use crate::timers::Timers;
 use crate::{Config, ConnectionId, Event, FiveTuple, Forward, OpenError, RelayId, Run, Source, Stats};
 use allocate::Reservation;
 use allocation::{Allocation, State, slot};
@@ -36,9 +36,19 @@ use stun::attribute::{AddressFamily, ErrorCode, Fingerprint, Icmp, XorPeerAddres
 use stun::{Class, Message, Method};
 use table::Table;
 use tcp::Connection;
-use timers::{Timer, Timers};
 use users::Users;
 use wire::{Instant, Rng, Transmit, Transport};
+
+/// What can become due.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
+enum Timer {
+    /// An allocation's lifetime, by its index.
+    Allocation(u32),
+    /// A reserved port's, by its token.
+    Reservation(u64),
+    /// The wait for a ConnectionBind, by the connection.
+    Connection(u32),
+}
 
 /// A STUN and TURN server for the sockets of one thread.
 ///
@@ -61,7 +71,7 @@ pub struct Server {
     ports: [Option<Ports>; 2],
     reservations: BTreeMap<u64, Reservation>,
     connections: BTreeMap<u32, Connection>,
-    timers: Timers,
+    timers: Timers<Timer>,
     outbox: Outbox,
     events: VecDeque<Event>,
     draining: bool,
@@ -93,7 +103,7 @@ impl Server {
             ports,
             reservations: BTreeMap::new(),
             connections: BTreeMap::new(),
-            timers: Timers::default(),
+            timers: Timers::new(),
             outbox: Outbox::default(),
             events: VecDeque::new(),
             draining: false,

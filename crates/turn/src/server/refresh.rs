@@ -1,10 +1,9 @@
 //! Refresh (RFC 8656 §8) and mobility (RFC 8016 §3.2).
 
-use super::Server;
 use super::allocation::{Allocation, slot};
 use super::auth::optional;
 use super::reply::Request;
-use super::timers::Timer;
+use super::{Server, Timer};
 use std::time::Duration;
 use stun::attribute::{ErrorCode, Lifetime, MobilityTicket, RequestedAddressFamily};
 use wire::Instant;

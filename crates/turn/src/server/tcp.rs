@@ -1,8 +1,7 @@
 //! TCP allocations (RFC 6062): Connect, ConnectionBind and ConnectionAttempt.
 
-use super::Server;
 use super::reply::{Reply, Request};
-use super::timers::Timer;
+use super::{Server, Timer};
 use crate::{ConnectionId, Event, RelayId, RelayKind};
 use std::net::SocketAddr;
 use stun::Method;

@@ -43,7 +43,7 @@ function Numbers(props: { readonly quality: Quality }): JSX.Element {
   return (
     <dl class="numbers">
       <div class="row wide"><dt>{app.t().path}</dt><dd>{route()}</dd></div>
-      <Row name={app.t().protocol} value={q().protocol || '–'} />
+      <Row name={app.t().protocol} value={q().protocol.replace(/\b(udp|tcp|tls)\b/g, word => word.toUpperCase()) || '–'} />
       <Row name={app.t().received} value={bitrate(app.lang(), q().bitrateIn)} of={one => one.bitrateIn} />
       <Row name={app.t().sent} value={bitrate(app.lang(), q().bitrateOut)} of={one => one.bitrateOut} />
       <Row name={`${app.t().loss} ↓`} value={percent(app.lang(), q().lossIn)} of={one => one.lossIn} />

@@ -48,7 +48,7 @@ function Choice<T extends string>(props: { readonly name: string, readonly value
   )
 }
 
-function Switch(props: { readonly name: string, readonly checked: boolean, readonly disabled?: boolean, readonly onChange: (on: boolean) => void }): JSX.Element {
+function Toggle(props: { readonly name: string, readonly checked: boolean, readonly disabled?: boolean, readonly onChange: (on: boolean) => void }): JSX.Element {
   return (
     <label class="switch">
       <span>{props.name}</span>
@@ -67,10 +67,10 @@ function Alerts(): JSX.Element {
   return (
     <section>
       <h3>{app.t().alerts}</h3>
-      <Switch name={app.t().sounds} checked={app.prefs().sounds} onChange={on => app.setPrefs({ sounds: on })} />
-      <Switch name={app.t().notifications} checked={app.prefs().notifications && !blocked()} disabled={blocked()} onChange={on => void notify(on)} />
+      <Toggle name={app.t().sounds} checked={app.prefs().sounds} onChange={on => app.setPrefs({ sounds: on })} />
+      <Toggle name={app.t().notifications} checked={app.prefs().notifications && !blocked()} disabled={blocked()} onChange={on => void notify(on)} />
       <Show when={blocked()}><p class="quiet">{app.t().notificationsDenied}</p></Show>
-      <Switch name={app.t().keys} checked={app.prefs().singleKeys} onChange={on => app.setPrefs({ singleKeys: on })} />
+      <Toggle name={app.t().keys} checked={app.prefs().singleKeys} onChange={on => app.setPrefs({ singleKeys: on })} />
     </section>
   )
 }

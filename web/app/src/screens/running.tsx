@@ -26,7 +26,7 @@ function Friend(props: Props): JSX.Element {
       </Show>
       <div class="friend-frame" classList={{ inset: screen() }}>
         <Video
-          stream={app.streams().remote} label={props.call.peer.name} speaker={app.prefs().speaker} onBlocked={play => setBlocked(() => play)}
+          stream={app.streams().remote} label={props.call.peer.name} speaker={app.model().devices.speaker} onBlocked={play => setBlocked(() => play)}
           class={`friend ${seen() ? '' : 'dark'} ${app.prefs().fill ? 'fill' : ''} ${props.call.path === 'reconnecting' ? 'stale' : ''}`}
         />
         <Show when={!seen()}>

@@ -64,8 +64,6 @@ function CallForm(): JSX.Element {
 function People(): JSX.Element {
   const app = useApp()
   const recent = (): readonly string[] => (app.ui().query.trim() === '' ? app.prefs().recent : [])
-  const found = (name: string): ReturnType<typeof app.model>['people'][number] | undefined =>
-    app.model().people.find(presence => presence.person.name === name)
   const choose = (name: string): void => {
     app.setUi({ query: name })
     document.querySelector<HTMLInputElement>('[data-person-field]')?.focus()
@@ -79,7 +77,7 @@ function People(): JSX.Element {
             <li>
               <button type="button" class="person" onClick={() => choose(name)}>
                 <Avatar name={name} /><span class="person-name">{name}</span>
-                <Show when={found(name)}>{presence => <span class="presence" data-state={personState(presence())}>{app.t()[personState(presence())]}</span>}</Show>
+                <Show when={app.known().get(name)}>{presence => <span class="presence" data-state={personState(presence())}>{app.t()[personState(presence())]}</span>}</Show>
               </button>
             </li>
           )}

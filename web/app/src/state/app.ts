@@ -1,5 +1,6 @@
 /** What every component may use: the model, the commands, the person's choices and what is open on the screen. */
 import type { Commands, Model } from '@visavis/client/model.js'
+import type { Presence } from '@visavis/client/protocol.js'
 import { createContext, useContext, type Accessor } from 'solid-js'
 import type { Dictionary, Language } from '../i18n/index.js'
 import type { Route } from '../route.js'
@@ -72,6 +73,10 @@ export interface App {
   readonly online: Accessor<boolean>
   readonly dark: Accessor<boolean>
   readonly corner: Accessor<Corner>
+  /** Everybody the directory has told about, by name. */
+  readonly known: Accessor<ReadonlyMap<string, Presence>>
+  /** Goes on as this account, or as a guest again: the page starts anew. */
+  become(identity: string | null, name: string): void
   /** What a screen reader should say now, without its being on the screen. */
   readonly announced: Accessor<string>
   announce(text: string): void

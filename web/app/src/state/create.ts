@@ -1,5 +1,6 @@
 /** Makes the app: follows the client's model, keeps the person's choices, and turns wishes into commands. */
 import type { Commands, Model } from '@visavis/client/model.js'
+import type { Presence } from '@visavis/client/protocol.js'
 import { createEffect, createMemo, createSignal, onCleanup, untrack, type Accessor } from 'solid-js'
 import { dictionaries, pickLanguage } from '../i18n/index.js'
 import { readRoute, type Route } from '../route.js'
@@ -21,6 +22,8 @@ export interface Options {
   readonly path: string
   /** The languages the person reads, best first. */
   readonly languages: readonly string[]
+  /** Takes up another identity, or none, and starts anew. */
+  readonly become: (identity: string | null, name: string) => void
 }
 
 /** What this browser can do. */
@@ -54,6 +57,26 @@ function sameStreams(a: Streams, b: Streams): boolean {
   return a.local === b.local && a.screen === b.screen && a.remote === b.remote && a.remoteScreen === b.remoteScreen
 }
 
+/** How often the presence of the people called lately is asked for, in milliseconds. */
+const presenceEvery = 30_000
+
+/** Gathers the directory's answers, and asks for the people called lately while nothing else goes on. */
+function knownPeople(model: Accessor<Model>, commands: Commands, prefs: Accessor<Prefs>): App['known'] {
+  const known = createMemo<ReadonlyMap<string, Presence>>(old => {
+    const { people } = model()
+    return people.every(one => old.get(one.person.name) === one) ? old : new Map([...old, ...people.map(one => [one.person.name, one] as const)])
+  }, new Map())
+  const idle = createMemo(() => model().server.kind === 'online' && model().call.kind === 'idle')
+  createEffect(() => {
+    if (!idle()) return
+    const ask = (): void => { if (!document.hidden) for (const name of untrack(prefs).recent) commands.find(name) }
+    ask()
+    const timer = setInterval(ask, presenceEvery)
+    onCleanup(() => clearInterval(timer))
+  })
+  return known
+}
+
 /** Makes the app inside a Solid root. */
 export function createApp(options: Options): App {
   const { source, features, storage } = options
@@ -80,6 +103,11 @@ export function createApp(options: Options): App {
     online: follow(() => navigator.onLine, listening(window, 'online', 'offline')),
     dark: () => (prefs().theme === 'auto' ? systemDark() : prefs().theme === 'dark'),
     corner: () => prefs().corner,
+    known: knownPeople(model, commands, prefs),
+    become: (identity, name) => {
+      setPrefs({ name, account: identity === null ? null : { name } })
+      options.become(identity, name)
+    },
     announced, announce: text => { announce(text) },
     actions: undefined as unknown as Actions,
   }

@@ -19,14 +19,16 @@ export function statusLine(t: Dictionary, model: Model, intent: Intent, named: b
     }
     case 'incoming': return call.media.video ? t.stIncomingVideo(call.from.name) : t.stIncomingAudio(call.from.name)
     case 'waiting': return t.stWaiting
-    case 'running':
-      switch (call.path) {
-        case 'connecting': return t.stPutThrough(call.peer.name)
-        case 'connected': return t.stInCall(call.peer.name)
-        case 'reconnecting': return t.stReconnecting(call.peer.name)
-      }
-    // eslint-disable-next-line no-fallthrough -- the switch above is exhaustive
+    case 'running': return runningLine(t, call.path, call.peer.name)
     case 'ended': return endReason(t, call)
+  }
+}
+
+function runningLine(t: Dictionary, path: Extract<Call, { kind: 'running' }>['path'], name: string): string {
+  switch (path) {
+    case 'connecting': return t.stPutThrough(name)
+    case 'connected': return t.stInCall(name)
+    case 'reconnecting': return t.stReconnecting(name)
   }
 }
 
@@ -114,12 +116,16 @@ export function serverNotice(
       const seconds = Math.max(0, Math.ceil((server.nextTry - now) / 1000))
       return { text: inCall ? t.svReconnectingCall : t.svReconnecting(seconds), tone: 'warn', action: null }
     }
-    case 'refused': switch (server.code) {
-      case 'name': return { text: t.svRefusedName, tone: 'warn', action: null }
-      case 'replaced': return { text: t.svRefusedReplaced, tone: 'calm', action: 'reload' }
-      case 'limit': return { text: t.svRefusedLimit, tone: 'warn', action: 'reload' }
-      case 'version': return { text: t.svRefusedVersion, tone: 'warn', action: 'reload' }
-      case 'identity': case 'malformed': return { text: t.svRefused(server.message), tone: 'warn', action: 'reload' }
-    }
+    case 'refused': return refusedNotice(t, server)
+  }
+}
+
+function refusedNotice(t: Dictionary, { code, message }: Extract<ServerLink, { kind: 'refused' }>): { readonly text: string, readonly tone: 'calm' | 'warn', readonly action: 'reload' | null } {
+  switch (code) {
+    case 'name': return { text: t.svRefusedName, tone: 'warn', action: null }
+    case 'replaced': return { text: t.svRefusedReplaced, tone: 'calm', action: 'reload' }
+    case 'limit': return { text: t.svRefusedLimit, tone: 'warn', action: 'reload' }
+    case 'version': return { text: t.svRefusedVersion, tone: 'warn', action: 'reload' }
+    case 'identity': case 'malformed': return { text: t.svRefused(message), tone: 'warn', action: 'reload' }
   }
 }

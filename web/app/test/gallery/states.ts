@@ -21,21 +21,21 @@ const microphone: Capture = { kind: 'on', deviceId: 'm1', label: 'Built-in Micro
 const devices: Model['devices'] = {
   cameras: [{ id: 'c1', label: 'Integrated Camera' }, { id: 'c2', label: 'Studio Display' }],
   microphones: [{ id: 'm1', label: 'Built-in Microphone' }],
-  speakers: [{ id: 's1', label: 'Headphones' }],
+  speakers: [{ id: 's1', label: 'Headphones' }], speaker: '',
 }
 const base: Model = { server: { kind: 'online', draining: false }, me, camera, microphone, devices, call: { kind: 'idle' }, people: [] }
 const fresh: Model = {
   ...base, server: { kind: 'offline' }, me: null, camera: { kind: 'off' }, microphone: { kind: 'off' },
-  devices: { cameras: [], microphones: [], speakers: [] },
+  devices: { cameras: [], microphones: [], speakers: [], speaker: '' },
 }
 const quality: Quality = {
-  verdict: 'good', route: 'direct', protocol: 'UDP', roundTrip: 0.018, bitrateIn: 2_412_000, bitrateOut: 1_960_000, lossIn: 0.001, lossOut: 0,
+  verdict: 'good', route: 'direct', protocol: 'udp', roundTrip: 0.018, bitrateIn: 2_412_000, bitrateOut: 1_960_000, lossIn: 0.001, lossOut: 0,
   width: 1280, height: 720, framesPerSecond: 30, audioCodec: 'Opus', videoCodec: 'VP9',
 }
 const now = Date.now()
 const running: RunningCall = {
   id: 'call', peer: ada, since: now - 754_000, path: 'connected', peerPresent: true, remote: { camera: true, microphone: true, screen: false },
-  sharingScreen: false, messages: [], files: [], quality, safetyCode: '48219 03411 77205 91836 40027',
+  sharingScreen: false, messages: [], files: [], quality, safetyCode: '4821 9034 1177 0265 9913',
 }
 const messages: RunningCall['messages'] = [
   { id: '1', mine: false, text: 'Can you see the plan? I put it here: https://example.org/plans/autumn?id=3.', at: now - 240_000, delivered: true },
@@ -89,7 +89,7 @@ export const states: Readonly<Record<string, State>> = {
   'running-unread': { model: inCall({ messages: messages.slice(0, 3), files: files.slice(2) }), ui: { unread: 2 } },
   'running-transfer': { model: inCall({ files: files.slice(1, 2) }) },
   'running-details': { model: inCall(), ui: { panel: 'details' } },
-  'running-details-poor': { model: inCall({ quality: { ...quality, verdict: 'poor', route: 'relayed', protocol: 'UDP, TLS to the relay', lossIn: 0.13, lossOut: 0.08, roundTrip: 0.412, bitrateIn: 318_000, width: 320, height: 180, framesPerSecond: 11 } }), ui: { panel: 'details' } },
+  'running-details-poor': { model: inCall({ quality: { ...quality, verdict: 'poor', route: 'relayed', protocol: 'udp via tls', lossIn: 0.13, lossOut: 0.08, roundTrip: 0.412, bitrateIn: 318_000, width: 320, height: 180, framesPerSecond: 11 } }), ui: { panel: 'details' } },
   'running-their-screen': { model: inCall({ remote: { camera: true, microphone: true, screen: true } }) },
   'running-my-screen': { model: inCall({ sharingScreen: true }) },
   'reconnecting': { model: inCall({ path: 'reconnecting', quality: { ...quality, verdict: 'lost' } }) },

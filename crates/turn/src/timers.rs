@@ -1,27 +1,19 @@
 use std::collections::BTreeSet;
 use wire::Instant;
 
-/// What can become due.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
-pub(super) enum Timer {
-    /// An allocation's lifetime, by its index.
-    Allocation(u32),
-    /// A reserved port's, by its token.
-    Reservation(u64),
-    /// The wait for a ConnectionBind, by the connection.
-    Connection(u32),
-}
-
 /// Deadlines in order. Changing one is O(log n), asking for the next one is O(1).
-#[derive(Default)]
-pub(super) struct Timers {
-    set: BTreeSet<(Instant, Timer)>,
+pub(crate) struct Timers<T> {
+    set: BTreeSet<(Instant, T)>,
     next: Option<Instant>,
 }
 
-impl Timers {
+impl<T: Ord + Copy> Timers<T> {
+    pub(crate) const fn new() -> Self {
+        Self { set: BTreeSet::new(), next: None }
+    }
+
     /// Moves a deadline: `old` is what it was set to, if it was.
-    pub(super) fn change(&mut self, timer: Timer, old: Option<Instant>, new: Option<Instant>) {
+    pub(crate) fn change(&mut self, timer: T, old: Option<Instant>, new: Option<Instant>) {
         if let Some(old) = old {
             self.set.remove(&(old, timer));
         }
@@ -32,7 +24,7 @@ impl Timers {
     }
 
     /// Takes the first deadline that has come.
-    pub(super) fn take_due(&mut self, now: Instant) -> Option<Timer> {
+    pub(crate) fn take_due(&mut self, now: Instant) -> Option<T> {
         if self.next.is_none_or(|at| at > now) {
             return None;
         }
@@ -41,7 +33,12 @@ impl Timers {
         Some(timer)
     }
 
-    pub(super) const fn next(&self) -> Option<Instant> {
+    pub(crate) fn clear(&mut self) {
+        self.set.clear();
+        self.next = None;
+    }
+
+    pub(crate) const fn next(&self) -> Option<Instant> {
         self.next
     }
 }
