@@ -245,7 +245,10 @@ class Core {
   private callNotice(notice: Extract<Notice, { call: string }>, before: Call, call: Call): void {
     switch (notice.type) {
       case 'incoming':
+        // The server rings only who is free; this one crossed a call of ours. If it was an invite to the one who
+        // calls, the two are one call by now and declining this one comes too late to matter (`merged`).
         if (callId(call) !== notice.call) return void this.signal.send({ type: 'decline', call: notice.call, busy: true })
+        if (before.kind === 'waiting') this.signal.send({ type: 'leave', room: before.room })
         if (before !== call) this.converse(notice.call, false).offer()
         return
       case 'started':

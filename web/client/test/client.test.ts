@@ -254,6 +254,29 @@ describe('how calls begin and end', () => {
     expect(reason(bob)).toBe('elsewhere')
   })
 
+  test.each([0, 1, 2, 3])('both call each other, the second %i ms later', async (later) => {
+    const { world, alice, bob } = await two()
+    alice.client.commands.call('Bob')
+    world.clock.after(later, () => bob.client.commands.call('Alice'))
+    await world.until(() => kind(bob) !== 'idle')
+    // Once it rings there the person can only accept.
+    if (kind(bob) === 'incoming') void bob.client.commands.accept(sends)
+    await world.until(() => isConnected(alice) && isConnected(bob), () => [alice.model.call, bob.model.call])
+    await world.pass(1_000)
+    expect([isConnected(alice), isConnected(bob), running(alice).id === running(bob).id]).toEqual([true, true, true])
+  })
+
+  test('called while waiting at a link', async () => {
+    const { world, alice, bob } = await two()
+    bob.client.commands.meet('garden')
+    await world.pass(10)
+    alice.client.commands.call('Bob')
+    await world.until(() => kind(bob) === 'incoming')
+    void bob.client.commands.accept(sends)
+    await world.until(() => isConnected(alice) && isConnected(bob))
+    expect(world.rendezvous.heard.some(({ type }) => type === 'leave')).toBe(true)
+  })
+
   test('met at a link', async () => {
     const { world, alice, bob } = await two()
     alice.client.commands.meet('garden')
