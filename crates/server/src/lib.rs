@@ -1,3 +1,19 @@
-//! The server's parts, for the `visavis` binary and its tests.
+//! The server of Visavis: configuration, pages, accounts, certificates, signalling, and the threads of STUN and
+//! TURN, wired together in [`serve`].
 
+pub mod accounts;
+pub mod addresses;
+mod app;
+mod banner;
+pub mod cli;
+pub mod clock;
+pub mod config;
+mod data;
+mod health;
+pub mod http;
+pub mod media;
+mod ports;
+pub mod serve;
 pub mod signal;
+pub mod store;
+pub mod tls;

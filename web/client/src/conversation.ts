@@ -41,7 +41,7 @@ export interface ConversationHost {
   candidate(candidate: Candidate | null): void
   changed(change: TalkChange): void
   /** The call cannot go on, or the other side ended it. */
-  over(reason: EndReason | 'failed'): void
+  over(reason: Exclude<EndReason, 'merged'> | 'failed'): void
 }
 
 /** What another page of this tab needs to take the call up. */

@@ -59,7 +59,7 @@ export type Call =
   /** Waiting at a link for somebody else who holds it. */
   | { readonly kind: 'waiting'; readonly room: string }
   | ({ readonly kind: 'running' } & RunningCall)
-  | { readonly kind: 'ended'; readonly person: Person | null; readonly to: string; readonly reason: EndReason | 'failed'; readonly seconds: number }
+  | { readonly kind: 'ended'; readonly person: Person | null; readonly to: string; readonly reason: Exclude<EndReason, 'merged'> | 'failed'; readonly seconds: number }
 
 export interface RunningCall {
   readonly id: string

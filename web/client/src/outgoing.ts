@@ -11,6 +11,8 @@ export class OutgoingFile {
   kept = 0
   private next = 0
   private ended = false
+  /** Counts the seeks: a frame that was begun before the last one belongs to a channel that is gone. */
+  private seeks = 0
   private leaves: Uint8Array[] = []
   private block: { readonly index: number; readonly bytes: Uint8Array<ArrayBuffer> } | null = null
 
@@ -20,6 +22,7 @@ export class OutgoingFile {
   seek(at: number): void {
     this.next = this.kept = Math.min(at, this.file.size)
     this.ended = false
+    this.seeks++
   }
 
   keep(at: number): void {
@@ -32,20 +35,23 @@ export class OutgoingFile {
     return this.next === this.file.size || this.next - this.kept < WINDOW
   }
 
-  /** The next frame. Throws what the browser throws when the file cannot be read (any more). */
-  async frame(): Promise<BulkFrame> {
-    if (this.next === this.file.size) {
+  /**
+   * The next frame; null if the receiver asked for another place meanwhile. Throws what the browser throws when the
+   * file cannot be read (any more).
+   */
+  async frame(): Promise<BulkFrame | null> {
+    const { seeks, next: offset } = this
+    if (offset === this.file.size) {
       this.ended = true
-      return { file: this.number, offset: this.file.size, end: true, bytes: await this.root() }
+      const bytes = await this.root()
+      return seeks === this.seeks ? { file: this.number, offset, end: true, bytes } : null
     }
-    const at = this.next
-    const block = await this.read(Math.floor(at / BLOCK))
-    // Somebody may have sought elsewhere meanwhile: what is sent must be what `next` says.
-    if (at !== this.next) return this.frame()
-    const inside = at % BLOCK
+    const block = await this.read(Math.floor(offset / BLOCK))
+    if (seeks !== this.seeks) return null
+    const inside = offset % BLOCK
     const bytes = block.subarray(inside, Math.min(inside + CHUNK, block.length))
     this.next += bytes.length
-    return { file: this.number, offset: at, end: false, bytes }
+    return { file: this.number, offset, end: false, bytes }
   }
 
   private async root(): Promise<Uint8Array<ArrayBuffer>> {

@@ -16,7 +16,7 @@ export type Event =
   /** What happens inside a running call. */
   | { readonly type: 'talk'; readonly call: string; readonly change: TalkChange }
   /** We end it, or it cannot go on. */
-  | { readonly type: 'over'; readonly reason: EndReason | 'failed'; readonly now: number }
+  | { readonly type: 'over'; readonly reason: Exclude<EndReason, 'merged'> | 'failed'; readonly now: number }
   /** Back to nothing: a call put away, declined, or a link left. */
   | { readonly type: 'dismiss' }
 
@@ -148,7 +148,7 @@ function failed(model: Model, about: Request | null, now: number): Model {
   return mine ? { ...model, call: ended(call, 'failed', now) } : model
 }
 
-function ended(call: Call, reason: EndReason | 'failed', now: number): Call {
+function ended(call: Call, reason: Exclude<EndReason, 'merged'> | 'failed', now: number): Call {
   switch (call.kind) {
     case 'outgoing': return { kind: 'ended', person: call.person, to: call.to, reason, seconds: 0 }
     case 'incoming': return { kind: 'ended', person: call.from, to: call.from.name, reason, seconds: 0 }

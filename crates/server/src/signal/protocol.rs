@@ -16,9 +16,11 @@ pub const VERSION: u32 = 1;
 pub struct ClientFrame {
     /// The number of this message, counting from 1 in each session; absent on messages that are never repeated.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(test, ts(optional))]
     pub seq: Option<u64>,
     /// The highest number received from the server so far.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(test, ts(optional))]
     pub ack: Option<u64>,
     /// The message itself.
     #[serde(flatten)]
@@ -31,9 +33,11 @@ pub struct ClientFrame {
 pub struct ServerFrame {
     /// The number of this message, counting from 1 in each session; absent on messages that are never repeated.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(test, ts(optional))]
     pub seq: Option<u64>,
     /// The highest number received from this client so far.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(test, ts(optional))]
     pub ack: Option<u64>,
     /// The message itself.
     #[serde(flatten)]
@@ -51,10 +55,13 @@ pub enum ClientMessage {
         /// The protocol version the client speaks.
         protocol: u32,
         /// The name a guest goes by; needed unless `identity` or `resume` gives one.
+        #[cfg_attr(test, ts(optional = nullable))]
         name: Option<String>,
         /// The token of an earlier `welcome`, which keeps the same person id, or of an account login.
+        #[cfg_attr(test, ts(optional = nullable))]
         identity: Option<String>,
         /// Continue this session after a dropped socket.
+        #[cfg_attr(test, ts(optional = nullable))]
         resume: Option<Resume>,
     },
     /// Nothing but the frame's `ack`.
@@ -91,6 +98,7 @@ pub enum ClientMessage {
         /// The call.
         call: CallId,
         /// The callee's offer, if it is ready: saves half a round trip.
+        #[cfg_attr(test, ts(optional = nullable))]
         description: Option<Description>,
         /// What the callee intends to send.
         media: Media,
@@ -345,8 +353,9 @@ pub struct Description {
     /// What it is.
     #[serde(rename = "type")]
     pub kind: DescriptionKind,
-    /// The SDP, at most 64 KiB.
+    /// The SDP, at most 64 KiB; empty for a rollback.
     #[serde(default)]
+    #[cfg_attr(test, ts(as = "Option<String>", optional))]
     pub sdp: String,
 }
 
@@ -373,10 +382,13 @@ pub struct Candidate {
     /// The candidate-attribute; empty for the end of candidates.
     pub candidate: String,
     /// The media section's `mid`.
+    #[cfg_attr(test, ts(optional = nullable))]
     pub sdp_mid: Option<String>,
     /// The media section's index.
+    #[cfg_attr(test, ts(optional = nullable))]
     pub sdp_m_line_index: Option<u16>,
     /// The ICE generation it belongs to.
+    #[cfg_attr(test, ts(optional = nullable))]
     pub username_fragment: Option<String>,
 }
 
@@ -389,9 +401,11 @@ pub struct IceServer {
     pub urls: Vec<String>,
     /// For TURN.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(test, ts(optional))]
     pub username: Option<String>,
     /// For TURN.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(test, ts(optional))]
     pub credential: Option<String>,
 }
 
@@ -404,7 +418,7 @@ pub enum EndReason {
     HungUp,
     /// The callee refused.
     Declined,
-    /// Every device of the callee is in another call.
+    /// Every device of the callee is in another call, or this device of the callee went into one.
     Busy,
     /// The caller gave up before it was answered.
     Cancelled,
@@ -416,6 +430,8 @@ pub enum EndReason {
     Unavailable,
     /// The other's connection to the server was lost for too long.
     Lost,
+    /// The two invited each other at the same moment: the call goes on under the other invite's id (`started`).
+    Merged,
 }
 
 /// Why a socket is closed.
@@ -461,3 +477,7 @@ pub enum ErrorCode {
     /// The server is about to stop.
     Draining,
 }
+
+#[cfg(test)]
+#[path = "protocol_ts.rs"]
+mod typescript;

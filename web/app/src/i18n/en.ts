@@ -181,7 +181,6 @@ export const en = {
   endElsewhere: 'Answered on another device',
   endUnavailable: (name: string) => `${name} is not here now`,
   endLost: (name: string) => `The connection to ${name} was lost`,
-  endMerged: 'You called each other at the same moment',
   endFailed: 'No path between the two of you could be found',
   endUnavailableText: 'Check the name, or send them your link.',
   endFailedText: 'A firewall may be in the way. Try another network, or try again.',

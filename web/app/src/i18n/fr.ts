@@ -176,7 +176,6 @@ export const fr: Dictionary = {
   endElsewhere: 'Pris sur un autre appareil',
   endUnavailable: name => `${name} n’est pas là en ce moment`,
   endLost: name => `La connexion avec ${name} a été perdue`,
-  endMerged: 'Vous vous êtes appelés au même instant',
   endFailed: 'Aucun chemin entre vous deux n’a été trouvé',
   endUnavailableText: 'Vérifiez le nom, ou envoyez votre lien.',
   endFailedText: 'Un pare-feu fait peut-être obstacle. Essayez un autre réseau, ou recommencez.',

@@ -54,7 +54,6 @@ export function endReason(t: Dictionary, call: Extract<Call, { kind: 'ended' }>)
     case 'elsewhere': return t.endElsewhere
     case 'unavailable': return t.endUnavailable(name)
     case 'lost': return t.endLost(name)
-    case 'merged': return t.endMerged
     case 'failed': return t.endFailed
   }
 }

@@ -1,0 +1,37 @@
+//! What every request can reach.
+
+use metrics_exporter_prometheus::PrometheusHandle;
+use tokio::sync::watch;
+
+use crate::accounts::Accounts;
+use crate::config::Config;
+use crate::http::Limits;
+use crate::store::Store;
+use crate::tls::Tls;
+
+/// The running server's parts, shared by all requests.
+pub struct App {
+    /// As it was read at the start.
+    pub config: Config,
+    /// People.
+    pub accounts: Accounts,
+    /// The database.
+    pub store: Store,
+    /// Certificates; `None` without HTTPS.
+    pub tls: Option<Tls>,
+    /// Counts connections.
+    pub limits: Limits,
+    /// Renders the metrics.
+    pub metrics: PrometheusHandle,
+    /// Turns true when the server was told to stop.
+    pub draining: watch::Sender<bool>,
+    /// When it started, in seconds since 1970.
+    pub started: u64,
+}
+
+impl App {
+    /// Whether new calls are refused because the server is about to stop.
+    pub fn is_draining(&self) -> bool {
+        *self.draining.borrow()
+    }
+}

@@ -1,0 +1,179 @@
+//! TURN clients that come over TCP or TLS: messages are cut out of the stream on this side, so that a media
+//! thread only ever sees whole ones.
+
+use std::io;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _, ReadHalf, WriteHalf};
+use tokio::time::timeout;
+use turn::{ConnectionId, FiveTuple};
+use wire::Transport;
+
+use super::message::Command;
+use super::pipe::{Next, Pipe};
+use super::plane::{MediaPlane, Thread};
+
+/// How long a client may take for its first whole message.
+const FIRST_MESSAGE: Duration = Duration::from_secs(10);
+
+/// How long a client may then say nothing. It must refresh its allocation within an hour (RFC 8656 §7.2).
+const SILENCE: Duration = Duration::from_secs(3700);
+
+/// How long a client may take to accept what is written to it.
+const WRITING: Duration = Duration::from_secs(30);
+
+/// Bytes read in one go.
+const READ_BYTES: usize = 16 << 10;
+
+/// The method of ConnectionBind requests (RFC 6062 §6.1): after one, the stream may cease to be messages.
+const CONNECTION_BIND: [u8; 2] = [0x00, 0x0b];
+
+/// Bytes that were read and not yet cut into messages.
+struct Reading<S> {
+    half: ReadHalf<S>,
+    buffer: Vec<u8>,
+    /// A ConnectionBind is on its way: what follows is not ours to read before it is answered.
+    held: bool,
+}
+
+impl MediaPlane {
+    /// Serves a TURN client over a stream until either side ends it. `stream` must deliver the client's bytes from
+    /// the first one on; `local` and `remote` are the addresses of the underlying TCP connection.
+    ///
+    /// Nothing is returned: whatever a client does wrong ends its connection and no more.
+    pub async fn serve_stream<S>(
+        &self,
+        stream: S,
+        local: SocketAddr,
+        remote: SocketAddr,
+        transport: Transport,
+    ) where
+        S: AsyncRead + AsyncWrite + Unpin + Send,
+    {
+        let Some(_admission) = self.admit() else {
+            return tracing::debug!(%remote, "too many streams");
+        };
+        let client = FiveTuple { transport, local: canonical(local), remote: canonical(remote) };
+        let thread = self.thread_for(client.remote.ip());
+        let pipe = Arc::new(Pipe::new(self.stream_backlog()));
+        if !thread.say(Command::StreamOpened { client, pipe: pipe.clone() }).await {
+            return;
+        }
+        let (half, writer) = tokio::io::split(stream);
+        let mut reading = Reading { half, buffer: Vec::new(), held: false };
+        let mut writing = Writing { half: writer, bytes: Vec::new() };
+        let end = tokio::select! {
+            error = reading.run(thread, client, &pipe) => Err(error),
+            next = writing.run(&pipe) => next,
+        };
+        match end {
+            Ok(Some(connection)) => {
+                let stream = reading.half.unsplit(writing.half);
+                splice(thread, connection, stream, &reading.buffer).await;
+            }
+            Ok(None) => {}
+            Err(error) => tracing::debug!(%remote, %error, "a stream ended"),
+        }
+        thread.say(Command::StreamClosed(client)).await;
+    }
+}
+
+/// The same address as a media thread writes it: `IPv4` is not mapped into `IPv6`.
+fn canonical(address: SocketAddr) -> SocketAddr {
+    SocketAddr::new(address.ip().to_canonical(), address.port())
+}
+
+impl<S: AsyncRead + AsyncWrite> Reading<S> {
+    /// Reads messages into the pipe until the stream ends or cannot be followed.
+    async fn run(&mut self, thread: &Thread, client: FiveTuple, pipe: &Pipe) -> io::Error {
+        let mut patience = FIRST_MESSAGE;
+        loop {
+            if self.held {
+                // Only the other half knows how it goes on, and ends this one.
+                std::future::pending::<()>().await;
+            }
+            let length = self.buffer.len();
+            self.buffer.resize(length + READ_BYTES, 0);
+            let read = timeout(patience, self.half.read(&mut self.buffer[length..])).await;
+            let read = match read {
+                Ok(Ok(0)) => return io::ErrorKind::UnexpectedEof.into(),
+                Ok(Ok(read)) => read,
+                Ok(Err(error)) => return error,
+                Err(_) => return io::ErrorKind::TimedOut.into(),
+            };
+            self.buffer.truncate(length + read);
+            let whole = match self.whole_messages() {
+                Ok(whole) => whole,
+                Err(turn::frame::Malformed) => return io::ErrorKind::InvalidData.into(),
+            };
+            if whole > 0 {
+                patience = SILENCE;
+                if pipe.push_input(&self.buffer[..whole]).await {
+                    thread.say(Command::StreamReadable(client)).await;
+                }
+                self.buffer.drain(..whole);
+            }
+        }
+    }
+
+    /// The length of all whole messages at the front of the buffer, up to a ConnectionBind.
+    fn whole_messages(&mut self) -> Result<usize, turn::frame::Malformed> {
+        let mut whole = 0;
+        while let Some(length) = turn::frame::next(&self.buffer[whole..])? {
+            self.held = self.buffer[whole..].starts_with(&CONNECTION_BIND);
+            whole += length;
+            if self.held {
+                break;
+            }
+        }
+        Ok(whole)
+    }
+}
+
+/// What the media thread has for the client.
+struct Writing<S> {
+    half: WriteHalf<S>,
+    bytes: Vec<u8>,
+}
+
+impl<S: AsyncWrite> Writing<S> {
+    /// Writes until the stream ends: by itself (`None`), or by becoming one with a peer connection.
+    async fn run(&mut self, pipe: &Pipe) -> io::Result<Option<ConnectionId>> {
+        loop {
+            let next = pipe.take_output(&mut self.bytes).await;
+            let written = async {
+                self.half.write_all(&self.bytes).await?;
+                self.half.flush().await
+            };
+            timeout(WRITING, written).await.map_err(|_| io::Error::from(io::ErrorKind::TimedOut))??;
+            match next {
+                Next::Open => {}
+                Next::Close => {
+                    let _ = timeout(WRITING, self.half.shutdown()).await;
+                    return Ok(None);
+                }
+                Next::Splice(connection) => return Ok(Some(connection)),
+            }
+        }
+    }
+}
+
+/// Carries bytes between a client's data connection and its peer until either ends or the allocation does.
+async fn splice<S>(thread: &Thread, connection: ConnectionId, mut stream: S, early: &[u8])
+where
+    S: AsyncRead + AsyncWrite + Unpin,
+{
+    if let Some((mut peer, closed)) = thread.peers.take(connection) {
+        let carried = async {
+            peer.write_all(early).await?;
+            tokio::io::copy_bidirectional(&mut stream, &mut peer).await
+        };
+        tokio::select! {
+            _ended = carried => {}
+            () = closed.notified() => {}
+        }
+    }
+    thread.say(Command::ConnectionClosed(connection)).await;
+}

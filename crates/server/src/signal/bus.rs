@@ -1,0 +1,139 @@
+//! What crosses between the sockets and the rendezvous: plain data, so that it could cross between machines too.
+//!
+//! A socket belongs to one node and the rendezvous may be elsewhere; nothing but these types passes between.
+
+use std::fmt;
+use std::net::IpAddr;
+
+use serde::{Deserialize, Serialize};
+
+use super::protocol::{ClientMessage, IceServer, Person, Refusal, Resume, ServerFrame};
+
+/// Names a WebSocket connection; never used twice.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Serialize, Deserialize)]
+pub struct SocketId(pub u64);
+
+/// Whom a socket speaks for, as the authority found.
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Identity {
+    /// The person.
+    pub person: Person,
+    /// The secret that proves it next time; goes back in `welcome`.
+    pub token: String,
+}
+
+impl fmt::Debug for Identity {
+    /// The token stays unsaid.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Identity").field("person", &self.person).finish_non_exhaustive()
+    }
+}
+
+/// From a socket to the rendezvous.
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
+pub enum Command {
+    /// A socket's first message, a `hello`, after the authority had its say.
+    Hello {
+        /// The socket.
+        socket: SocketId,
+        /// Where it comes from.
+        address: IpAddr,
+        /// Whom it speaks for; `None` if only `resume` can tell.
+        identity: Option<Identity>,
+        /// The session to go on with.
+        resume: Option<Resume>,
+    },
+    /// A later message.
+    Frame {
+        /// The socket.
+        socket: SocketId,
+        /// The message's number.
+        seq: Option<u64>,
+        /// The highest number received from the server.
+        ack: Option<u64>,
+        /// The message.
+        request: Request,
+    },
+    /// The socket is gone.
+    Closed {
+        /// The socket.
+        socket: SocketId,
+        /// Whether the client signed off (close code 1000): the session ends with it.
+        goodbye: bool,
+    },
+    /// The server is about to stop.
+    Drain,
+}
+
+/// A client's message, with what only the authority knows already put in.
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
+pub enum Request {
+    /// As it came.
+    Message(ClientMessage),
+    /// `rename`: the person under the new name, or what is wrong with it.
+    Rename(Result<Person, String>),
+    /// `ice-servers`: the answer.
+    IceServers {
+        /// STUN and TURN servers with short-lived credentials.
+        ice_servers: Vec<IceServer>,
+        /// Seconds until those credentials end.
+        ice_lifetime: u32,
+    },
+}
+
+/// From the rendezvous to a socket.
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
+pub enum Event {
+    /// The answer to `hello`; the socket adds the ICE servers and the timeouts it keeps.
+    Welcome {
+        /// The socket.
+        socket: SocketId,
+        /// The session.
+        welcome: Welcome,
+    },
+    /// A frame to send.
+    Send {
+        /// The socket.
+        socket: SocketId,
+        /// The frame.
+        frame: ServerFrame,
+    },
+    /// Say why and close.
+    Close {
+        /// The socket.
+        socket: SocketId,
+        /// For programs.
+        code: Refusal,
+        /// For people.
+        message: String,
+    },
+}
+
+/// What the rendezvous knows of `ServerMessage::Welcome`.
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Welcome {
+    /// The session's secret name.
+    pub session: String,
+    /// Whether it is the earlier one.
+    pub resumed: bool,
+    /// The highest number received in it.
+    pub received: u64,
+    /// Whom it speaks for.
+    pub identity: Identity,
+    /// Seconds for which it outlives its socket.
+    pub resume_timeout: u32,
+    /// Whether the server is about to stop.
+    pub draining: bool,
+}
+
+impl fmt::Debug for Welcome {
+    /// The session's secret name stays unsaid.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Welcome")
+            .field("resumed", &self.resumed)
+            .field("received", &self.received)
+            .field("identity", &self.identity)
+            .field("draining", &self.draining)
+            .finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,439 @@
+//! Calls: how they ring, and what passes in them.
+//!
+//! ```text
+//! invite ── rings on every free device of the callee ──┬─ accept ───────────────► Running ─ end ─► over
+//!    │                                                 ├─ decline, busy, timeout, cancel ─────────► over
+//!    └─ the callee's own invite rings here: merge ─────┴─────────────────────────► Running
+//! ```
+
+use wire::Instant;
+
+use super::people::Entry;
+use super::session::{Engaged, Link};
+use super::timers::Timer;
+use super::{Rendezvous, SessionKey};
+use crate::signal::protocol::{CallId, Description, EndReason, ErrorCode, Media, ServerMessage};
+
+/// Why a request is not carried out, for a program and for a person.
+pub(super) type Failure = (ErrorCode, String);
+
+/// A call in one of its states.
+pub(super) enum Call {
+    Ringing(Ringing),
+    Running(Running),
+    Rejoining(Rejoining),
+}
+
+/// Rings on the callee's devices.
+pub(super) struct Ringing {
+    pub(super) caller: Side,
+    /// The callee's id.
+    pub(super) callee: String,
+    /// The devices it rings on; never empty.
+    pub(super) rung: Vec<SessionKey>,
+    pub(super) until: Instant,
+}
+
+/// Between two sessions.
+pub(super) struct Running {
+    pub(super) polite: Side,
+    pub(super) impolite: Side,
+    /// Where they met.
+    pub(super) room: Option<String>,
+}
+
+/// One of the two came back to a call that the server had forgotten.
+pub(super) struct Rejoining {
+    pub(super) session: SessionKey,
+    pub(super) person: String,
+    pub(super) polite: bool,
+    /// The id of the one who is awaited.
+    pub(super) peer: String,
+    pub(super) peer_media: Media,
+    pub(super) room: Option<String>,
+    pub(super) until: Instant,
+}
+
+/// One of the two in a call.
+#[derive(Clone)]
+pub(super) struct Side {
+    pub(super) session: SessionKey,
+    pub(super) person: String,
+    pub(super) media: Media,
+}
+
+impl Running {
+    /// The other side's session, if `key` is one of the two.
+    pub(super) fn other(&self, key: SessionKey) -> Option<SessionKey> {
+        match (self.polite.session, self.impolite.session) {
+            (polite, impolite) if polite == key => Some(impolite),
+            (polite, impolite) if impolite == key => Some(polite),
+            _ => None,
+        }
+    }
+}
+
+/// What becomes of an invite.
+enum Route {
+    Oneself,
+    End(EndReason),
+    /// The callee's own invite to the caller rings already.
+    Merge(CallId),
+    Ring {
+        callee: String,
+        devices: Vec<SessionKey>,
+    },
+}
+
+impl Rendezvous {
+    pub(super) fn invite(
+        &mut self,
+        now: Instant,
+        key: SessionKey,
+        call: CallId,
+        to: &str,
+        media: Media,
+    ) -> Result<(), Failure> {
+        if !is_call_id(&call) || self.calls.contains_key(&call) {
+            let message = "the call's id is taken or malformed: draw 22 to 64 random characters of base64url";
+            return Err((ErrorCode::BadCall, message.to_owned()));
+        }
+        self.may_begin(now, key)?;
+        if self.draining {
+            return Err(draining());
+        }
+        let Some(session) = self.sessions.get(&key) else { return Ok(()) };
+        let caller = Side { session: key, person: session.person.clone(), media };
+        match self.route(now, &caller.person, to) {
+            Route::Oneself => {
+                return Err((ErrorCode::BadCall, "this is your own name: call somebody else".to_owned()));
+            }
+            Route::End(reason) => self.tell(key, ServerMessage::Ended { call, reason }),
+            Route::Merge(theirs) => self.merge(call, caller, &theirs),
+            Route::Ring { callee, devices } => self.ring(now, call, caller, callee, devices),
+        }
+        Ok(())
+    }
+
+    /// Whether this session may begin a call: it is in none, and did not begin too many.
+    pub(super) fn may_begin(&mut self, now: Instant, key: SessionKey) -> Result<(), Failure> {
+        let Some(session) = self.sessions.get_mut(&key) else { return Ok(()) };
+        if matches!(session.engaged, Engaged::Call(_)) {
+            let message = "this session is in a call already: end it first";
+            return Err((ErrorCode::BadCall, message.to_owned()));
+        }
+        let own = session.invites.take(now, self.config.invites, 1);
+        let address = self.addresses.entry(session.address).or_default();
+        if own && address.invites.take(now, self.config.invites_per_address, 1) {
+            return Ok(());
+        }
+        Err((ErrorCode::RateLimited, "too many calls one after the other: wait a little".to_owned()))
+    }
+
+    fn route(&self, now: Instant, caller: &str, to: &str) -> Route {
+        let Some(entry) = self.people.resolve(to, caller) else {
+            return Route::End(EndReason::Unavailable);
+        };
+        if entry.person.id == caller {
+            return Route::Oneself;
+        }
+        if let Some(theirs) = self.their_invite(caller, &entry.person.id) {
+            return Route::Merge(theirs);
+        }
+        let reachable: Vec<SessionKey> = self.reachable(now, entry).collect();
+        if reachable.is_empty() {
+            return Route::End(EndReason::Unavailable);
+        }
+        let devices: Vec<SessionKey> = reachable.into_iter().filter(|key| self.is_free(*key)).collect();
+        if devices.is_empty() || entry.ringing.len() >= self.config.ringing_per_person {
+            return Route::End(EndReason::Busy);
+        }
+        Route::Ring { callee: entry.person.id.clone(), devices }
+    }
+
+    /// The call by which `other` rings `person` now.
+    fn their_invite(&self, person: &str, other: &str) -> Option<CallId> {
+        let ringing = &self.people.get(person)?.ringing;
+        let from_other = |call: &&CallId| match self.calls.get(*call) {
+            Some(Call::Ringing(ringing)) => ringing.caller.person == other,
+            Some(Call::Running(_) | Call::Rejoining(_)) | None => false,
+        };
+        ringing.iter().find(from_other).cloned()
+    }
+
+    /// The devices with a socket, or that had one a moment ago.
+    fn reachable<'a>(&'a self, now: Instant, entry: &'a Entry) -> impl Iterator<Item = SessionKey> + 'a {
+        entry.sessions.iter().copied().filter(move |key| match self.sessions.get(key).map(|s| s.link) {
+            Some(Link::Attached(_)) => true,
+            Some(Link::Detached(since)) => now.saturating_since(since) <= self.config.grace,
+            None => false,
+        })
+    }
+
+    fn is_free(&self, key: SessionKey) -> bool {
+        self.sessions.get(&key).is_some_and(|s| !matches!(s.engaged, Engaged::Call(_)))
+    }
+
+    fn ring(&mut self, now: Instant, call: CallId, caller: Side, callee: String, rung: Vec<SessionKey>) {
+        let timeout = seconds(self.config.ring_timeout);
+        let until = now + self.config.ring_timeout;
+        let Some(from) = self.people.get(&caller.person).map(|e| e.person.clone()) else { return };
+        let Some(entry) = self.people.get_mut(&callee) else { return };
+        entry.ringing.push(call.clone());
+        let (to, media) = (entry.person.clone(), caller.media);
+        self.stats.invites += 1;
+        self.engage(caller.session, &call);
+        self.tell(caller.session, ServerMessage::Ringing { call: call.clone(), to, timeout });
+        for device in &rung {
+            let incoming = ServerMessage::Incoming { call: call.clone(), from: from.clone(), media, timeout };
+            self.tell(*device, incoming);
+        }
+        self.timers.set(until, Timer::Ring(call.clone()));
+        self.calls.insert(call, Call::Ringing(Ringing { caller, callee, rung, until }));
+    }
+
+    /// A device that comes while a call rings for its person rings too.
+    pub(super) fn ring_newcomer(&mut self, now: Instant, key: SessionKey) {
+        let Some(session) = self.sessions.get(&key) else { return };
+        let ringing = self.people.get(&session.person).map(|e| e.ringing.clone()).unwrap_or_default();
+        for call in ringing {
+            let Some(Call::Ringing(ringing)) = self.calls.get_mut(&call) else { continue };
+            ringing.rung.push(key);
+            let timeout = seconds(ringing.until.saturating_since(now));
+            let media = ringing.caller.media;
+            let Some(from) = self.people.get(&ringing.caller.person).map(|e| e.person.clone()) else {
+                continue;
+            };
+            self.tell(key, ServerMessage::Incoming { call, from, media, timeout });
+        }
+    }
+
+    /// Two people invited each other: the smaller id wins, and counts as accepted by the other one.
+    fn merge(&mut self, mine: CallId, me: Side, theirs: &CallId) {
+        let Some(ringing) = self.end_ringing(theirs) else { return };
+        for device in ringing.rung.iter().filter(|device| **device != me.session) {
+            self.ended(*device, theirs, EndReason::Elsewhere);
+        }
+        let them = ringing.caller;
+        if mine < *theirs {
+            self.ended(me.session, theirs, EndReason::Merged);
+            self.ended(them.session, theirs, EndReason::Merged);
+            self.start(&mine, me, them, None, None, false);
+        } else {
+            self.ended(me.session, &mine, EndReason::Merged);
+            self.start(theirs, them, me, None, None, false);
+        }
+    }
+
+    pub(super) fn accept(
+        &mut self,
+        key: SessionKey,
+        call: &CallId,
+        description: Option<Description>,
+        media: Media,
+    ) -> Result<(), Failure> {
+        match self.calls.get(call) {
+            Some(Call::Ringing(ringing)) if ringing.rung.contains(&key) => {}
+            Some(Call::Ringing(ringing)) if ringing.caller.session == key => {
+                return Err(wrong_state("a call is accepted by the one who is called"));
+            }
+            Some(Call::Running(running)) if running.other(key).is_some() => {
+                return Err(wrong_state("this call is running already"));
+            }
+            Some(_) | None => return Err(no_such_call()),
+        }
+        let Some(Ringing { caller, callee, rung, .. }) = self.end_ringing(call) else { return Ok(()) };
+        for device in rung.into_iter().filter(|device| *device != key) {
+            self.ended(device, call, EndReason::Elsewhere);
+        }
+        let callee = Side { session: key, person: callee, media };
+        self.start(call, caller, callee, None, description, false);
+        Ok(())
+    }
+
+    pub(super) fn decline(&mut self, key: SessionKey, call: &CallId, busy: bool) -> Result<(), Failure> {
+        match self.calls.get(call) {
+            Some(Call::Ringing(ringing)) if ringing.rung.contains(&key) => {}
+            Some(Call::Ringing(ringing)) if ringing.caller.session == key => {
+                return Err(wrong_state("a call is declined by the one who is called: cancel it with `end`"));
+            }
+            Some(Call::Running(running)) if running.other(key).is_some() => {
+                return Err(wrong_state("this call is running: leave it with `end`"));
+            }
+            // It may just have been over: nothing is left to decline.
+            Some(_) | None => return Ok(()),
+        }
+        let Some(ringing) = self.end_ringing(call) else { return Ok(()) };
+        for device in ringing.rung.into_iter().filter(|device| *device != key) {
+            self.ended(device, call, EndReason::Elsewhere);
+        }
+        let reason = if busy { EndReason::Busy } else { EndReason::Declined };
+        self.ended(ringing.caller.session, call, reason);
+        Ok(())
+    }
+
+    /// Ends a call in whatever state it is; nothing if it is over already.
+    pub(super) fn end(&mut self, key: SessionKey, call: &CallId) {
+        let engaged = self.sessions.get(&key).map(|s| &s.engaged);
+        if engaged == Some(&Engaged::Call(call.clone())) {
+            self.leave_call(key, EndReason::HungUp);
+        } else {
+            // One that rings here is declined; any other is not this session's, or no more.
+            let _ = self.decline(key, call, false);
+        }
+    }
+
+    /// Takes a session out of its call, which is over with that.
+    pub(super) fn leave_call(&mut self, key: SessionKey, reason: EndReason) {
+        let Some(session) = self.sessions.get(&key) else { return };
+        let Engaged::Call(call) = session.engaged.clone() else { return };
+        if let Some(ringing) = self.end_ringing(&call) {
+            for device in ringing.rung {
+                self.ended(device, &call, EndReason::Cancelled);
+            }
+        } else if let Some(running) = self.end_running(&call) {
+            if let Some(other) = running.other(key) {
+                self.ended(other, &call, reason);
+            }
+            self.vacate(running.room, &call);
+        } else {
+            self.end_rejoining(&call);
+        }
+    }
+
+    /// Passes something on to the other of the two, and to nobody else.
+    pub(super) fn relay(
+        &mut self,
+        key: SessionKey,
+        call: &CallId,
+        message: ServerMessage,
+    ) -> Result<(), Failure> {
+        match self.calls.get(call) {
+            Some(Call::Running(running)) => {
+                let other = running.other(key).ok_or_else(no_such_call)?;
+                self.tell(other, message);
+                Ok(())
+            }
+            Some(Call::Ringing(r)) if r.caller.session == key || r.rung.contains(&key) => {
+                Err(wrong_state("nothing passes before the call is accepted: wait for `started`"))
+            }
+            Some(Call::Rejoining(r)) if r.session == key => {
+                Err(wrong_state("the other is not back yet: wait for `started`"))
+            }
+            Some(Call::Ringing(_) | Call::Rejoining(_)) | None => Err(no_such_call()),
+        }
+    }
+
+    /// Stops the calls that ring at this device. Where it was the last device, the call is over for `reason`.
+    /// A device that goes on is told.
+    pub(super) fn stop_ringing_at(&mut self, key: SessionKey, reason: EndReason) {
+        let Some(session) = self.sessions.get(&key) else { return };
+        let ringing = self.people.get(&session.person).map(|e| e.ringing.clone()).unwrap_or_default();
+        for call in ringing {
+            let Some(Call::Ringing(ringing)) = self.calls.get_mut(&call) else { continue };
+            let Some(at) = ringing.rung.iter().position(|device| *device == key) else { continue };
+            ringing.rung.remove(at);
+            let (last, caller) = (ringing.rung.is_empty(), ringing.caller.session);
+            if reason == EndReason::Busy {
+                self.ended(key, &call, reason);
+            }
+            if last {
+                self.end_ringing(&call);
+                self.ended(caller, &call, reason);
+            }
+        }
+    }
+
+    pub(super) fn ring_timeout(&mut self, call: &CallId) {
+        let Some(ringing) = self.end_ringing(call) else { return };
+        self.ended(ringing.caller.session, call, EndReason::Timeout);
+        for device in ringing.rung {
+            self.ended(device, call, EndReason::Timeout);
+        }
+    }
+
+    /// Tells the other side of this session's call whether it can be reached.
+    pub(super) fn peer_present(&mut self, key: SessionKey, present: bool) {
+        let Some(Engaged::Call(call)) = self.sessions.get(&key).map(|s| &s.engaged) else { return };
+        let Some(Call::Running(running)) = self.calls.get(call) else { return };
+        let (call, Some(other)) = (call.clone(), running.other(key)) else { return };
+        self.tell(other, ServerMessage::Peer { call, present });
+    }
+
+    /// Puts a device into a call: it waits nowhere any more, and nothing else rings there.
+    pub(super) fn engage(&mut self, key: SessionKey, call: &CallId) {
+        self.leave_room(key);
+        self.stop_ringing_at(key, EndReason::Busy);
+        if let Some(session) = self.sessions.get_mut(&key) {
+            session.engaged = Engaged::Call(call.clone());
+        }
+    }
+
+    pub(super) fn release(&mut self, key: SessionKey) {
+        if let Some(session) = self.sessions.get_mut(&key) {
+            session.engaged = Engaged::Free;
+        }
+    }
+
+    pub(super) fn ended(&mut self, key: SessionKey, call: &CallId, reason: EndReason) {
+        self.tell(key, ServerMessage::Ended { call: call.clone(), reason });
+    }
+
+    /// Takes a ringing call out of every table; says nothing to anybody.
+    fn end_ringing(&mut self, call: &CallId) -> Option<Ringing> {
+        match self.calls.remove(call)? {
+            Call::Ringing(ringing) => {
+                self.timers.clear(ringing.until, Timer::Ring(call.clone()));
+                if let Some(entry) = self.people.get_mut(&ringing.callee) {
+                    entry.ringing.retain(|c| c != call);
+                }
+                self.release(ringing.caller.session);
+                Some(ringing)
+            }
+            other @ (Call::Running(_) | Call::Rejoining(_)) => {
+                self.calls.insert(call.clone(), other);
+                None
+            }
+        }
+    }
+
+    /// The same for a running one.
+    pub(super) fn end_running(&mut self, call: &CallId) -> Option<Running> {
+        match self.calls.remove(call)? {
+            Call::Running(running) => {
+                self.release(running.polite.session);
+                self.release(running.impolite.session);
+                Some(running)
+            }
+            other @ (Call::Ringing(_) | Call::Rejoining(_)) => {
+                self.calls.insert(call.clone(), other);
+                None
+            }
+        }
+    }
+}
+
+/// 22 to 64 characters of base64url: 128 bits or more.
+pub(super) fn is_call_id(call: &str) -> bool {
+    (22..=64).contains(&call.len()) && is_base64url(call)
+}
+
+pub(super) fn is_base64url(text: &str) -> bool {
+    text.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-' || b == b'_')
+}
+
+pub(super) fn draining() -> Failure {
+    (ErrorCode::Draining, "the server is about to stop: call again in a moment".to_owned())
+}
+
+pub(super) fn wrong_state(message: &str) -> Failure {
+    (ErrorCode::WrongState, message.to_owned())
+}
+
+pub(super) fn no_such_call() -> Failure {
+    (ErrorCode::NoSuchCall, "there is no such call, or this session is not in it".to_owned())
+}
+
+fn seconds(duration: std::time::Duration) -> u32 {
+    u32::try_from(duration.as_secs()).unwrap_or(u32::MAX)
+}

@@ -1,0 +1,75 @@
+use std::time::Duration;
+
+use super::bucket::Rate;
+
+/// Bounds and times of a rendezvous. `Default` is what `visavis serve` uses.
+#[derive(Clone)]
+pub struct Config {
+    /// The key of the tickets (`rejoin`): the same after a restart. 32 bytes or more.
+    pub secret: Vec<u8>,
+    /// How long a call rings.
+    pub ring_timeout: Duration,
+    /// How long a session outlives its socket, and how long the first to rejoin a call waits for the other.
+    pub resume_timeout: Duration,
+    /// How long a person without any socket is still rung, as if they were about to be back.
+    pub grace: Duration,
+    /// How long a client waits at most to be told that its message arrived, if there is nothing else to tell it.
+    pub ack_delay: Duration,
+    /// So many messages are confirmed at once without waiting for `ack_delay`.
+    pub ack_every: u64,
+    /// Messages that a client has not confirmed; more end the session.
+    pub unconfirmed_messages: usize,
+    /// Bytes of them; more end the session.
+    pub unconfirmed_bytes: usize,
+    /// Sessions in all; `None` is unlimited.
+    pub sessions: Option<usize>,
+    /// Sessions of one address (of one /64 with IPv6).
+    pub sessions_per_address: usize,
+    /// Sessions of one person: their devices and tabs.
+    pub sessions_per_person: usize,
+    /// Calls that ring for one person at a time.
+    pub ringing_per_person: usize,
+    /// Sessions that wait in one room.
+    pub waiting_per_room: usize,
+    /// Messages of one session; a hello counts as `hello_cost`.
+    pub messages: Rate,
+    /// Messages of one address.
+    pub messages_per_address: Rate,
+    /// Invites, meets and rejoins of one session.
+    pub invites: Rate,
+    /// The same of one address.
+    pub invites_per_address: Rate,
+    /// What a hello costs in messages.
+    pub hello_cost: u32,
+    /// Bytes of a session description.
+    pub description_bytes: usize,
+    /// Bytes of a candidate with its other fields.
+    pub candidate_bytes: usize,
+}
+
+impl Default for Config {
+    fn default() -> Self {
+        Self {
+            secret: Vec::new(),
+            ring_timeout: Duration::from_secs(45),
+            resume_timeout: Duration::from_secs(60),
+            grace: Duration::from_secs(5),
+            ack_delay: Duration::from_millis(200),
+            ack_every: 8,
+            unconfirmed_messages: 256,
+            unconfirmed_bytes: 512 * 1024,
+            sessions: None,
+            sessions_per_address: 1000,
+            sessions_per_person: 16,
+            ringing_per_person: 8,
+            waiting_per_room: 8,
+            messages: Rate { burst: 200, every: Duration::from_millis(20) },
+            messages_per_address: Rate { burst: 4000, every: Duration::from_millis(1) },
+            invites: Rate { burst: 10, every: Duration::from_secs(2) },
+            invites_per_address: Rate { burst: 200, every: Duration::from_millis(100) },
+            hello_cost: 5,
+            description_bytes: 64 * 1024,
+            candidate_bytes: 2 * 1024,
+        }
+    }
+}

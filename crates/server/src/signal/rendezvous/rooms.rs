@@ -1,0 +1,159 @@
+//! Rooms: whoever holds the link meets whoever else holds it, two at a time.
+
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD as BASE64;
+use wire::Instant;
+
+use super::calls::{Call, Failure, Side, draining, is_base64url};
+use super::session::{Engaged, Link};
+use super::{Rendezvous, SessionKey};
+use crate::signal::protocol::{CallId, ErrorCode, Media, ServerMessage};
+
+/// A link that somebody opened.
+#[derive(Default)]
+pub(super) struct Room {
+    /// Who waits, first come first. Only one of them has a socket, else they would be in a call.
+    waiting: Vec<(SessionKey, Media)>,
+    /// The call of the two who met here.
+    call: Option<CallId>,
+}
+
+impl Rendezvous {
+    pub(super) fn meet(
+        &mut self,
+        now: Instant,
+        key: SessionKey,
+        room: String,
+        media: Media,
+    ) -> Result<(), Failure> {
+        if room.is_empty() || room.len() > 64 || !is_base64url(&room) {
+            let message = "a room's name has 1 to 64 characters of A-Z a-z 0-9 - _";
+            return Err((ErrorCode::BadRoom, message.to_owned()));
+        }
+        self.may_begin(now, key)?;
+        if self.draining {
+            return Err(draining());
+        }
+        self.leave_room(key);
+        if let Some((call, place)) = self.own_place(&room, key) {
+            self.take_over(&call, place, key);
+            return Ok(());
+        }
+        self.drop_ghosts(&room, key);
+        let place = self.rooms.entry(room.clone()).or_default();
+        if place.call.is_some() || place.waiting.len() >= self.config.waiting_per_room {
+            self.tidy_room(&room);
+            let message = "two people are in this room already: open another";
+            return Err((ErrorCode::RoomFull, message.to_owned()));
+        }
+        place.waiting.push((key, media));
+        if let Some(session) = self.sessions.get_mut(&key) {
+            session.engaged = Engaged::Room(room.clone());
+        }
+        if !self.match_room(key) {
+            self.tell(key, ServerMessage::Waiting { room });
+        }
+        Ok(())
+    }
+
+    /// No longer waits at the link; nothing if it did not.
+    pub(super) fn leave(&mut self, key: SessionKey, room: &str) {
+        if self.sessions.get(&key).is_some_and(|s| s.engaged == Engaged::Room(room.to_owned())) {
+            self.leave_room(key);
+        }
+    }
+
+    pub(super) fn leave_room(&mut self, key: SessionKey) {
+        let Some(session) = self.sessions.get_mut(&key) else { return };
+        let Engaged::Room(room) = session.engaged.clone() else { return };
+        session.engaged = Engaged::Free;
+        if let Some(place) = self.rooms.get_mut(&room) {
+            place.waiting.retain(|(waiter, _)| *waiter != key);
+        }
+        self.tidy_room(&room);
+    }
+
+    /// Puts a session that waits and has a socket through to another such one. Whether there was one.
+    pub(super) fn match_room(&mut self, key: SessionKey) -> bool {
+        let Some(Engaged::Room(room)) = self.sessions.get(&key).map(|s| s.engaged.clone()) else {
+            return false;
+        };
+        let Some(place) = self.rooms.get(&room).filter(|place| place.call.is_none()) else { return false };
+        let own = place.waiting.iter().find(|(waiter, _)| *waiter == key).copied();
+        let attached =
+            |key: &SessionKey| self.sessions.get(key).is_some_and(|s| matches!(s.link, Link::Attached(_)));
+        let other = place.waiting.iter().find(|(waiter, _)| *waiter != key && attached(waiter)).copied();
+        let (Some(own), Some(other)) = (own, other) else { return false };
+        let call = BASE64.encode(self.rng.array::<16>());
+        self.occupy(&room, &call);
+        if let (Some(polite), Some(impolite)) = (self.side(own), self.side(other)) {
+            // Who waited had the time to get ready, and makes the first offer.
+            self.start(&call, polite, impolite, Some(room), None, false);
+        }
+        true
+    }
+
+    /// Gives a room to a call, if no other call has it.
+    pub(super) fn occupy(&mut self, room: &str, call: &CallId) -> bool {
+        let place = self.rooms.entry(room.to_owned()).or_default();
+        let free = place.call.is_none();
+        if free {
+            place.call = Some(call.clone());
+        }
+        free
+    }
+
+    /// A room's call is over: whoever waits there may meet now.
+    pub(super) fn vacate(&mut self, room: Option<String>, call: &CallId) {
+        let Some(room) = room else { return };
+        let Some(place) = self.rooms.get_mut(&room) else { return };
+        if place.call.as_ref() == Some(call) {
+            place.call = None;
+        }
+        for waiter in place.waiting.iter().map(|(waiter, _)| *waiter).collect::<Vec<_>>() {
+            let here = self.sessions.get(&waiter).is_some_and(|s| matches!(s.link, Link::Attached(_)));
+            if here && self.match_room(waiter) {
+                break;
+            }
+        }
+        self.tidy_room(&room);
+    }
+
+    fn side(&self, (session, media): (SessionKey, Media)) -> Option<Side> {
+        let person = self.sessions.get(&session)?.person.clone();
+        Some(Side { session, person, media })
+    }
+
+    /// Where this person is in the room's call with a session that lost its socket: they reloaded the page.
+    fn own_place(&self, room: &str, key: SessionKey) -> Option<(CallId, SessionKey)> {
+        let call = self.rooms.get(room)?.call.as_ref()?;
+        let Some(Call::Running(running)) = self.calls.get(call) else { return None };
+        let me = &self.sessions.get(&key)?.person;
+        let lost = |side: &&Side| {
+            let session = self.sessions.get(&side.session);
+            side.person == *me && session.is_some_and(|s| matches!(s.link, Link::Detached(_)))
+        };
+        let place = [&running.polite, &running.impolite].into_iter().find(lost)?;
+        Some((call.clone(), place.session))
+    }
+
+    /// Sessions of the same person that wait here without a socket: the page they were in was reloaded.
+    fn drop_ghosts(&mut self, room: &str, key: SessionKey) {
+        let Some(me) = self.sessions.get(&key).map(|s| s.person.clone()) else { return };
+        let Some(place) = self.rooms.get(room) else { return };
+        let ghost = |waiter: &SessionKey| {
+            let session = self.sessions.get(waiter);
+            session.is_some_and(|s| s.person == me && matches!(s.link, Link::Detached(_)))
+        };
+        let ghosts: Vec<SessionKey> = place.waiting.iter().map(|(w, _)| *w).filter(ghost).collect();
+        for ghost in ghosts {
+            self.leave_room(ghost);
+        }
+    }
+
+    fn tidy_room(&mut self, room: &str) {
+        if self.rooms.get(room).is_some_and(|place| place.waiting.is_empty() && place.call.is_none()) {
+            self.rooms.remove(room);
+        }
+    }
+}

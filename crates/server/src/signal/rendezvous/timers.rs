@@ -1,0 +1,47 @@
+//! What is due when, in one ordered table.
+
+use std::collections::BTreeSet;
+
+use wire::Instant;
+
+use super::SessionKey;
+use crate::signal::protocol::CallId;
+
+/// What may be due.
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Debug)]
+pub(super) enum Timer {
+    /// This session's client was not yet told what arrived.
+    Ack(SessionKey),
+    /// This session was without a socket for too long.
+    Resume(SessionKey),
+    /// Nobody answered this call.
+    Ring(CallId),
+    /// The other did not come back to this call.
+    Rejoin(CallId),
+}
+
+/// The table: every operation takes logarithmic time, and asking for the next deadline with nothing due is free.
+#[derive(Default)]
+pub(super) struct Timers(BTreeSet<(Instant, Timer)>);
+
+impl Timers {
+    pub(super) fn set(&mut self, at: Instant, timer: Timer) {
+        self.0.insert((at, timer));
+    }
+
+    pub(super) fn clear(&mut self, at: Instant, timer: Timer) {
+        self.0.remove(&(at, timer));
+    }
+
+    pub(super) fn next(&self) -> Option<Instant> {
+        self.0.first().map(|(at, _)| *at)
+    }
+
+    /// Takes out the first that is due.
+    pub(super) fn pop(&mut self, now: Instant) -> Option<Timer> {
+        if self.next()? > now {
+            return None;
+        }
+        self.0.pop_first().map(|(_, timer)| timer)
+    }
+}

@@ -1,0 +1,126 @@
+/**
+ * What a test sees of a page without the page's help. `install` runs in the page before its own scripts (so it must
+ * stand alone): it remembers every RTCPeerConnection, when buttons were pressed and when pictures first moved.
+ */
+
+/**
+ * @typedef {object} Hook
+ * @property {RTCPeerConnection[]} connections All that were ever made, in order.
+ * @property {{ name: string, at: number }[]} clicks Buttons pressed, ms since the epoch.
+ * @property {{ at: number }[]} frames The first frame of each remote picture, ms since the epoch.
+ * @property {() => Promise<Summary | null>} summary The newest open connection.
+ * @property {() => Picture | null} picture The largest remote picture that is playing.
+ *
+ * @typedef {object} Side
+ * @property {string} type
+ * @property {string} protocol
+ * @property {string | undefined} relayProtocol How the browser speaks to its relay: udp, tcp or tls.
+ * @property {string | undefined} address
+ *
+ * @typedef {object} Summary
+ * @property {string} state
+ * @property {Side | null} local Of the selected pair.
+ * @property {Side | null} remote
+ * @property {number} framesDecoded
+ * @property {number} framesSent
+ * @property {number} width
+ * @property {number} audioEnergy Of what was received.
+ * @property {number} audioPackets
+ *
+ * @typedef {object} Picture
+ * @property {number} currentTime Seconds.
+ * @property {number} width
+ * @property {number} height
+ * @property {string} label
+ * @property {number} brightness The mean of its pixels, 0 to 255.
+ * @property {number} variety How many different colours a small copy of it has.
+ */
+
+/** Runs in the page. */
+export function install() {
+  const Native = window.RTCPeerConnection
+  if (!Native || 'interop' in window) return
+  /** @type {RTCPeerConnection[]} */
+  const connections = []
+  /** @type {{ name: string, at: number }[]} */
+  const clicks = []
+  /** @type {{ at: number }[]} */
+  const frames = []
+  /** @type {Set<string>} */
+  const remote = new Set()
+
+  class Hooked extends Native {
+    /** @param {RTCConfiguration} [config] */
+    constructor(config) {
+      super(config)
+      connections.push(this)
+      this.addEventListener('track', ({ track }) => remote.add(track.id))
+    }
+  }
+  Object.defineProperty(Hooked, 'name', { value: 'RTCPeerConnection' })
+  window.RTCPeerConnection = Hooked
+
+  const isRemote = (/** @type {HTMLVideoElement} */ video) =>
+    video.srcObject instanceof MediaStream && video.srcObject.getVideoTracks().some(({ id }) => remote.has(id))
+
+  document.addEventListener('click', ({ target }) => {
+    const button = target instanceof Element ? target.closest('button') : null
+    if (button) clicks.push({ name: button.ariaLabel ?? button.textContent?.trim() ?? '', at: Date.now() })
+  }, true)
+  // Media events do not bubble, but they can be caught on their way down.
+  for (const event of ['loadstart', 'loadedmetadata']) {
+    document.addEventListener(event, ({ target }) => {
+      if (target instanceof HTMLVideoElement) target.requestVideoFrameCallback(() => isRemote(target) && frames.push({ at: Date.now() }))
+    }, true)
+  }
+
+  const summary = async () => {
+    const peer = connections.findLast(({ connectionState }) => connectionState !== 'closed')
+    if (!peer) return null
+    /** @type {any[]} */
+    const all = [...(await peer.getStats()).values()]
+    const byId = new Map(all.map((stat) => [stat.id, stat]))
+    const chosen = byId.get(all.find(({ type, selectedCandidatePairId }) => type === 'transport' && selectedCandidatePairId)?.selectedCandidatePairId)
+    const pair = chosen ?? all.find(({ type, selected }) => type === 'candidate-pair' && selected)
+    const side = (/** @type {string | undefined} */ id) => {
+      const found = byId.get(id)
+      return found ? { type: found.candidateType, protocol: found.protocol, relayProtocol: found.relayProtocol, address: found.address } : null
+    }
+    const of = (/** @type {string} */ type, /** @type {string} */ kind) => all.filter((stat) => stat.type === type && stat.kind === kind)
+    const sum = (/** @type {any[]} */ stats, /** @type {string} */ field) => stats.reduce((total, stat) => total + (stat[field] ?? 0), 0)
+    return {
+      state: peer.connectionState,
+      local: side(pair?.localCandidateId),
+      remote: side(pair?.remoteCandidateId),
+      framesDecoded: sum(of('inbound-rtp', 'video'), 'framesDecoded'),
+      framesSent: sum(of('outbound-rtp', 'video'), 'framesSent'),
+      width: Math.max(0, ...of('inbound-rtp', 'video').map(({ frameWidth }) => frameWidth ?? 0)),
+      audioEnergy: sum(of('inbound-rtp', 'audio'), 'totalAudioEnergy'),
+      audioPackets: sum(of('inbound-rtp', 'audio'), 'packetsReceived'),
+    }
+  }
+
+  const picture = () => {
+    const videos = [...document.querySelectorAll('video')].filter((video) => isRemote(video) && video.videoWidth > 0)
+    const video = videos.sort((a, b) => b.clientWidth - a.clientWidth)[0]
+    if (!video) return null
+    const canvas = document.createElement('canvas')
+    canvas.width = 32
+    canvas.height = 24
+    const context = canvas.getContext('2d', { willReadFrequently: true })
+    if (!context) return null
+    context.drawImage(video, 0, 0, canvas.width, canvas.height)
+    const { data } = context.getImageData(0, 0, canvas.width, canvas.height)
+    const colours = new Set()
+    let light = 0
+    for (let i = 0; i < data.length; i += 4) {
+      const [r = 0, g = 0, b = 0] = data.subarray(i, i + 3)
+      light += (r + g + b) / 3
+      colours.add((r >> 4) * 256 + (g >> 4) * 16 + (b >> 4))
+    }
+    const pixels = data.length / 4
+    return { currentTime: video.currentTime, width: video.videoWidth, height: video.videoHeight, label: video.ariaLabel ?? '', brightness: light / pixels, variety: colours.size }
+  }
+
+  Object.defineProperty(window, 'interop', { value: { connections, clicks, frames, summary, picture } })
+}

@@ -1,0 +1,250 @@
+/**
+ * A person at the page. It is driven and read as a person would: by roles and accessible names, the status line, and
+ * what is to be seen and heard; `hook.mjs` adds what `getStats` says.
+ */
+import assert from 'node:assert/strict'
+import { mkdirSync } from 'node:fs'
+import path from 'node:path'
+import { fileURLToPath } from 'node:url'
+import { install } from './hook.mjs'
+
+const OUT = fileURLToPath(new URL('../out', import.meta.url))
+
+/** How long anything may take before a test fails, in milliseconds. */
+export const PATIENCE = 20_000
+
+/** How often a condition is looked at, in milliseconds. */
+const INTERVAL = 50
+
+/**
+ * @typedef {object} Choices
+ * @property {('camera' | 'microphone')[]} [allow] What the page may use in Chromium; both by default.
+ * @property {string} [language] The language that the browser asks for in Chromium, e.g. `fr`.
+ * @property {{ width: number, height: number }} [viewport]
+ */
+
+/** Everybody at a page now: when one waits in vain, the reason is often with another. @type {Set<Person>} */
+const present = new Set()
+
+export class Person {
+  /** @type {string[]} What the page complained of. */
+  complaints = []
+
+  /**
+   * @param {string} name
+   * @param {import('puppeteer-core').BrowserContext} context
+   * @param {import('puppeteer-core').Page} page
+   */
+  constructor(name, context, page) {
+    this.name = name
+    this.context = context
+    this.page = page
+    page.setDefaultTimeout(PATIENCE)
+    page.on('pageerror', (error) => this.complaints.push(error instanceof Error ? (error.stack ?? error.message) : String(error)))
+    page.on('console', (message) => message.type() === 'error' && this.complaints.push(message.text()))
+  }
+
+  /**
+   * Sits down at a browser, in a profile of their own, and opens a page.
+   *
+   * @param {import('./launch.mjs').Browser} browser
+   * @param {string} name
+   * @param {string} url
+   * @param {Choices} [choices]
+   */
+  static async arrive(browser, name, url, { allow = ['camera', 'microphone'], language, viewport = { width: 1280, height: 800 } } = {}) {
+    const context = await browser.puppet.createBrowserContext()
+    if (browser.kind === 'chromium') await context.overridePermissions(new URL(url).origin, allow)
+    const page = await context.newPage()
+    await page.setViewport(viewport)
+    await page.evaluateOnNewDocument(install)
+    if (language) {
+      const session = await page.createCDPSession()
+      await session.send('Emulation.setUserAgentOverride', { userAgent: await browser.puppet.userAgent(), acceptLanguage: language })
+    }
+    const person = new Person(name, context, page)
+    present.add(person)
+    await page.goto(url, { waitUntil: 'domcontentloaded' })
+    return person
+  }
+
+  /** Gives the name and waits until the server knows it. */
+  async introduce() {
+    await this.type('Your name', this.name)
+    await this.page.keyboard.press('Tab')
+    await this.says('Ready')
+  }
+
+  /**
+   * Presses a button.
+   *
+   * @param {string} name
+   */
+  async press(name) {
+    await this.page.locator(`aria/${name}[role="button"]`).click()
+  }
+
+  /**
+   * Whether a button is there now.
+   *
+   * @param {string} name
+   */
+  async has(name) {
+    return (await this.page.$(`aria/${name}[role="button"]`)) !== null
+  }
+
+  /**
+   * Waits until a button stands pressed or not.
+   *
+   * @param {string} name
+   * @param {boolean} pressed
+   */
+  async stands(name, pressed) {
+    await this.until(`'${name}' is ${pressed ? '' : 'not '}pressed`, async () => {
+      const button = await this.page.$(`aria/${name}[role="button"]`)
+      return (await button?.evaluate((element) => element.ariaPressed)) === String(pressed)
+    })
+  }
+
+  /**
+   * Fills in a text box.
+   *
+   * @param {string} name
+   * @param {string} text
+   */
+  async type(name, text) {
+    await this.page.locator(`aria/${name}[role="textbox"]`).fill(text)
+  }
+
+  /** The line that tells the state of the call. */
+  async status() {
+    return this.page.$eval('[role="status"]', (line) => line.textContent?.trim() ?? '')
+  }
+
+  /**
+   * Waits until the status line contains a text.
+   *
+   * @param {string} text
+   */
+  async says(text) {
+    await this.until(`the status line says '${text}'`, async () => (await this.status()).includes(text))
+  }
+
+  /**
+   * Waits until a text is to be read somewhere.
+   *
+   * @param {string} text
+   */
+  async reads(text) {
+    await this.until(`'${text}' is to be read`, () => this.page.evaluate((wanted) => document.body.innerText.includes(wanted), text))
+  }
+
+  /**
+   * Calls a person by name.
+   *
+   * @param {string} to
+   */
+  async call(to) {
+    await this.type('Person to call', to)
+    await this.press('Call')
+  }
+
+  /** The numbers of the newest connection; null where there is none. @returns {Promise<import('./hook.mjs').Summary | null>} */
+  async stats() {
+    return this.page.evaluate(() => /** @type {any} */ (window).interop.summary())
+  }
+
+  /** @returns {Promise<import('./hook.mjs').Picture | null>} */
+  async picture() {
+    return this.page.evaluate(() => /** @type {any} */ (window).interop.picture())
+  }
+
+  /** When buttons were pressed and pictures appeared. @returns {Promise<Pick<import('./hook.mjs').Hook, 'clicks' | 'frames'>>} */
+  async marks() {
+    return this.page.evaluate(() => {
+      const { clicks, frames } = /** @type {any} */ (window).interop
+      return { clicks, frames }
+    })
+  }
+
+  /**
+   * Waits until the friend is really seen: frames are decoded, the picture advances, and it is not black or of one
+   * colour.
+   *
+   * @param {string} friend
+   */
+  async sees(friend) {
+    const before = await this.moving()
+    await this.until(`${friend} moves`, async () => {
+      const now = await this.moving()
+      return now !== null && before !== null && now.framesDecoded > before.framesDecoded + 2 && now.currentTime > before.currentTime
+    })
+    const picture = await this.picture()
+    assert(picture)
+    assert.equal(picture.label, friend)
+    assert(picture.brightness > 10 && picture.variety > 8, `${this.name} sees a picture with something on it: ${JSON.stringify(picture)}`)
+  }
+
+  /** Waits for a playing picture, and says how far it is. */
+  async moving() {
+    /** @type {{ framesDecoded: number, currentTime: number } | null} */
+    let found = null
+    await this.until('a remote picture plays', async () => {
+      const [stats, picture] = [await this.stats(), await this.picture()]
+      if (stats && picture && stats.framesDecoded > 0) found = { framesDecoded: stats.framesDecoded, currentTime: picture.currentTime }
+      return found !== null
+    })
+    return /** @type {{ framesDecoded: number, currentTime: number } | null} */ (found)
+  }
+
+  /** Waits until sound arrives that is not silence. */
+  async hears() {
+    const before = (await this.stats())?.audioEnergy ?? 0
+    await this.until('sound arrives', async () => ((await this.stats())?.audioEnergy ?? 0) > before)
+  }
+
+  /**
+   * Waits for a condition; if it does not come true, the failure says what the page showed instead.
+   *
+   * @param {string} what
+   * @param {() => Promise<boolean> | boolean} condition
+   * @param {number} [patience]
+   */
+  async until(what, condition, patience = PATIENCE) {
+    const end = Date.now() + patience
+    while (!(await condition())) {
+      if (Date.now() > end) {
+        assert.fail(`${this.name} waited ${patience} ms until ${what}\n${await everybody(end)}`)
+      }
+      await new Promise((resolve) => setTimeout(resolve, INTERVAL))
+    }
+  }
+
+  /**
+   * Takes a picture of the page into the folder `out`.
+   *
+   * @param {string} name
+   */
+  async screenshot(name) {
+    mkdirSync(OUT, { recursive: true })
+    const file = path.join(OUT, `${name}.png`)
+    await this.page.screenshot({ path: /** @type {`${string}.png`} */ (file) })
+    return file
+  }
+
+  /** Leaves: everything of this person in the browser is gone. */
+  async leave() {
+    present.delete(this)
+    await this.context.close()
+  }
+}
+
+/** What everybody sees, for the message of a failure. @param {number} stamp */
+async function everybody(stamp) {
+  const accounts = [...present].map(async (person) => {
+    const status = await person.status().catch(() => '(no status line)')
+    const shot = await person.screenshot(`failed-${stamp}-${person.name}`).catch((error) => String(error))
+    return [`${person.name}: '${status}', ${shot}`, ...person.complaints].join('\n  ')
+  })
+  return (await Promise.all(accounts)).join('\n')
+}

@@ -1,6 +1,0 @@
-/** The client of Visavis: see README.md for a page that calls in twenty lines. */
-export { createClient, type Client, type ClientOptions } from './client.js';
-export { browserEnvironment, memoryStore, type Environment } from './environment.js';
-export type * from './model.js';
-export type { EndReason, Media, Person, Presence, Refusal } from './protocol.js';
-export { blobSink, diskSink, openSink, safeName, type FileSink, type OfferedFile, type OpenSink } from './sink.js';
