@@ -1,5 +1,7 @@
 //! The server from outside: the program started, asked and stopped, and its signalling over and over.
 
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
+
 mod accounts;
 mod acme;
 mod config;

@@ -230,8 +230,9 @@ impl Walk {
             ServerMessage::Error { .. } => {
                 // An invite that was not carried out; each step says one thing at a time.
                 let log = &self.world.clients[at].log;
-                let rings =
-                    |id: &CallId| log.iter().any(|m| matches!(m, ServerMessage::Ringing { call, .. } if call == id));
+                let rings = |id: &CallId| {
+                    log.iter().any(|m| matches!(m, ServerMessage::Ringing { call, .. } if call == id))
+                };
                 if let Some(call) = view.open.iter().find(|call| !rings(call)).cloned() {
                     view.open.remove(&call);
                     *self.outcomes.entry("refused".into()).or_default() += 1;
