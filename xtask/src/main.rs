@@ -1,5 +1,6 @@
 //! The project's chores, as a program: `cargo xtask NAME`.
 
+mod bench;
 mod tidy;
 
 use std::path::{Path, PathBuf};
@@ -8,6 +9,7 @@ use std::process::ExitCode;
 const USAGE: &str = "\
 cargo xtask NAME
 
+  bench turn [--json]   relays packets with us and with coturn, and compares
   tidy                  checks what the compiler does not: crate edges, lengths, left-overs
 ";
 
@@ -15,6 +17,8 @@ fn main() -> ExitCode {
     let args: Vec<String> = std::env::args().skip(1).collect();
     let words: Vec<&str> = args.iter().map(String::as_str).collect();
     let result = match words.as_slice() {
+        ["bench", "turn"] => bench::turn(&root(), false),
+        ["bench", "turn", "--json"] => bench::turn(&root(), true),
         ["tidy"] => tidy::run(&root()),
         [] | ["help" | "--help" | "-h"] => {
             println!("{USAGE}");
