@@ -1,4 +1,4 @@
-import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest'
 import type { Browser, Page } from 'puppeteer-core'
 import { launch, model, openPage, startLab, until, type BrowserName, type Lab } from './lab.js'
 import type { Model, RunningCall } from '../src/model.js'
@@ -53,7 +53,8 @@ describe.each(pairs)('%s calls %s', (callerName, calleeName) => {
 
   test('both see and hear each other, with the same safety code', async () => {
     const at = await connect()
-    const [a, b] = await Promise.all([until(alice, seen), until(bob, seen)])
+    const known = (model: Model) => seen(model) && running(model).safetyCode !== null
+    const [a, b] = await Promise.all([until(alice, known), until(bob, known)])
     const firsts = await Promise.all([alice, bob].map((page) => page.evaluate(() => window.marks.firstFrame)))
     console.log('first frame after Accept, ms:', firsts.map((first) => (first ?? NaN) - at), running(a).quality, running(b).quality)
     expect(running(a).safetyCode).toMatch(/^(\d{4} ){4}\d{4}$/)
@@ -128,8 +129,8 @@ describe.each(pairs)('%s calls %s', (callerName, calleeName) => {
     lab.rendezvous.restart()
     await until(alice, ({ server }) => server.kind !== 'online')
     await Promise.all([alice, bob].map((page) => until(page, ({ server }) => server.kind === 'online')))
+    await vi.waitUntil(() => lab.rendezvous.heard.filter(({ type }) => type === 'rejoin').length === 2, { timeout: 10_000 })
     expect(connected(await model(bob))).toBe(true)
-    expect(lab.rendezvous.heard.filter(({ type }) => type === 'rejoin').length).toBe(2)
   })
 
   test.each(['Alice', 'Bob'])('%s loads the page anew, and the call comes back', async (who) => {
