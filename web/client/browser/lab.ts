@@ -193,5 +193,5 @@ export async function until(page: Page, condition: (model: Model) => boolean, mi
     if (last !== null && condition(last)) return last
     await new Promise((resolve) => setTimeout(resolve, 50))
   }
-  throw new Error(`waited ${milliseconds} ms for ${condition}; the model is ${JSON.stringify(last)}`)
+  throw new Error(`waited ${milliseconds} ms for ${condition}; the call is ${JSON.stringify(last?.call)}`)
 }
