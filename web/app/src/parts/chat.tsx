@@ -1,6 +1,6 @@
 /** Messages and files, straight between the two. */
 import type { ChatMessage, FileTransfer, RunningCall } from '@visavis/client/model.js'
-import { createEffect, For, Index, onCleanup, onMount, Show, type JSX } from 'solid-js'
+import { createEffect, createMemo, For, Index, on, onCleanup, onMount, Show, type JSX } from 'solid-js'
 import { commands } from '../commands.js'
 import { duration, rate, size, timeLeft, timeOfDay } from '../format.js'
 import type { Dictionary } from '../i18n/index.js'
@@ -115,11 +115,10 @@ export function ChatPanel(props: { readonly call: RunningCall }): JSX.Element {
   const app = useApp()
   let scroller!: HTMLDivElement
   // What is in view has been read; the newest stays in view.
-  createEffect(() => {
-    props.call.messages.length + props.call.files.length
+  createEffect(on(createMemo(() => props.call.messages.length + props.call.files.length), () => {
     app.setUi({ unread: 0 })
-    queueMicrotask(() => scroller?.scrollTo({ top: scroller.scrollHeight }))
-  })
+    queueMicrotask(() => scroller.scrollTo({ top: scroller.scrollHeight }))
+  }))
   onCleanup(() => app.setUi({ unread: 0 }))
   const empty = (): boolean => props.call.messages.length === 0 && props.call.files.length === 0
   return (
