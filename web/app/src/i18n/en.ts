@@ -24,7 +24,7 @@ export const en = {
   copyLink: 'Copy link',
   copied: 'Copied',
   newMeeting: 'New meeting',
-  newMeetingText: 'A private place for two: the first waits, the second is put through.',
+  newMeetingText: 'A private place for the two of you.',
   you: 'You',
   seeYourself: 'See yourself first',
   seeYourselfText: 'Your browser will ask for your camera and microphone. Nothing is sent before a call.',

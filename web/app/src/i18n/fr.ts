@@ -27,7 +27,7 @@ export const fr: Dictionary = {
   copyLink: 'Copier le lien',
   copied: 'Copié',
   newMeeting: 'Nouveau rendez-vous',
-  newMeetingText: 'Un lieu privé pour deux : le premier attend, le second est mis en relation.',
+  newMeetingText: 'Un lieu privé pour vous deux.',
   you: 'Vous',
   seeYourself: 'Voyez-vous d’abord',
   seeYourselfText: 'Votre navigateur demandera la caméra et le micro. Rien n’est envoyé avant un appel.',
