@@ -20,5 +20,5 @@ export default defineConfig({
   server: {
     proxy: { '/ws': { target: server, ws: true }, '/api': { target: server } },
   },
-  test: { include: ['test/**/*.test.ts'], environment: 'node' },
+  test: { include: ['test/*.test.ts'], environment: 'node' },
 })

@@ -1,11 +1,15 @@
 //! What every request can reach.
 
+use std::sync::Arc;
+
 use metrics_exporter_prometheus::PrometheusHandle;
 use tokio::sync::watch;
 
 use crate::accounts::Accounts;
 use crate::config::Config;
 use crate::http::Limits;
+use crate::media::MediaPlane;
+use crate::signal::hub::Hub;
 use crate::store::Store;
 use crate::tls::Tls;
 
@@ -14,7 +18,11 @@ pub struct App {
     /// As it was read at the start.
     pub config: Config,
     /// People.
-    pub accounts: Accounts,
+    pub accounts: Arc<Accounts>,
+    /// Signalling.
+    pub hub: Hub,
+    /// STUN and TURN; `None` if they are off.
+    pub media: Option<MediaPlane>,
     /// The database.
     pub store: Store,
     /// Certificates; `None` without HTTPS.

@@ -62,7 +62,9 @@ async fn rename(accounts: &Accounts, person: Person, name: String) -> Result<Per
 async fn free_name(accounts: &Accounts, name: &str) -> Result<String, Denied> {
     let name = names::check(name).map_err(bad_name)?;
     if accounts.name_is_taken(&name).await.map_err(failed)? {
-        return Err(bad_name("an account has this name, or one that looks the same: log in, or take another"));
+        return Err(bad_name(
+            "an account has this name, or one that looks the same: log in, or take another",
+        ));
     }
     Ok(name)
 }

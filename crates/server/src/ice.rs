@@ -14,7 +14,7 @@ use crate::config::Config;
 use crate::signal::protocol::IceServer;
 
 /// Makes ICE servers for those who ask.
-pub struct Ice {
+pub(crate) struct Ice {
     key: HmacSha1,
     lifetime: u32,
     /// Where STUN and TURN listen; `None`: there are none.
@@ -26,13 +26,18 @@ pub struct Ice {
 }
 
 /// The secret that the TURN server and [`Ice`] share, derived from the server's own.
-pub fn turn_secret(secret: &[u8; 32]) -> Vec<u8> {
+pub(crate) fn turn_secret(secret: &[u8; 32]) -> Vec<u8> {
     HmacSha256::new(secret).tag(&[b"visavis turn 1"]).to_vec()
 }
 
 impl Ice {
     /// For a server whose STUN and HTTPS listen there.
-    pub fn new(config: &Config, turn_secret: &[u8], stun: Option<SocketAddr>, https: Option<SocketAddr>) -> Self {
+    pub(crate) fn new(
+        config: &Config,
+        turn_secret: &[u8],
+        stun: Option<SocketAddr>,
+        https: Option<SocketAddr>,
+    ) -> Self {
         Self {
             key: HmacSha1::new(turn_secret),
             lifetime: config.turn_lifetime.0,
@@ -44,19 +49,19 @@ impl Ice {
     }
 
     /// Seconds until credentials given out now end.
-    pub fn lifetime(&self) -> u32 {
+    pub(crate) fn lifetime(&self) -> u32 {
         self.lifetime
     }
 
     /// TURN credentials for a person: user name and password.
-    pub fn credentials(&self, person: &str, now: u64) -> (String, String) {
+    pub(crate) fn credentials(&self, person: &str, now: u64) -> (String, String) {
         let username = format!("{}:{person}", now + u64::from(self.lifetime));
         let password = BASE64.encode(self.key.tag(&[username.as_bytes()]));
         (username, password)
     }
 
     /// ICE servers for a person whose page reached this server under `requested`, the host of the request.
-    pub fn servers(&self, requested: &str, person: &str, now: u64) -> Vec<IceServer> {
+    pub(crate) fn servers(&self, requested: &str, person: &str, now: u64) -> Vec<IceServer> {
         let Some(stun) = self.stun else { return Vec::new() };
         let (address, port) = (self.address(requested, stun), stun.port());
         let (username, credential) = self.credentials(person, now);
@@ -88,7 +93,8 @@ impl Ice {
         if is_literal(requested) || is_name(requested) {
             return requested.to_owned();
         }
-        let fallback = self.external_ips.first().copied().or_else(|| crate::addresses::reachable().first().copied());
+        let fallback =
+            self.external_ips.first().copied().or_else(|| crate::addresses::reachable().first().copied());
         fallback.map_or_else(|| "127.0.0.1".to_owned(), host)
     }
 

@@ -4,6 +4,7 @@
 pub mod accounts;
 pub mod addresses;
 mod app;
+mod authority;
 mod banner;
 pub mod cli;
 pub mod clock;
@@ -11,7 +12,10 @@ pub mod config;
 mod data;
 mod health;
 pub mod http;
+mod ice;
 pub mod media;
+mod metrics;
+mod plane;
 mod ports;
 pub mod serve;
 pub mod signal;

@@ -20,7 +20,8 @@ pub(crate) fn start(config: &Config, secret: Vec<u8>, stun: SocketAddr) -> Resul
     if relay_ips.is_empty() {
         tracing::warn!("this machine has no address to relay from: TURN will refuse allocations");
     }
-    let own_ips: Vec<IpAddr> = addresses::all().into_iter().chain(config.external_ip.0.iter().copied()).collect();
+    let own_ips: Vec<IpAddr> =
+        addresses::all().into_iter().chain(config.external_ip.0.iter().copied()).collect();
     let turn = turn::Config {
         realm: config.public_host.0.clone().unwrap_or_else(|| "visavis".to_owned()),
         secret: Some(secret),
@@ -46,7 +47,9 @@ fn relay_ips(config: &Config, stun: SocketAddr) -> Vec<turn::RelayIp> {
         let listening = Some(stun.ip()).filter(|ip| ip.is_ipv4() == v4 && !ip.is_unspecified());
         // An IPv4 listener on one address says that only that one is to be used.
         let other_family = !stun.ip().is_unspecified() && stun.ip().is_ipv4() != v4;
-        let Some(bind) = listening.or_else(|| if other_family { None } else { outward(v4) }) else { continue };
+        let Some(bind) = listening.or_else(|| if other_family { None } else { outward(v4) }) else {
+            continue;
+        };
         let external = config.external_ip.0.iter().find(|ip| ip.is_ipv4() == v4);
         relay_ips.push(turn::RelayIp { bind, advertise: external.copied().unwrap_or(bind) });
     }

@@ -7,7 +7,6 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::{Context as _, Result};
-use metrics_exporter_prometheus::PrometheusBuilder;
 use tokio::net::TcpListener;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::watch;
@@ -18,13 +17,18 @@ use crate::accounts::Accounts;
 use crate::app::App;
 use crate::banner::{self, Bound};
 use crate::config::{Config, Metrics, Settings};
-use crate::http::{self, Limits, Listener};
+use crate::http::{self, Limits, Listener, Speaks};
+use crate::ice::{self, Ice};
+use crate::signal::hub::{Hub, HubConfig};
 use crate::store::Store;
 use crate::tls::Tls;
-use crate::{addresses, clock, data, ports};
+use crate::{addresses, authority, clock, data, plane, ports};
 
 /// How long connections may take to end once nothing is waited for any more.
 const LAST_WORDS: Duration = Duration::from_secs(2);
+
+/// How often a draining server looks whether calls have ended.
+const LOOK: Duration = Duration::from_millis(100);
 
 /// Runs the server until a signal ends it.
 ///
@@ -35,28 +39,10 @@ pub async fn run(settings: Settings, config: Config) -> Result<()> {
     let mut signals = Signals::new()?;
     data::private_folder(&config.data)?;
     let _lock = lock(&config)?;
-    let store = Store::open(&config.data).await?;
+    raise_file_limit();
     let (open, bound) = Open::all(&config, &settings).await?;
     let hostname = addresses::hostname();
-    let tls = match bound.https {
-        Some(_) => Some(Tls::start(&config, &hostname, &addresses::all())?),
-        None => None,
-    };
-    let recorder = PrometheusBuilder::new().build_recorder();
-    let metrics = recorder.handle();
-    metrics::set_global_recorder(recorder).map_err(|e| anyhow::anyhow!("{e}"))?;
-    metrics::gauge!("visavis_build_info", "version" => env!("CARGO_PKG_VERSION")).set(1.0);
-    let limits = Limits::new(config.connections_per_address.as_usize(), config.connections.as_usize());
-    let app = Arc::new(App {
-        accounts: Accounts::new(store.clone(), &data::secret(&config.data, "secret")?),
-        store,
-        tls,
-        limits,
-        metrics,
-        draining: watch::Sender::new(false),
-        started: clock::unix_seconds(),
-        config,
-    });
+    let app = Arc::new(assemble(config, &bound, &hostname).await?);
     let (stop, stopped) = watch::channel(false);
     let mut listeners = open.serve(&app, &stopped)?;
     let (reload, reloads) = watch::channel(0);
@@ -71,10 +57,57 @@ pub async fn run(settings: Settings, config: Config) -> Result<()> {
     announce(&app, &bound)?;
     signals.until_end(&reload).await;
     keeper.abort();
-    drain(&app, &stop, &mut listeners, &mut signals).await;
+    tokio::select! {
+        () = drain(&app, &stop, &mut listeners) => {}
+        () = signals.end() => tracing::warn!("stopping at once"),
+    }
+    if let Some(media) = &app.media {
+        media.shutdown();
+    }
     app.store.close().await;
     tracing::info!("stopped");
     Ok(())
+}
+
+/// Starts everything that requests will reach.
+async fn assemble(config: Config, bound: &Bound, hostname: &str) -> Result<App> {
+    let metrics = crate::metrics::start()?;
+    let store = Store::open(&config.data).await?;
+    let tls = match bound.https {
+        Some(_) => Some(Tls::start(&config, hostname, &addresses::all())?),
+        None => None,
+    };
+    let secret = data::secret(&config.data, "secret")?;
+    let turn_secret = ice::turn_secret(&secret);
+    let ice = Arc::new(Ice::new(&config, &turn_secret, bound.stun, bound.https));
+    let media = bound.stun.map(|stun| plane::start(&config, turn_secret, stun)).transpose()?;
+    let accounts = Arc::new(Accounts::new(store.clone(), &secret));
+    let mut hub = HubConfig::new(secret.to_vec(), authority::new(Arc::clone(&accounts), ice));
+    hub.origins = config.origins.0.clone();
+    hub.rendezvous.ring_timeout = config.ring_timeout.duration();
+    hub.rendezvous.resume_timeout = config.resume_timeout.duration();
+    hub.rendezvous.sessions_per_address = config.sessions_per_address.as_usize();
+    Ok(App {
+        accounts,
+        hub: Hub::start(hub),
+        media,
+        store,
+        tls,
+        limits: Limits::new(config.connections_per_address.as_usize(), config.connections.as_usize()),
+        metrics,
+        draining: watch::Sender::new(false),
+        started: clock::unix_seconds(),
+        config,
+    })
+}
+
+/// Each connection takes a file descriptor, and many systems allow no more than 1024 unless a program asks.
+fn raise_file_limit() {
+    let mut limit = rustix::process::getrlimit(rustix::process::Resource::Nofile);
+    limit.current = limit.maximum;
+    if let Err(error) = rustix::process::setrlimit(rustix::process::Resource::Nofile, limit) {
+        tracing::debug!(%error, "cannot raise the limit of open files");
+    }
 }
 
 /// One server for each data folder: two would issue each other's secrets and certificates.
@@ -87,7 +120,9 @@ fn lock(config: &Config) -> Result<File> {
             "another visavis uses the data folder {}; stop it, or give this one another folder with --data DIR",
             config.data.display()
         ),
-        Err(std::fs::TryLockError::Error(e)) => Err(e).with_context(|| format!("cannot lock {}", path.display())),
+        Err(std::fs::TryLockError::Error(e)) => {
+            Err(e).with_context(|| format!("cannot lock {}", path.display()))
+        }
     }
 }
 
@@ -95,6 +130,7 @@ fn lock(config: &Config) -> Result<File> {
 struct Open {
     http: Option<TcpListener>,
     https: Option<TcpListener>,
+    stun: Option<TcpListener>,
     metrics: Option<TcpListener>,
 }
 
@@ -113,29 +149,39 @@ impl Open {
         let sockets = Self {
             http: open("http", config.http.0).await?,
             https: open("https", config.https_listen()).await?,
+            stun: open("stun", config.stun.0).await?,
             metrics: open("metrics", own).await?,
         };
         let address = |l: &Option<TcpListener>| l.as_ref().and_then(|l| l.local_addr().ok());
         let bound = Bound {
             http: address(&sockets.http),
             https: address(&sockets.https),
-            stun: None,
+            stun: address(&sockets.stun),
             metrics: address(&sockets.metrics),
         };
+        if let Some(stun) = bound.stun {
+            ports::udp_is_free("stun", stun, settings)?;
+        }
         Ok((sockets, bound))
     }
 
     /// Starts to accept connections.
     fn serve(self, app: &Arc<App>, stopped: &watch::Receiver<bool>) -> Result<JoinSet<()>> {
-        let acceptor = app.tls.as_ref().map(Tls::acceptor).transpose()?;
         let router = http::router(Arc::clone(app));
-        let own = http::metrics_router(Arc::clone(app));
+        let https = match &app.tls {
+            Some(tls) => Some(Speaks::Tls(tls.acceptor()?, router.clone(), app.media.clone())),
+            None => None,
+        };
+        let metrics = Speaks::Http(http::metrics_router(Arc::clone(app)));
         let mut listeners = JoinSet::new();
-        for (tcp, tls, router) in
-            [(self.http, None, router.clone()), (self.https, acceptor, router), (self.metrics, None, own)]
-        {
-            let Some(tcp) = tcp else { continue };
-            let listener = Listener { tcp, tls, router, limits: app.limits.clone(), media: None };
+        for (tcp, speaks) in [
+            (self.http, Some(Speaks::Http(router))),
+            (self.https, https),
+            (self.stun, app.media.clone().map(Speaks::Turn)),
+            (self.metrics, Some(metrics)),
+        ] {
+            let (Some(tcp), Some(speaks)) = (tcp, speaks) else { continue };
+            let listener = Listener { tcp, speaks, limits: app.limits.clone() };
             listeners.spawn(http::run(listener, stopped.clone()));
         }
         Ok(listeners)
@@ -151,19 +197,30 @@ fn announce(app: &App, bound: &Bound) -> Result<()> {
     said.and_then(|()| out.flush()).context("cannot write to the standard output")
 }
 
-/// No new calls; those that run are told. Then the listeners close, and what is open has a last moment.
-async fn drain(app: &App, stop: &watch::Sender<bool>, listeners: &mut JoinSet<()>, signals: &mut Signals) {
+/// No new calls; those that run are told, and waited for. Then the listeners close, and what is open has a last
+/// moment.
+async fn drain(app: &App, stop: &watch::Sender<bool>, listeners: &mut JoinSet<()>) {
     let patience = app.config.drain_timeout.duration();
     tracing::info!(at_most = ?patience, "stopping; a second signal stops at once");
     app.draining.send_replace(true);
+    app.hub.drain().await;
+    if let Some(media) = &app.media {
+        media.drain().await;
+    }
+    let deadline = Instant::now() + patience;
+    let quiet = async {
+        while app.hub.stats().calls > 0 {
+            tokio::time::sleep(LOOK).await;
+        }
+    };
+    if timeout_at(deadline, quiet).await.is_err() {
+        // Media between two browsers goes on; they take their call up again with the next server.
+        tracing::info!(calls = app.hub.stats().calls, "calls go on without this server");
+    }
     stop.send_replace(true);
-    let deadline = Instant::now() + patience.max(LAST_WORDS);
     let all_ended = async { while listeners.join_next().await.is_some() {} };
-    tokio::select! {
-        ended = timeout_at(deadline, all_ended) => if ended.is_err() {
-            tracing::warn!(connections = app.limits.in_all(), "some connections did not end in time");
-        },
-        () = signals.end() => tracing::warn!("stopping at once"),
+    if timeout_at(deadline.max(Instant::now() + LAST_WORDS), all_ended).await.is_err() {
+        tracing::warn!(connections = app.limits.in_all(), "some connections did not end in time");
     }
 }
 

@@ -24,7 +24,8 @@ impl<'a> Run<'a> {
         Self::new(bytes, bytes.len())
     }
 
-    /// Whether every datagram was consumed.
+    /// Whether every datagram was consumed. A run that is one datagram without payload is so from the start:
+    /// pass it to `handle_input` once.
     pub const fn is_empty(&self) -> bool {
         self.consumed >= self.bytes.len()
     }

@@ -1,8 +1,10 @@
-//! Counts heap allocations: forwarding a packet makes none, whatever its way.
+//! Counts heap allocations: forwarding a packet makes none, whatever its way, and an allocation of TURN takes
+//! little.
 
-use crate::bench::{Bench, client, config, stream};
+use crate::bench::{Bench, client, config, stream, udp};
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::cell::Cell;
+use std::collections::BTreeMap;
 use stun::Method;
 use stun::attribute::{ChannelNumber, Data, XorPeerAddress};
 use stun::{Class, TransactionId, Writer};
@@ -11,6 +13,7 @@ use wire::Transport;
 
 thread_local! {
     static COUNT: Cell<usize> = const { Cell::new(0) };
+    static BYTES: Cell<usize> = const { Cell::new(0) };
 }
 
 struct Counting;
@@ -19,12 +22,14 @@ struct Counting;
 // SAFETY: every call goes to the system allocator unchanged.
 unsafe impl GlobalAlloc for Counting {
     unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
-        COUNT.with(|count| count.set(count.get() + 1));
+        COUNT.set(COUNT.get() + 1);
+        BYTES.set(BYTES.get().wrapping_add(layout.size()));
         // SAFETY: the caller keeps the contract of `alloc`.
         unsafe { System.alloc(layout) }
     }
 
     unsafe fn dealloc(&self, ptr: *mut u8, layout: Layout) {
+        BYTES.set(BYTES.get().wrapping_sub(layout.size()));
         // SAFETY: the caller keeps the contract of `dealloc`.
         unsafe { System.dealloc(ptr, layout) }
     }
@@ -84,6 +89,29 @@ fn forwarding_allocates_nothing() {
     });
     assert_eq!((count, forwarded), (0, 500));
     assert_eq!(counted(|| drop(std::hint::black_box(Box::new(1)))), 1, "the counter counts");
+}
+
+/// With a channel and its permission, and a user of its own, as in a call.
+#[test]
+fn an_allocation_takes_less_than_a_kibibyte() {
+    let secret = Some(b"secret".to_vec());
+    let config = Config { secret, relay_ports: 50_000..=59_999, unauthenticated_rate: None, ..config() };
+    let mut bench = Bench::new(config);
+    bench.server.set_time(bench.now, 0);
+    let before = BYTES.get();
+    for port in 1..=2048 {
+        let (user, password) = stun::rest::issue(b"secret", &format!("user-{port}"), 1 << 40);
+        let from = client(port);
+        assert_eq!(bench.request_as(&user, &password, from, Method::ALLOCATE, udp).code(), 0);
+        let peer = XorPeerAddress("203.0.113.9:7000".parse().unwrap());
+        let fill = |w: &mut Writer<'_>| w.put(&ChannelNumber(0x4000)).and_then(|()| w.put(&peer));
+        assert_eq!(bench.request_as(&user, &password, from, Method::CHANNEL_BIND, fill).code(), 0);
+        // What the bench itself remembers does not count.
+        (bench.nonces, bench.events, bench.relays) = (BTreeMap::new(), Vec::new(), Vec::new());
+    }
+    let each = BYTES.get().wrapping_sub(before) / 2048;
+    println!("{each} bytes for each allocation");
+    assert!(each <= 1024, "{each} bytes for each allocation");
 }
 
 #[test]

@@ -21,7 +21,7 @@ pub(crate) struct Bench {
     /// How many relay sockets fail to open, and why, before one opens.
     pub(crate) failures: Vec<OpenError>,
     pub(crate) opened: usize,
-    counter: u8,
+    counter: u32,
 }
 
 pub(crate) struct Answer {
@@ -140,7 +140,9 @@ impl Bench {
 
     pub(crate) fn id(&mut self) -> TransactionId {
         self.counter += 1;
-        TransactionId([self.counter; 12])
+        let mut id = [1; 12];
+        id[8..].copy_from_slice(&self.counter.to_be_bytes());
+        TransactionId(id)
     }
 
     /// A request of Alice with the nonce she has, asked for first if she has none.

@@ -210,7 +210,7 @@ class Core {
   }
 
   private welcomed(welcome: Welcome, lost: boolean): void {
-    this.useIce(welcome.iceServers, welcome.iceLifetime)
+    this.useIce(welcome.iceServers, welcome.iceLifetime, false)
     this.dispatch({ type: 'welcome', me: welcome.me })
     this.converseAgain()
     if (!lost) return
@@ -237,7 +237,7 @@ class Core {
     this.dispatch({ type: 'notice', notice, about, now: this.now() })
     const { call } = this.model
     if (before.kind !== 'ended' && call.kind === 'ended') this.part(false)
-    if (notice.type === 'ice-servers') this.useIce(notice.iceServers, notice.iceLifetime)
+    if (notice.type === 'ice-servers') this.useIce(notice.iceServers, notice.iceLifetime, true)
     if (notice.type === 'error') this.refused(about)
     if ('call' in notice) this.callNotice(notice, before, call)
   }
@@ -245,7 +245,10 @@ class Core {
   private callNotice(notice: Extract<Notice, { call: string }>, before: Call, call: Call): void {
     switch (notice.type) {
       case 'incoming':
+        // The server rings only who is free; this one crossed a call of ours. If it was an invite to the one who
+        // calls, the two are one call by now and declining this one comes too late to matter (`merged`).
         if (callId(call) !== notice.call) return void this.signal.send({ type: 'decline', call: notice.call, busy: true })
+        if (before.kind === 'waiting') this.signal.send({ type: 'leave', room: before.room })
         if (before !== call) this.converse(notice.call, false).offer()
         return
       case 'started':
@@ -332,13 +335,19 @@ class Core {
     }
   }
 
-  private useIce(servers: readonly IceServer[], lifetimeSeconds: number): void {
+  /**
+   * Takes servers with new credentials. With `renewed` the old ones are about to end: a path over a relay is then found
+   * anew. After a mere new socket the path keeps what it has, and the time at which that ends.
+   */
+  private useIce(servers: readonly IceServer[], lifetimeSeconds: number, renewed: boolean): void {
     this.iceServers = servers
-    this.cancelRefresh?.()
-    const refresh = () => void this.signal.send({ type: 'ice-servers' })
-    this.cancelRefresh = this.environment.clock.after(lifetimeSeconds * 1000 * ICE_REFRESH_AFTER, refresh)
     const { call } = this.model
-    this.conversation?.configure(call.kind === 'running' && call.quality.route === 'relayed')
+    if (renewed || call.kind !== 'running' || this.conversation === null) {
+      this.cancelRefresh?.()
+      const refresh = () => void this.signal.send({ type: 'ice-servers' })
+      this.cancelRefresh = this.environment.clock.after(lifetimeSeconds * 1000 * ICE_REFRESH_AFTER, refresh)
+    }
+    this.conversation?.configure(renewed && call.kind === 'running' && call.quality.route === 'relayed')
   }
 
   private wake(networkChanged: boolean): void {
@@ -352,14 +361,16 @@ class Core {
     if (session === null) return
     this.conversation?.leave()
     const { call, camera, microphone } = this.model
+    // A page that goes before the server welcomed it hands on what the one before it left.
+    const { left } = this
     this.memory.putTab({
       session,
       // Files are lost with the page: neither their bytes nor the leave to read them can be kept.
       call: call.kind === 'running' ? { ...call, files: [], sharingScreen: false } : call,
-      conversation: this.conversation?.store() ?? null,
-      camera: camera.kind === 'on' ? camera.deviceId : null,
-      microphone: microphone.kind === 'on' ? microphone.deviceId : null,
-      muted: microphone.kind === 'on' && microphone.muted,
+      conversation: this.conversation?.store() ?? left?.conversation ?? null,
+      camera: camera.kind === 'on' ? camera.deviceId : left?.camera ?? null,
+      microphone: microphone.kind === 'on' ? microphone.deviceId : left?.microphone ?? null,
+      muted: microphone.kind === 'on' ? microphone.muted : left?.muted ?? false,
     })
   }
 

@@ -244,6 +244,8 @@ export class Conversation {
       this.everConnected = true
       this.cancelConnect?.()
       this.stayed()
+      this.cancelLook?.()
+      void this.lookAgain()
     }
     this.host.changed({ path })
     if (this.orphaned && path === 'reconnecting') this.host.over('lost')

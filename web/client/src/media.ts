@@ -200,6 +200,10 @@ export class Media {
     if (track === null) return null
     this.stream.removeTrack(track)
     source.track = null
+    if (this.meter?.track === track) {
+      this.meter.close()
+      this.meter = null
+    }
     return track
   }
 

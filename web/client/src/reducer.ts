@@ -93,7 +93,8 @@ function advance(call: Call, notice: CallNotice, now: number): Call {
     case 'ringing':
       return call.kind === 'outgoing' && call.id === notice.call ? { ...call, person: notice.to, ringing: true } : call
     case 'incoming':
-      return isFree(call) ? { kind: 'incoming', id: notice.call, from: notice.from, media: notice.media } : call
+      // Who merely waits at a link can be called; the client leaves the link then.
+      return isFree(call) || call.kind === 'waiting' ? { kind: 'incoming', id: notice.call, from: notice.from, media: notice.media } : call
     case 'started': {
       if (call.kind === 'running' && call.id === notice.call) return { ...call, peerPresent: true }
       // An outgoing call may start under another id: the two invited each other at once, and theirs goes on (`merged`).

@@ -47,6 +47,8 @@ export interface StoredSession {
   /** The number of the next message. */
   readonly next: number
   readonly outbox: readonly Numbered[]
+  /** Seconds for which it can be resumed. */
+  readonly resumeSeconds: number
   /** When it can no longer be resumed, ms since the epoch. */
   readonly until: number
 }
@@ -100,7 +102,7 @@ export class Signal {
     this.credentials = credentials
     if (this.state.kind !== 'stopped') return
     if (stored !== null && stored.until > this.clock.now()) {
-      this.session = { name: stored.session, resumeSeconds: 0 }
+      this.session = { name: stored.session, resumeSeconds: stored.resumeSeconds }
       this.next = stored.next
       this.received = stored.received
       this.outbox = [...stored.outbox]
@@ -151,6 +153,7 @@ export class Signal {
       received: this.received,
       next: this.next,
       outbox: this.outbox,
+      resumeSeconds: this.session.resumeSeconds,
       until: this.clock.now() + this.session.resumeSeconds * 1000,
     }
   }

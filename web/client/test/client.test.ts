@@ -63,18 +63,29 @@ describe.each<Fault>(['lose', 'deliver'])('a socket that breaks (%s)', (fault) =
 })
 
 describe('a page loaded anew', () => {
-  test.each(Array.from({ length: framesOfACall - 4 }, (_, index) => index + 5))('by the caller at frame %i comes back into the call', async (frame) => {
+  const moments = Array.from({ length: framesOfACall - 4 }, (_, index) => index + 5).flatMap((frame) => (['Alice', 'Bob'] as const).map((who) => [who, frame] as const))
+  test.each(moments)('by %s at frame %i comes back into the call', async (who, frame) => {
     const { world, alice, bob } = await two()
     let reloaded = false
-    world.at = { frame, then: () => world.clock.after(0, () => { reloaded = true; alice.reload() }) }
+    world.at = { frame, then: () => world.clock.after(0, () => { reloaded = true; (who === 'Alice' ? alice : bob).reload() }) }
     alice.client.commands.call('Bob')
     await world.until(() => kind(bob) === 'incoming')
+    // Behind the page that went, if it did: only a page that is there can accept.
+    await world.pass(1)
     void bob.client.commands.accept(sends)
     await world.until(() => isConnected(alice) && isConnected(bob), () => [alice.model.call, bob.model.call, reloaded])
     await world.pass(1_000)
     await world.until(() => isConnected(alice) && isConnected(bob), () => [alice.model.call, bob.model.call, reloaded])
     alice.client.commands.say('here')
     await world.until(() => running(bob).messages.at(-1)?.text === 'here')
+  })
+
+  test('twice, the second time before the server answered', async () => {
+    const { world, alice, bob } = await two()
+    await connect(world, alice, bob)
+    alice.reload()
+    alice.reload()
+    await world.until(() => isConnected(alice) && isConnected(bob))
   })
 
   test('by both at once', async () => {
@@ -243,6 +254,29 @@ describe('how calls begin and end', () => {
     expect(reason(bob)).toBe('elsewhere')
   })
 
+  test.each([0, 1, 2, 3])('both call each other, the second %i ms later', async (later) => {
+    const { world, alice, bob } = await two()
+    alice.client.commands.call('Bob')
+    world.clock.after(later, () => bob.client.commands.call('Alice'))
+    await world.until(() => kind(bob) !== 'idle')
+    // Once it rings there the person can only accept.
+    if (kind(bob) === 'incoming') void bob.client.commands.accept(sends)
+    await world.until(() => isConnected(alice) && isConnected(bob), () => [alice.model.call, bob.model.call])
+    await world.pass(1_000)
+    expect([isConnected(alice), isConnected(bob), running(alice).id === running(bob).id]).toEqual([true, true, true])
+  })
+
+  test('called while waiting at a link', async () => {
+    const { world, alice, bob } = await two()
+    bob.client.commands.meet('garden')
+    await world.pass(10)
+    alice.client.commands.call('Bob')
+    await world.until(() => kind(bob) === 'incoming')
+    void bob.client.commands.accept(sends)
+    await world.until(() => isConnected(alice) && isConnected(bob))
+    expect(world.rendezvous.heard.some(({ type }) => type === 'leave')).toBe(true)
+  })
+
   test('met at a link', async () => {
     const { world, alice, bob } = await two()
     alice.client.commands.meet('garden')
@@ -252,6 +286,23 @@ describe('how calls begin and end', () => {
     await world.until(() => isConnected(alice) && isConnected(bob))
     expect(running(alice).peer.name).toBe('Bob')
   })
+})
+
+test('credentials are renewed before they end, and only once', async () => {
+  const { world, alice, bob } = await two()
+  world.rendezvous.iceLifetime = 1000
+  world.rendezvous.iceServers = [{ urls: ['turn:new'], username: 'u', credential: 'c' }]
+  const count = () => world.rendezvous.heard.filter(({ type }) => type === 'ice-servers').length
+  await connect(world, alice, bob)
+  await world.pass(2_879_000)
+  expect(count()).toBe(0)
+  await world.pass(2_000)
+  expect(count()).toBe(2)
+  expect(world.network.open.map(({ configured }) => configured.iceServers)).toEqual([world.rendezvous.iceServers, world.rendezvous.iceServers])
+  await world.pass(798_000)
+  expect(count()).toBe(2)
+  await world.pass(2_000)
+  expect(count()).toBe(4)
 })
 
 test('an identity outlives the page, and the name with it', async () => {

@@ -96,7 +96,8 @@ function pair(): { a: End; b: End; join(): void; part(): void } {
 const content = (size: number) => new Uint8Array(size).map((_, index) => (index * 7 + (index >> 8)) & 255)
 const file = (size: number, name = 'a.bin') => new File([content(size)], name)
 const settle = async (condition: () => boolean, what: () => unknown = () => '') => {
-  for (let turn = 0; turn < 20000 && !condition(); turn++) await new Promise((resolve) => setImmediate(resolve))
+  // Hashing and reading happen on other threads, which may have to wait for a processor.
+  for (const deadline = Date.now() + 10_000; Date.now() < deadline && !condition();) await new Promise((resolve) => setImmediate(resolve))
   expect(condition(), JSON.stringify(what())).toBe(true)
 }
 const states = (end: End) => end.shown.map(({ state }) => state)

@@ -31,7 +31,7 @@ const over = (call: string, reason: Extract<Notice, { type: 'ended' }>['reason']
 const table: [string, Notice, Partial<Record<Name, object>>][] = [
   ['ringing', { type: 'ringing', call: 'c', to: bob, timeout: 45 }, { outgoing: calls.ringing, ringing: calls.ringing }],
   ['ringing of another call', { type: 'ringing', call: 'x', to: bob, timeout: 45 }, {}],
-  ['incoming', { type: 'incoming', call: 'n', from: bob, media, timeout: 45 }, { idle: { kind: 'incoming', id: 'n', from: bob }, ended: { kind: 'incoming', id: 'n' } }],
+  ['incoming', { type: 'incoming', call: 'n', from: bob, media, timeout: 45 }, { idle: { kind: 'incoming', id: 'n', from: bob }, ended: { kind: 'incoming', id: 'n' }, waiting: { kind: 'incoming', id: 'n' } }],
   ['started', started('c'), {
     outgoing: { kind: 'running', id: 'c', peer: bob, since: NOW, path: 'connecting', remote: { camera: false, microphone: true, screen: false } },
     ringing: { kind: 'running' }, incoming: { kind: 'running' }, waiting: { kind: 'running', id: 'c' }, running: calls.running,

@@ -152,6 +152,10 @@ export class Rendezvous {
   }
 
   private invite(session: Session, message: Sent<'invite'>): void {
+    const theirs = session.call
+    if (theirs?.ringing.includes(session) && (theirs.caller.person.name === message.to || theirs.caller.person.id === message.to)) {
+      return this.merge(session, message, theirs)
+    }
     const all = [...this.sessions.values()].filter(({ person }) => person.name === message.to || person.id === message.to)
     const free = all.filter((it) => it.call === null && it !== session)
     if (all.length === 0) return this.tell(session, { type: 'ended', call: message.call, reason: 'unavailable' })
@@ -162,6 +166,20 @@ export class Rendezvous {
     for (const it of free) this.tell(it, { type: 'incoming', call: call.id, from: session.person, media: message.media, timeout: 45 })
     const [first] = free
     if (first) this.tell(session, { type: 'ringing', call: call.id, to: first.person, timeout: 45 })
+  }
+
+  /** Two invited each other: the smaller id wins, and counts as accepted by the other one. */
+  private merge(session: Session, mine: Sent<'invite'>, theirs: CallState): void {
+    for (const it of theirs.ringing) if (it !== session) this.release(it, theirs, 'elsewhere')
+    const wins = mine.call < theirs.id
+    const call: CallState = wins
+      ? { id: mine.call, caller: session, callee: theirs.caller, ringing: [], media: mine.media, on: true }
+      : { ...theirs, callee: session, ringing: [] }
+    if (wins) for (const it of [session, theirs.caller]) this.release(it, theirs, 'merged')
+    else this.tell(session, { type: 'ended', call: mine.call, reason: 'merged' })
+    this.calls.delete(theirs.id)
+    this.calls.set(call.id, call)
+    this.start(call, mine.media, null, false)
   }
 
   private accept(session: Session, message: Sent<'accept'>, seq: number): void {

@@ -128,7 +128,7 @@ export class World {
 
   private async realWork(limit: number, condition: () => boolean, what: () => unknown): Promise<void> {
     // Nothing is scheduled: hashing may be under way on another thread.
-    for (let patience = 0; patience < 2000 && !condition(); patience++) {
+    for (const deadline = Date.now() + 5_000; Date.now() < deadline && !condition();) {
       await new Promise((resolve) => setImmediate(resolve))
       if (this.clock.step(limit)) return
     }

@@ -6,8 +6,8 @@ use std::path::PathBuf;
 use super::read::Settings;
 use super::value::Value;
 use super::{
-    AcmeDirectory, Bandwidth, Directory, Error, Host, Limit, List, Listen, LogFilter, LogFormat, Metrics, Net,
-    Origins, PortRange, Registration, Seconds, Threads, TlsMode,
+    AcmeDirectory, Bandwidth, Error, Host, Limit, List, Listen, LogFilter, LogFormat, Metrics, Net, Origins,
+    PortRange, Registration, Seconds, Threads, TlsMode,
 };
 
 /// One row of the table.
@@ -110,8 +110,6 @@ keys! {
             "A certificate in PEM to trust for the connection to the ACME server, instead of those of the system. For an authority of your own.";
     }
     "Calls" {
-        directory: Directory, "directory", "WHO", ["open"],
-            "How people find each other on the page.";
         registration: Registration, "registration", "WHO", ["open"],
             "Who can make an account, which keeps a name for its owner. Guests need none.";
         ring_timeout: Seconds, "ring-timeout", "TIME", ["45s"],
@@ -120,12 +118,12 @@ keys! {
             "How long a session waits for its browser to come back after the connection was lost.";
         drain_timeout: Seconds, "drain-timeout", "TIME", ["10s"],
             "How long a server that was told to stop waits for its connections to end.";
-        sessions_per_address: Limit, "sessions-per-address", "N", ["64"],
+        sessions_per_address: Limit, "sessions-per-address", "N", ["1000"],
             "How many browsers can be signed in from one address at a time (for IPv6, from one /64 network).";
-        connections_per_address: Limit, "connections-per-address", "N", ["256"],
+        connections_per_address: Limit, "connections-per-address", "N", ["2000"],
             "How many connections one address can hold open at a time (for IPv6, one /64 network).";
-        connections: Limit, "connections", "N", ["20000"],
-            "How many connections can be open in all on the HTTP and HTTPS addresses.";
+        connections: Limit, "connections", "N", ["100000"],
+            "How many connections can be open in all, TURN over TCP and TLS among them.";
     }
     "Relay" {
         turn_lifetime: Seconds, "turn-lifetime", "TIME", ["2h"],

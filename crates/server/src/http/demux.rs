@@ -6,6 +6,8 @@ use std::task::{Context, Poll};
 
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, ReadBuf};
 
+use super::Slot;
+
 /// What a connection speaks.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Kind {
@@ -36,6 +38,8 @@ pub struct Prefixed<S> {
     prefix: Vec<u8>,
     at: usize,
     stream: S,
+    /// Counts the connection for as long as somebody holds the stream, an upgraded one (RFC 9110 §7.8) too.
+    slot: Option<Slot>,
 }
 
 impl<S: AsyncRead + Unpin> Prefixed<S> {
@@ -55,7 +59,7 @@ impl<S: AsyncRead + Unpin> Prefixed<S> {
             // `PRI ` takes four bytes to tell from a method such as `PROPFIND`.
             if !b"PRI ".starts_with(&prefix) || prefix.len() >= 4 {
                 let kind = classify(&prefix);
-                return Ok((Self { prefix, at: 0, stream }, kind));
+                return Ok((Self { prefix, at: 0, stream, slot: None }, kind));
             }
         }
     }
@@ -64,12 +68,22 @@ impl<S: AsyncRead + Unpin> Prefixed<S> {
 impl<S> Prefixed<S> {
     /// A stream with nothing before it.
     pub fn empty(stream: S) -> Self {
-        Self { prefix: Vec::new(), at: 0, stream }
+        Self { prefix: Vec::new(), at: 0, stream, slot: None }
+    }
+
+    /// The connection is counted until this stream is dropped.
+    pub fn holding(mut self, slot: Slot) -> Self {
+        self.slot = Some(slot);
+        self
     }
 }
 
 impl<S: AsyncRead + Unpin> AsyncRead for Prefixed<S> {
-    fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buf: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
         let left = self.prefix.len() - self.at;
         if left == 0 {
             return Pin::new(&mut self.stream).poll_read(cx, buf);

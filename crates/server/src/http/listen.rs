@@ -3,7 +3,6 @@
 use std::convert::Infallible;
 use std::io;
 use std::net::SocketAddr;
-use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Router;
@@ -20,10 +19,11 @@ use tokio::sync::watch;
 use tokio::task::JoinSet;
 use tokio::time::timeout;
 use tokio_rustls::TlsAcceptor;
+use wire::Transport;
 
 use super::demux::{Kind, Prefixed};
 use super::{Caller, Limits, Slot};
-use crate::media_plane::MediaPlane;
+use crate::media::MediaPlane;
 
 /// How long a client may take for the TLS handshake, for its first byte, and for the headers of a request.
 const PATIENCE: Duration = Duration::from_secs(10);
@@ -32,23 +32,30 @@ const HEADER_LIMIT: usize = 16 * 1024;
 /// A wait before the next try when the process has no file descriptor left.
 const PAUSE: Duration = Duration::from_millis(100);
 
+/// What connections of a listener speak.
+#[derive(Clone)]
+pub enum Speaks {
+    /// Plain HTTP/1.1.
+    Http(Router),
+    /// TLS, and within it HTTP or, if there is a media plane, TURN.
+    Tls(TlsAcceptor, Router, Option<MediaPlane>),
+    /// Plain STUN and TURN.
+    Turn(MediaPlane),
+}
+
 /// One listening socket and what to do with its connections.
 pub struct Listener {
     /// Where connections come in.
     pub tcp: TcpListener,
-    /// For HTTPS; `None` for plain HTTP.
-    pub tls: Option<TlsAcceptor>,
-    /// What HTTP requests go to.
-    pub router: Router,
+    /// What they speak.
+    pub speaks: Speaks,
     /// Counted together with those of the other listeners.
     pub limits: Limits,
-    /// Where STUN and TURN connections go that come in over TLS.
-    pub media: Option<Arc<MediaPlane>>,
 }
 
 /// Accepts connections until `stop` turns true, then lets those that are open finish what they are doing.
 pub async fn run(listener: Listener, mut stop: watch::Receiver<bool>) {
-    let Listener { tcp, tls, router, limits, media } = listener;
+    let Listener { tcp, speaks, limits } = listener;
     let mut open = JoinSet::new();
     loop {
         let accepted = tokio::select! {
@@ -69,9 +76,8 @@ pub async fn run(listener: Listener, mut stop: watch::Receiver<bool>) {
             continue;
         };
         let Ok(local) = stream.local_addr() else { continue };
-        let caller = Caller { address, local, secure: tls.is_some() };
-        let door = Door { tls: tls.clone(), router: router.clone(), media: media.clone(), stop: stop.clone() };
-        open.spawn(door.serve(stream, caller, slot));
+        let caller = Caller { address, local, secure: matches!(speaks, Speaks::Tls(..)) };
+        open.spawn(serve(speaks.clone(), stream, caller, slot, stop.clone()));
     }
     drop(tcp);
     while open.join_next().await.is_some() {}
@@ -83,74 +89,107 @@ async fn accept_failed(error: &io::Error) {
     tokio::time::sleep(PAUSE).await;
 }
 
-/// What one connection needs.
-struct Door {
-    tls: Option<TlsAcceptor>,
-    router: Router,
-    media: Option<Arc<MediaPlane>>,
-    stop: watch::Receiver<bool>,
+/// Serves one connection to its end.
+async fn serve(
+    speaks: Speaks,
+    stream: TcpStream,
+    caller: Caller,
+    slot: Slot,
+    mut stop: watch::Receiver<bool>,
+) {
+    // Small frames of signalling must not wait for an acknowledgement.
+    if let Err(error) = stream.set_nodelay(true) {
+        tracing::debug!(%error, address = %caller.address, "cannot switch Nagle's algorithm off");
+    }
+    let served = match speaks {
+        Speaks::Http(router) => {
+            serve_http(Prefixed::empty(stream).holding(slot), Kind::Http1, router, caller, stop).await
+        }
+        Speaks::Tls(acceptor, router, media) => {
+            serve_tls(stream, &acceptor, router, media, caller, slot, stop).await
+        }
+        Speaks::Turn(media) => {
+            let stream = Prefixed::empty(stream).holding(slot);
+            serve_turn(stream, &media, Transport::Tcp, caller, &mut stop).await;
+            Ok(())
+        }
+    };
+    if let Err(error) = served {
+        tracing::debug!(%error, address = %caller.address, "connection ended");
+    }
 }
 
-impl Door {
-    async fn serve(self, stream: TcpStream, caller: Caller, slot: Slot) {
-        // Small frames of signalling must not wait for an acknowledgement.
-        if let Err(error) = stream.set_nodelay(true) {
-            tracing::debug!(%error, address = %caller.address, "cannot switch Nagle's algorithm off");
-        }
-        let served = match self.tls.clone() {
-            Some(acceptor) => self.serve_tls(stream, &acceptor, caller).await,
-            None => self.serve_http(Prefixed::empty(stream), Kind::Http1, caller).await,
-        };
-        if let Err(error) = served {
-            tracing::debug!(%error, address = %caller.address, "connection ended");
-        }
-        drop(slot);
+async fn serve_tls(
+    stream: TcpStream,
+    acceptor: &TlsAcceptor,
+    router: Router,
+    media: Option<MediaPlane>,
+    caller: Caller,
+    slot: Slot,
+    mut stop: watch::Receiver<bool>,
+) -> anyhow::Result<()> {
+    let handshake = timeout(PATIENCE, acceptor.accept(stream)).await;
+    let outcome = if matches!(handshake, Ok(Ok(_))) { "done" } else { "failed" };
+    metrics::counter!("visavis_tls_handshakes_total", "outcome" => outcome).increment(1);
+    let stream = handshake??;
+    let protocol = stream.get_ref().1.alpn_protocol().map(<[u8]>::to_vec);
+    if protocol.as_deref() == Some(crate::tls::ACME_PROTOCOL) {
+        return Ok(()); // The handshake was all that the authority wanted to see (RFC 8737 §3).
     }
+    let (stream, told) = timeout(PATIENCE, Prefixed::read(stream)).await??;
+    let stream = stream.holding(slot);
+    let kind = match (protocol.as_deref(), told) {
+        (Some(b"h2"), Some(Kind::Http2)) => Kind::Http2,
+        (Some(b"stun.turn"), Some(Kind::Stun)) => Kind::Stun,
+        // TURN clients offer `http/1.1` too, to pass through middleboxes: the bytes decide.
+        (Some(b"http/1.1"), Some(kind @ (Kind::Http1 | Kind::Stun))) => kind,
+        (None, Some(kind)) => kind,
+        _ => anyhow::bail!("the first bytes are not of the protocol that was agreed on"),
+    };
+    match (kind, media) {
+        (Kind::Http1 | Kind::Http2, _) => serve_http(stream, kind, router, caller, stop).await,
+        (Kind::Stun, Some(media)) => {
+            serve_turn(stream, &media, Transport::Tls, caller, &mut stop).await;
+            Ok(())
+        }
+        (Kind::Stun, None) => anyhow::bail!("STUN and TURN are off"),
+    }
+}
 
-    async fn serve_tls(self, stream: TcpStream, acceptor: &TlsAcceptor, caller: Caller) -> anyhow::Result<()> {
-        let handshake = timeout(PATIENCE, acceptor.accept(stream)).await;
-        let outcome = if matches!(handshake, Ok(Ok(_))) { "done" } else { "failed" };
-        metrics::counter!("visavis_tls_handshakes_total", "outcome" => outcome).increment(1);
-        let stream = handshake??;
-        let protocol = stream.get_ref().1.alpn_protocol().map(<[u8]>::to_vec);
-        if protocol.as_deref() == Some(crate::tls::ACME_PROTOCOL) {
-            return Ok(()); // The handshake was all that the authority wanted to see (RFC 8737 §3).
-        }
-        let (stream, told) = timeout(PATIENCE, Prefixed::read(stream)).await??;
-        let kind = match (protocol.as_deref(), told) {
-            (Some(b"h2"), Some(Kind::Http2)) => Kind::Http2,
-            (Some(b"stun.turn"), Some(Kind::Stun)) => Kind::Stun,
-            (Some(b"http/1.1"), Some(Kind::Http1)) => Kind::Http1,
-            (None, Some(kind)) => kind,
-            _ => anyhow::bail!("the first bytes are not of the protocol that was agreed on"),
-        };
-        if kind != Kind::Stun {
-            return self.serve_http(stream, kind, caller).await;
-        }
-        if let Some(media) = &self.media {
-            let mut stop = self.stop.clone();
-            tokio::select! {
-                () = media.serve_stream(stream, caller) => {}
-                _ = stop.wait_for(|stop| *stop) => {}
-            }
-        }
-        Ok(())
+async fn serve_turn<S>(
+    stream: S,
+    media: &MediaPlane,
+    transport: Transport,
+    caller: Caller,
+    stop: &mut watch::Receiver<bool>,
+) where
+    S: AsyncRead + AsyncWrite + Unpin + Send,
+{
+    tokio::select! {
+        () = media.serve_stream(stream, caller.local, caller.address, transport) => {}
+        _ = stop.wait_for(|stop| *stop) => {}
     }
+}
 
-    async fn serve_http<S>(mut self, stream: S, kind: Kind, caller: Caller) -> anyhow::Result<()>
-    where
-        S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
-    {
-        let builder = builder(kind);
-        let service = WithCaller { router: self.router, caller };
-        let connection = builder.serve_connection_with_upgrades(TokioIo::new(stream), service);
-        tokio::pin!(connection);
-        tokio::select! {
-            served = connection.as_mut() => return served.map_err(|e| anyhow::anyhow!(e)),
-            _ = self.stop.wait_for(|stop| *stop) => connection.as_mut().graceful_shutdown(),
-        }
-        connection.await.map_err(|e| anyhow::anyhow!(e))
+async fn serve_http<S>(
+    stream: S,
+    kind: Kind,
+    router: Router,
+    caller: Caller,
+    mut stop: watch::Receiver<bool>,
+) -> anyhow::Result<()>
+where
+    S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+{
+    let builder = builder(kind);
+    let service = WithCaller { router, caller };
+    let connection = builder.serve_connection_with_upgrades(TokioIo::new(stream), service);
+    tokio::pin!(connection);
+    tokio::select! {
+        served = connection.as_mut() => return served.map_err(|e| anyhow::anyhow!(e)),
+        _ = stop.wait_for(|stop| *stop) => connection.as_mut().graceful_shutdown(),
     }
+    connection.await.map_err(|e| anyhow::anyhow!(e))
 }
 
 fn builder(kind: Kind) -> Builder<TokioExecutor> {

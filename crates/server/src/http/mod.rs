@@ -22,7 +22,7 @@ use crate::config::Metrics;
 
 pub use demux::{Kind, Prefixed, classify};
 pub use limits::{Limits, Slot, holder};
-pub use listen::{Listener, run};
+pub use listen::{Listener, Speaks, run};
 
 /// Who sent a request, and through which door; an extension of every request.
 #[derive(Clone, Copy, Debug)]
@@ -42,7 +42,7 @@ pub fn router(app: Arc<App>) -> Router {
         .route("/metrics", get(metrics))
         .route("/visavis-ca.crt", get(authority))
         .nest("/api/v1/account", crate::accounts::rest::router(Arc::clone(&app)))
-        .fallback(page)
+        .fallback_service(app.hub.router().fallback(page))
         .layer(middleware::from_fn_with_state(Arc::clone(&app), around))
         .with_state(app)
 }
@@ -52,13 +52,10 @@ async fn page(request: Request) -> Response<Body> {
 }
 
 /// Prometheus' text, for those who may have it.
-async fn metrics(
-    State(app): State<Arc<App>>,
-    Extension(caller): Extension<Caller>,
-) -> Response<Body> {
+async fn metrics(State(app): State<Arc<App>>, Extension(caller): Extension<Caller>) -> Response<Body> {
     let local = !caller.secure && caller.address.ip().to_canonical().is_loopback();
     match app.config.metrics {
-        Metrics::Local if local => plain(app.metrics.render()),
+        Metrics::Local if local => plain(app.render_metrics()),
         Metrics::Local | Metrics::At(_) | Metrics::Off => {
             page::text(StatusCode::NOT_FOUND, "There is nothing here.\n")
         }
@@ -68,7 +65,7 @@ async fn metrics(
 /// The listener that serves nothing but metrics.
 pub fn metrics_router(app: Arc<App>) -> Router {
     Router::new()
-        .route("/metrics", get(|State(app): State<Arc<App>>| async move { plain(app.metrics.render()) }))
+        .route("/metrics", get(|State(app): State<Arc<App>>| async move { plain(app.render_metrics()) }))
         .with_state(app)
 }
 
@@ -102,7 +99,9 @@ async fn around(
     let method = request.method().clone();
     let mut response = next.run(request).await;
     let strict = caller.secure && app.tls.as_ref().is_some_and(|tls| tls.is_public());
-    headers::secure(response.headers_mut(), strict);
+    if response.status() != StatusCode::SWITCHING_PROTOCOLS {
+        headers::secure(response.headers_mut(), strict);
+    }
     let status = response.status().as_u16();
     metrics::counter!("visavis_http_requests_total", "status" => status.to_string()).increment(1);
     tracing::debug!(%method, path = uri.path(), status, address = %caller.address, "request");

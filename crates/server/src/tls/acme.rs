@@ -13,6 +13,8 @@ use instant_acme::{
     OrderStatus, RetryPolicy,
 };
 use rcgen::{CertificateParams, CustomExtension, KeyPair};
+use rustls::crypto::aws_lc_rs;
+use rustls::pki_types::PrivateKeyDer;
 use rustls::sign::CertifiedKey;
 
 use super::resolver::{Resolver, from_pem};
@@ -131,7 +133,10 @@ fn challenge_certificate(host: &str, digest: &[u8]) -> Result<CertifiedKey> {
     let mut params = CertificateParams::new(vec![host.to_owned()]).context("the name in the challenge")?;
     params.custom_extensions = vec![CustomExtension::new_acme_identifier(digest)];
     let certificate = params.self_signed(&key).context("the challenge's certificate")?;
-    from_pem(&certificate.pem(), &key.serialize_pem())
+    // Not `from_pem`: its check refuses the critical extension that RFC 8737 asks for.
+    let private = PrivateKeyDer::try_from(key.serialize_der()).map_err(|e| anyhow::anyhow!(e))?;
+    let signer = aws_lc_rs::sign::any_supported_type(&private).context("the key of the challenge")?;
+    Ok(CertifiedKey::new(vec![certificate.der().clone()], signer))
 }
 
 /// The kept account if it is one of this authority, else a new one.

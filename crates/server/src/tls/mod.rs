@@ -23,6 +23,10 @@ pub use resolver::Resolver;
 /// The ALPN protocol of an authority that checks who a name belongs to (RFC 8737 §6.2).
 pub const ACME_PROTOCOL: &[u8] = b"acme-tls/1";
 
+/// The ALPN protocol of STUN and TURN over TLS (RFC 7443 §2). It is preferred, because some TURN clients offer
+/// `http/1.1` beside it, and no browser's HTTP offers this.
+const PROTOCOL_OF_TURN: &[u8] = b"stun.turn";
+
 /// The server's side of TLS, with certificates that are renewed while it runs.
 pub struct Tls {
     resolver: Arc<Resolver>,
@@ -69,7 +73,7 @@ impl Tls {
             .context("TLS versions")?
             .with_no_client_auth()
             .with_cert_resolver(Arc::clone(&self.resolver) as Arc<_>);
-        config.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec(), b"stun.turn".to_vec()];
+        config.alpn_protocols = [PROTOCOL_OF_TURN, b"h2", b"http/1.1"].map(<[u8]>::to_vec).to_vec();
         if self.mode == TlsMode::Acme {
             config.alpn_protocols.push(ACME_PROTOCOL.to_vec());
         }

@@ -318,12 +318,12 @@ impl World {
             let expected = self.model.peer_sends(self.now, packet.to, packet.from, &packet.bytes);
             let source = Source::Peer { relay, from: packet.from };
             self.check(source, &packet, expected);
-        } else if let Some(i) = self.nodes.iter().position(|node| node.public == packet.to) {
-            if let Some(received) = self.nodes[i].machine.handle_input(self.now, &packet.bytes) {
-                let id = received.data.first_chunk().map_or(0, |id| u32::from_be_bytes(*id));
-                assert!((1..=self.payloads).contains(&id), "a client received what nobody sent");
-                self.trace.received += 1;
-            }
+        } else if let Some(i) = self.nodes.iter().position(|node| node.public == packet.to)
+            && let Some(received) = self.nodes[i].machine.handle_input(self.now, &packet.bytes)
+        {
+            let id = received.data.first_chunk().map_or(0, |id| u32::from_be_bytes(*id));
+            assert!((1..=self.payloads).contains(&id), "a client received what nobody sent");
+            self.trace.received += 1;
         }
         self.settle();
     }

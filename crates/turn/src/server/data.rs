@@ -346,24 +346,9 @@ impl Server {
         }
         if !ports.owns(peer.port()) && self.config.ports_of_all().contains(&peer.port()) {
             // Another machine of this program holds the port: reach its socket where it is bound.
-            return Some(wire(SocketAddr::new(ports.ip.bind, peer.port())));
+            return Some(wire(self.bound_at(peer)));
         }
         Some(if self.filter.allows(peer.ip()) { wire(peer) } else { Route::Forbidden })
-    }
-
-    /// A peer's address as clients know it: another relay socket of this program sends from where it is bound.
-    fn known_as(&self, from: SocketAddr) -> SocketAddr {
-        let plain = SocketAddr::new(from.ip(), from.port());
-        match &self.ports[slot(AddressFamily::of(from.ip()))] {
-            Some(ports)
-                if ports.ip.bind == from.ip()
-                    && ports.ip.advertise != ports.ip.bind
-                    && self.config.ports_of_all().contains(&from.port()) =>
-            {
-                SocketAddr::new(ports.ip.advertise, from.port())
-            }
-            Some(_) | None => plain,
-        }
     }
 
     /// What goes before `len` bytes from a peer on their way to a client, and the zero bytes behind them.

@@ -174,6 +174,33 @@ impl Server {
         self.ports[slot(AddressFamily::of(ip))].as_ref().is_some_and(|ports| ports.ip.advertise == ip)
     }
 
+    /// A peer's address as clients know it: another relay socket of this program sends from where it is bound.
+    pub(super) fn known_as(&self, from: SocketAddr) -> SocketAddr {
+        let plain = SocketAddr::new(from.ip(), from.port());
+        match &self.ports[slot(AddressFamily::of(from.ip()))] {
+            Some(ports)
+                if ports.ip.bind == from.ip()
+                    && ports.ip.advertise != ports.ip.bind
+                    && self.config.ports_of_all().contains(&from.port()) =>
+            {
+                SocketAddr::new(ports.ip.advertise, from.port())
+            }
+            Some(_) | None => plain,
+        }
+    }
+
+    /// The other way round: where to send so that a relay socket of this program hears it.
+    pub(super) fn bound_at(&self, peer: SocketAddr) -> SocketAddr {
+        match &self.ports[slot(AddressFamily::of(peer.ip()))] {
+            Some(ports)
+                if ports.ip.advertise == peer.ip() && self.config.ports_of_all().contains(&peer.port()) =>
+            {
+                SocketAddr::new(ports.ip.bind, peer.port())
+            }
+            Some(_) | None => peer,
+        }
+    }
+
     /// Whether a client may name this address as a peer.
     pub(super) fn may_be_peer(&self, peer: SocketAddr) -> bool {
         let relayed = self.is_relay_ip(peer.ip()) && self.config.ports_of_all().contains(&peer.port());

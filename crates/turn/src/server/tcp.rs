@@ -48,7 +48,8 @@ impl Server {
         let state = State::Connecting(Box::new(request.reply.clone()));
         let connection = self.add_connection(index, peer, state).ok_or(ErrorCode::INSUFFICIENT_CAPACITY)?;
         let relay = RelayId(self.relays.name(relay));
-        self.events.push_back(Event::Connect { connection: ConnectionId(connection), relay, to: peer });
+        let to = self.bound_at(peer);
+        self.events.push_back(Event::Connect { connection: ConnectionId(connection), relay, to });
         Ok(())
     }
 
@@ -75,7 +76,7 @@ impl Server {
         relay: RelayId,
         from: SocketAddr,
     ) -> Option<ConnectionId> {
-        let from = SocketAddr::new(from.ip(), from.port());
+        let from = self.known_as(from);
         let index = self.relays.get(self.relays.find(relay.0)?)?.allocation()?;
         let allocation = self.allocations.get(index)?;
         if !self.is_live(index) || !allocation.permits(now, from.ip()) || self.has_connection(index, from) {

@@ -16,22 +16,24 @@ export function recordQuality(quality: () => Quality | null): void {
   createEffect(on(quality, now => setHistory(old => (now === null ? [] : old.at(-1) === now ? old : [...old, now].slice(-kept)))))
 }
 
-function Sparkline(props: { readonly of: (quality: Quality) => number }): JSX.Element {
+function Sparkline(props: { readonly of: (quality: Quality) => number, readonly least: number }): JSX.Element {
   const line = (): string => {
     const values = history().map(props.of)
-    const top = Math.max(...values, 1e-9)
+    const top = Math.max(...values.map(value => value * 1.25), props.least)
     const from = kept - values.length
     return values.map((value, i) => `${i === 0 ? 'M' : 'L'}${((from + i) * 100) / (kept - 1)} ${22 - (value / top) * 20}`).join('')
   }
   return <svg class="spark" viewBox="0 0 100 24" preserveAspectRatio="none" aria-hidden="true"><path d={line()} vector-effect="non-scaling-stroke" /></svg>
 }
 
-function Row(props: { readonly name: string, readonly value: string, readonly of?: (quality: Quality) => number }): JSX.Element {
+function Row(props: { readonly name: string, readonly value: string, readonly of?: (quality: Quality) => number, readonly least?: number }): JSX.Element {
   return (
     <div class="row">
       <dt>{props.name}</dt>
-      <Show when={props.of} fallback={<span />}>{of => <Sparkline of={of()} />}</Show>
-      <dd>{props.value}</dd>
+      <dd>
+        <Show when={props.of}>{of => <Sparkline of={of()} least={props.least ?? 1e-9} />}</Show>
+        <span>{props.value}</span>
+      </dd>
     </div>
   )
 }
@@ -46,8 +48,8 @@ function Numbers(props: { readonly quality: Quality }): JSX.Element {
       <Row name={app.t().protocol} value={q().protocol.replace(/\b(udp|tcp|tls)\b/g, word => word.toUpperCase()) || '–'} />
       <Row name={app.t().received} value={bitrate(app.lang(), q().bitrateIn)} of={one => one.bitrateIn} />
       <Row name={app.t().sent} value={bitrate(app.lang(), q().bitrateOut)} of={one => one.bitrateOut} />
-      <Row name={`${app.t().loss} ↓`} value={percent(app.lang(), q().lossIn)} of={one => one.lossIn} />
-      <Row name={`${app.t().loss} ↑`} value={percent(app.lang(), q().lossOut)} of={one => one.lossOut} />
+      <Row name={`${app.t().loss} ↓`} value={percent(app.lang(), q().lossIn)} of={one => one.lossIn} least={0.04} />
+      <Row name={`${app.t().loss} ↑`} value={percent(app.lang(), q().lossOut)} of={one => one.lossOut} least={0.04} />
       <Row name={app.t().roundTrip} value={q().roundTrip === null ? '–' : milliseconds(app.lang(), q().roundTrip ?? 0)} of={one => one.roundTrip ?? 0} />
       <div class="row wide"><dt>{app.t().resolution}</dt>
         <dd>{q().width > 0 ? `${q().width} × ${q().height} · ${app.t().framesPerSecond(Math.round(q().framesPerSecond))}` : app.t().none}</dd></div>
@@ -64,7 +66,7 @@ function Safety(props: { readonly call: RunningCall }): JSX.Element {
       <Show when={props.call.safetyCode} fallback={<p>{app.t().safetyWait}</p>}>
         {code => (
           <>
-            <p class="code" translate="no"><For each={code().split(/\s+/)}>{(group, i) => <span>{i() > 0 ? ' ' : ''}{group}</span>}</For></p>
+            <p class="code" translate="no"><For each={code().split(/\s+/)}>{group => <span>{group}{' '}</span>}</For></p>
             <p>{app.t().safetyText(props.call.peer.name)}</p>
           </>
         )}

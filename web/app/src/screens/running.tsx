@@ -141,7 +141,7 @@ function createQuiet(app: App, call: () => RunningCall, stage: () => HTMLElement
   let timer: ReturnType<typeof setTimeout> | undefined
   const safe = (): boolean =>
     call().path === 'connected' && app.ui().panel === null && !app.ui().more && app.ui().dialog === null
-    && stage().querySelector(':focus-visible') === null
+    && stage().querySelector(':focus-visible:not(h1), .controls:hover, .facts:hover') === null
   const wake = (): void => {
     setQuiet(false)
     clearTimeout(timer)
@@ -184,6 +184,7 @@ export function RunningScreen(props: Props): JSX.Element {
   return (
     <>
       <section class="stage" ref={stage} aria-label={app.t().stInCall(props.call.peer.name)} classList={{ quiet: quiet() }} {...drop.handlers}>
+        <h1 class="sr-only" tabindex="-1">{props.call.peer.name}</h1>
         <Friend call={props.call} />
         <div class="shade" aria-hidden="true" />
         <Facts call={props.call} />

@@ -1,7 +1,7 @@
 /** Makes the app: follows the client's model, keeps the person's choices, and turns wishes into commands. */
 import type { Commands, Model } from '@visavis/client/model.js'
 import type { Presence } from '@visavis/client/protocol.js'
-import { createEffect, createMemo, createSignal, onCleanup, untrack, type Accessor } from 'solid-js'
+import { createEffect, createMemo, createRoot, createSignal, onCleanup, untrack, type Accessor } from 'solid-js'
 import { dictionaries, pickLanguage } from '../i18n/index.js'
 import { readRoute, type Route } from '../route.js'
 import { runningCall, type Actions, type App, type Features, type Streams, type Ui } from './app.js'
@@ -117,15 +117,13 @@ export function createApp(options: Options): App {
 /** Resolves once the server answers; false if the person gave up or it will not. */
 function untilOnline(app: App): Promise<boolean> {
   return new Promise(resolve => {
-    createEffect<boolean>(finished => {
+    createRoot(dispose => createEffect(() => {
       const { kind } = app.model().server
       const waiting = app.ui().intent !== null
-      if (!finished && (kind === 'online' || kind === 'refused' || !waiting)) {
-        resolve(kind === 'online' && waiting)
-        return true
-      }
-      return finished
-    }, false)
+      if (kind !== 'online' && kind !== 'refused' && waiting) return
+      resolve(kind === 'online' && waiting)
+      queueMicrotask(dispose)
+    }))
   })
 }
 

@@ -3,7 +3,6 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::SessionKey;
-use crate::signal::name::fold;
 use crate::signal::protocol::{CallId, Person};
 
 /// Somebody with at least one session.
@@ -104,6 +103,11 @@ impl People {
     }
 }
 
+/// What two spellings of a name have in common: `Ann  Lee` and `ann lee` are the same.
+fn fold(name: &str) -> String {
+    name.split_whitespace().collect::<Vec<_>>().join(" ").to_lowercase()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -148,6 +152,11 @@ mod tests {
             (vec!["2".into(), "4".into()], vec!["1".into()])
         );
         assert_eq!(people.len(), 4);
+    }
+
+    #[test]
+    fn spellings_fold() {
+        assert_eq!(fold(" ÉMILIE  Du "), "émilie du");
     }
 
     #[test]

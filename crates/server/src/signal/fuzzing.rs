@@ -1,0 +1,77 @@
+//! Raw bytes as a course of events at the rendezvous, for the fuzzer and for the replay of its corpus.
+
+use std::net::{IpAddr, Ipv4Addr};
+use std::time::Duration;
+
+use wire::Instant;
+
+use super::bus::{Command, Event, Identity, Request, SocketId};
+use super::protocol::{ClientFrame, ClientMessage, Person};
+use super::rendezvous::{Config, Rendezvous};
+
+/// Reads one line as one step: the first byte says at which of 16 sockets, the second what happens there, and the
+/// rest is a text frame.
+///
+/// `h` says hello as one of 8 people, `c` closes, `g` signs off, `t` lets up to two minutes pass, `d` drains; anything
+/// else hands the rest of the line in as a frame. The machine may not panic, and must come to rest: its next deadline
+/// is never in the past.
+pub fn signal_frames(data: &[u8]) {
+    let config = Config { secret: vec![7; 32], ..Config::default() };
+    let mut now = Instant::ZERO;
+    let mut rendezvous = Rendezvous::new(config, [7; 32], now);
+    for line in data.split(|byte| *byte == b'\n') {
+        let [socket, what, rest @ ..] = line else { continue };
+        let id = SocketId(u64::from(socket % 16));
+        match what {
+            b't' => now += Duration::from_millis(u64::from(rest.first().copied().unwrap_or_default()) * 500),
+            b'c' | b'g' => {
+                rendezvous.handle_input(now, Command::Closed { socket: id, goodbye: *what == b'g' });
+            }
+            b'd' => rendezvous.handle_input(now, Command::Drain),
+            b'h' => rendezvous.handle_input(now, hello(id, rest)),
+            _ => {
+                if let Some(command) = frame(id, rest) {
+                    rendezvous.handle_input(now, command);
+                }
+            }
+        }
+        rendezvous.handle_timeout(now);
+        assert!(rendezvous.poll_timeout().is_none_or(|due| due > now), "a deadline is left in the past");
+        while let Some(event) = rendezvous.poll_event() {
+            if let Event::Send { frame, .. } = event {
+                serde_json::to_string(&frame).expect("every frame can be written");
+            }
+        }
+    }
+}
+
+fn hello(socket: SocketId, rest: &[u8]) -> Command {
+    let number = rest.first().copied().unwrap_or_default() % 8;
+    let resume = match serde_json::from_slice(rest) {
+        Ok(ClientFrame { message: ClientMessage::Hello { resume, .. }, .. }) => resume,
+        Ok(_) | Err(_) => None,
+    };
+    let person =
+        Person { id: format!("person-{number}"), name: format!("P{}", number / 2), verified: number == 0 };
+    let identity = Some(Identity { person, token: String::new() });
+    Command::Hello { socket, address: IpAddr::V4(Ipv4Addr::new(192, 0, 2, number)), identity, resume }
+}
+
+fn frame(socket: SocketId, text: &[u8]) -> Option<Command> {
+    let ClientFrame { seq, ack, message } = serde_json::from_slice(text).ok()?;
+    Some(Command::Frame { socket, seq, ack, request: Request::Message(message) })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_course_of_events_and_junk_both_come_to_rest() {
+        signal_frames(b"");
+        signal_frames(
+            b"ah1\nbh2\na.{\"type\":\"invite\",\"seq\":1,\"call\":\"0123456789012345678901\",\"to\":\"P1\",\
+            \"media\":{\"audio\":true,\"video\":true}}\nbt\xff\nac\nbg\n\xff\xff\xff\nad",
+        );
+    }
+}

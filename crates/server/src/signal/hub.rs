@@ -1,0 +1,230 @@
+//! The hub: the rendezvous in a task of its own, and the way in for sockets.
+
+use std::collections::HashMap;
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use axum::Router;
+use axum::extract::ws::WebSocketUpgrade;
+use axum::extract::{ConnectInfo, State};
+use axum::http::{Extensions, HeaderMap, StatusCode, Uri, header};
+use axum::response::{IntoResponse, Response};
+use axum::routing::any;
+use tokio::sync::mpsc;
+use tokio::time::Instant as Clock;
+use wire::Instant;
+
+use super::authority::{Authority, Door};
+use super::bus::{Command, Event, SocketId};
+use super::origin::{host_name, is_allowed};
+use super::outbox::{Item, Outbox};
+use super::rendezvous::{self, Rendezvous, Stats};
+use super::socket::Connection;
+
+/// The WebSocket subprotocol (RFC 6455 §1.9). A client may ask for it, or for none.
+pub const SUBPROTOCOL: &str = "visavis.1";
+
+/// Commands waiting for the rendezvous; a socket that has another waits.
+const COMMANDS: usize = 1024;
+/// Commands taken at once.
+const BATCH: usize = 64;
+/// What a socket reads at once, in bytes: the buffer lives as long as the socket, so it is small.
+const READ_BUFFER: usize = 1024;
+
+/// What a hub needs to know.
+pub struct HubConfig {
+    /// Bounds and times of the rendezvous, and the server's secret.
+    pub rendezvous: rendezvous::Config,
+    /// The rest of the server.
+    pub authority: Authority,
+    /// Web origins that may open a socket besides the server's own, such as `https://app.example.org`.
+    pub origins: Vec<String>,
+    /// A socket that says nothing for so long is closed.
+    pub idle_timeout: Duration,
+    /// A socket that does not say hello in this time is closed; also how long one message may take to be sent.
+    pub patience: Duration,
+    /// Bytes in one frame.
+    pub frame_bytes: usize,
+}
+
+impl HubConfig {
+    /// With the default bounds and times.
+    pub fn new(secret: Vec<u8>, authority: Authority) -> Self {
+        Self {
+            rendezvous: rendezvous::Config { secret, ..rendezvous::Config::default() },
+            authority,
+            origins: Vec::new(),
+            idle_timeout: Duration::from_secs(90),
+            patience: Duration::from_secs(10),
+            frame_bytes: 96 * 1024,
+        }
+    }
+}
+
+/// A handle on the running signalling; clones are the same hub. The rendezvous ends when the last is dropped.
+#[derive(Clone)]
+pub struct Hub(Arc<Shared>);
+
+pub(super) struct Shared {
+    pub(super) authority: Authority,
+    pub(super) idle_timeout: Duration,
+    pub(super) patience: Duration,
+    pub(super) frame_bytes: usize,
+    origins: Vec<String>,
+    commands: mpsc::Sender<Envelope>,
+    next_socket: AtomicU64,
+    stats: Arc<Mutex<Stats>>,
+}
+
+/// A command, and with a hello the way back.
+struct Envelope {
+    command: Command,
+    outbox: Option<Arc<Outbox>>,
+}
+
+impl Hub {
+    /// Starts the rendezvous on the current tokio runtime.
+    pub fn start(config: HubConfig) -> Self {
+        let (commands, inbox) = mpsc::channel(COMMANDS);
+        let stats = Arc::new(Mutex::new(Stats::default()));
+        let rendezvous = Rendezvous::new(config.rendezvous, crypto::random(), Instant::ZERO);
+        tokio::spawn(run(rendezvous, inbox, stats.clone()));
+        Self(Arc::new(Shared {
+            authority: config.authority,
+            idle_timeout: config.idle_timeout,
+            patience: config.patience,
+            frame_bytes: config.frame_bytes,
+            origins: config.origins,
+            commands,
+            next_socket: AtomicU64::new(0),
+            stats,
+        }))
+    }
+
+    /// `GET /ws`. The address of a client is taken from a `ConnectInfo<SocketAddr>` among the request's extensions.
+    pub fn router(&self) -> Router {
+        Router::new().route("/ws", any(upgrade)).with_state(self.clone())
+    }
+
+    /// Tells everybody that the server is about to stop, and takes no new calls from now on.
+    pub async fn drain(&self) {
+        self.send(Command::Drain).await;
+    }
+
+    /// Counts of a moment ago.
+    pub fn stats(&self) -> Stats {
+        *self.0.stats.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(super) fn shared(&self) -> &Shared {
+        &self.0
+    }
+
+    pub(super) fn new_socket(&self) -> SocketId {
+        SocketId(self.0.next_socket.fetch_add(1, Ordering::Relaxed))
+    }
+
+    /// Hands a command to the rendezvous, once it has room for it.
+    pub(super) async fn send(&self, command: Command) {
+        self.send_envelope(Envelope { command, outbox: None }).await;
+    }
+
+    /// Hands a hello over, with the way back.
+    pub(super) async fn send_hello(&self, command: Command, outbox: Arc<Outbox>) {
+        self.send_envelope(Envelope { command, outbox: Some(outbox) }).await;
+    }
+
+    async fn send_envelope(&self, envelope: Envelope) {
+        if self.0.commands.send(envelope).await.is_err() {
+            tracing::error!("the rendezvous has ended before its sockets");
+        }
+    }
+}
+
+/// The rendezvous' task: commands in, events out, deadlines kept.
+async fn run(mut rendezvous: Rendezvous, mut inbox: mpsc::Receiver<Envelope>, stats: Arc<Mutex<Stats>>) {
+    let start = Clock::now();
+    let now = || Instant::ZERO + start.elapsed();
+    let mut outboxes: HashMap<SocketId, Arc<Outbox>> = HashMap::new();
+    let mut batch = Vec::new();
+    loop {
+        let due = rendezvous.poll_timeout();
+        let sleep = async {
+            match due {
+                Some(due) => {
+                    tokio::time::sleep_until(start + due.saturating_since(Instant::ZERO)).await;
+                }
+                None => std::future::pending().await,
+            }
+        };
+        tokio::select! {
+            count = inbox.recv_many(&mut batch, BATCH) => if count == 0 { return },
+            () = sleep => rendezvous.handle_timeout(now()),
+        }
+        for Envelope { command, outbox } in batch.drain(..) {
+            let (socket, closed) = match &command {
+                Command::Hello { socket, .. } | Command::Frame { socket, .. } => (Some(*socket), false),
+                Command::Closed { socket, .. } => (Some(*socket), true),
+                Command::Drain => (None, false),
+            };
+            if let (Some(socket), Some(outbox)) = (socket, outbox) {
+                outboxes.insert(socket, outbox);
+            }
+            rendezvous.handle_input(now(), command);
+            deliver(&mut rendezvous, &outboxes);
+            if let (Some(socket), true) = (socket, closed) {
+                outboxes.remove(&socket);
+            }
+        }
+        deliver(&mut rendezvous, &outboxes);
+        *stats.lock().unwrap_or_else(PoisonError::into_inner) = rendezvous.stats();
+    }
+}
+
+fn deliver(rendezvous: &mut Rendezvous, outboxes: &HashMap<SocketId, Arc<Outbox>>) {
+    while let Some(event) = rendezvous.poll_event() {
+        let (socket, item) = match event {
+            Event::Welcome { socket, welcome } => (socket, Item::Welcome(welcome)),
+            Event::Send { socket, frame } => (socket, Item::Frame(frame)),
+            Event::Close { socket, code, message } => (socket, Item::Close(code, message)),
+        };
+        if let Some(outbox) = outboxes.get(&socket) {
+            outbox.push(item);
+        }
+    }
+}
+
+async fn upgrade(
+    State(hub): State<Hub>,
+    headers: HeaderMap,
+    uri: Uri,
+    extensions: Extensions,
+    ws: WebSocketUpgrade,
+) -> Response {
+    let header = |name| headers.get(name).and_then(|value| value.to_str().ok());
+    // HTTP/2 says it in the URI (RFC 9113 §8.3.1).
+    let host = header(header::HOST).or_else(|| uri.authority().map(|a| a.as_str())).unwrap_or_default();
+    if !is_allowed(header(header::ORIGIN), host, &hub.0.origins) {
+        let message = "This page's origin may not use this server. Its administrator can allow it.\n";
+        return (StatusCode::FORBIDDEN, message).into_response();
+    }
+    let offered = headers.get_all(header::SEC_WEBSOCKET_PROTOCOL).iter().next().is_some();
+    let ws = ws
+        .protocols([SUBPROTOCOL])
+        .read_buffer_size(READ_BUFFER)
+        .write_buffer_size(0)
+        .max_write_buffer_size(4 * hub.0.frame_bytes)
+        // The connection says itself what is too large, up to here.
+        .max_message_size(2 * hub.0.frame_bytes)
+        .max_frame_size(2 * hub.0.frame_bytes);
+    if offered && ws.selected_protocol().is_none() {
+        let message = format!("This server speaks the subprotocol {SUBPROTOCOL}.\n");
+        return (StatusCode::BAD_REQUEST, message).into_response();
+    }
+    let address = extensions.get::<ConnectInfo<SocketAddr>>().map(|info| info.0.ip());
+    let address = address.unwrap_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED));
+    let door = Door { host: host_name(host).to_owned(), address };
+    ws.on_upgrade(move |socket| Connection::serve(hub, socket, door))
+}

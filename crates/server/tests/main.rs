@@ -1,0 +1,16 @@
+//! The server from outside: the program started, asked and stopped, and its signalling over and over.
+
+mod accounts;
+mod acme;
+mod config;
+mod http;
+mod passkeys;
+mod signal_resume;
+mod signal_rooms;
+mod signal_socket;
+mod signal_table;
+mod signal_walk;
+mod signal_world;
+mod stop;
+mod support;
+mod tls;

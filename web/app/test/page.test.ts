@@ -1,0 +1,141 @@
+import jsQR from 'jsqr'
+import { describe, expect, test } from 'vitest'
+import { commandOf, commands, type Situation } from '../src/commands.js'
+import { pieces } from '../src/links.js'
+import { qr } from '../src/qr.js'
+import { callLink, freshRoom, readRoute } from '../src/route.js'
+import { cornerAfter, corners, cornerTowards, nearestCorner } from '../src/snap.js'
+import { defaults, readPrefs, withRecent, writePrefs } from '../src/state/prefs.js'
+import { states } from './gallery/states.js'
+
+function situation(state: string, features: Partial<Situation['features']> = {}): Situation {
+  const all = { screen: true, fullScreen: true, picture: true, speaker: true, notifications: true, passkeys: true }
+  return {
+    model: states[state]!.model, features: { ...all, ...features }, fill: true,
+    ui: { route: { kind: 'start' }, panel: null, dialog: null, more: false, query: '', intent: null, unread: 0, fullScreen: false, updateReady: false },
+  }
+}
+const press = (key: string, held: Partial<Record<'shiftKey' | 'ctrlKey' | 'altKey' | 'metaKey', boolean>> = {}) => ({ key, shiftKey: false, ctrlKey: false, altKey: false, metaKey: false, ...held })
+const available = (now: Situation): string[] => Object.values(commands).filter(command => command.available(now)).map(command => command.id).sort()
+
+describe('commands', () => {
+  test('each is listed under its own id and no two share a key', () => {
+    for (const [id, command] of Object.entries(commands)) expect(command.id).toBe(id)
+    const keys = Object.values(commands).map(command => command.key).filter(key => key !== null)
+    expect(new Set(keys).size).toBe(keys.length)
+  })
+  test.each([
+    ['start', ['camera', 'help', 'mute', 'settings']],
+    ['ringing', ['camera', 'hangUp', 'help', 'mute', 'settings']],
+    ['incoming', ['accept', 'acceptAudio', 'camera', 'decline', 'help', 'mute', 'settings']],
+    ['running', ['camera', 'chat', 'details', 'file', 'fill', 'fullScreen', 'hangUp', 'help', 'mute', 'picture', 'screen', 'settings']],
+    ['ended-hung-up', ['help', 'settings']],
+  ])('in the state %s these can be given: %j', (state, ids) => expect(available(situation(state))).toEqual(ids))
+  test('what the browser cannot do is not offered', () => {
+    expect(available(situation('running', { screen: false, fullScreen: false, picture: false }))).not.toEqual(expect.arrayContaining(['screen']))
+    expect(available(situation('running', { picture: false }))).not.toContain('picture')
+  })
+  test('a key gives a command only where it is available, and never with another modifier', () => {
+    expect(commandOf(press('m'), situation('running'))?.id).toBe('mute')
+    expect(commandOf(press('M', { shiftKey: true }), situation('running'))).toBeNull()
+    expect(commandOf(press('M'), situation('running'))?.id).toBe('mute')
+    expect(commandOf(press('H', { shiftKey: true }), situation('running'))?.id).toBe('hangUp')
+    expect(commandOf(press('h'), situation('running'))).toBeNull()
+    expect(commandOf(press('a'), situation('running'))).toBeNull()
+    expect(commandOf(press('a'), situation('incoming'))?.id).toBe('accept')
+    expect(commandOf(press('?', { shiftKey: true }), situation('running'))?.id).toBe('help')
+    for (const held of ['ctrlKey', 'altKey', 'metaKey'] as const) expect(commandOf(press('m', { [held]: true }), situation('running'))).toBeNull()
+  })
+  test('toggles keep their name and tell their position', () => {
+    expect(commands.mute.pressed?.(situation('running'))).toBe(false)
+    expect(commands.mute.pressed?.(situation('running-muted'))).toBe(true)
+    expect(commands.camera.pressed?.(situation('running'))).toBe(true)
+    expect(commands.camera.pressed?.(situation('running-muted'))).toBe(false)
+    expect(commands.screen.pressed?.(situation('running-my-screen'))).toBe(true)
+  })
+})
+
+describe('the small picture', () => {
+  const area = { width: 1000, height: 600 }
+  test.each([
+    [{ x: 499, y: 299 }, 'top-left'], [{ x: 500, y: 299 }, 'top-right'], [{ x: 499, y: 300 }, 'bottom-left'], [{ x: 500, y: 300 }, 'bottom-right'],
+  ] as const)('let go at %j it rests %s', (at, corner) => expect(nearestCorner(area, at)).toBe(corner))
+  test('thrown, it goes where it was heading', () => {
+    expect(nearestCorner(area, { x: 400, y: 100 }, { x: 800, y: 0 })).toBe('top-left')
+    expect(nearestCorner(area, { x: 400, y: 100 }, { x: 900, y: 0 })).toBe('top-right')
+    expect(nearestCorner(area, { x: 900, y: 100 }, { x: 0, y: 2000 })).toBe('bottom-right')
+  })
+  test('arrow keys lead along the edges', () => {
+    expect(cornerTowards('bottom-right', 'ArrowUp')).toBe('top-right')
+    expect(cornerTowards('top-right', 'ArrowLeft')).toBe('top-left')
+    expect(cornerTowards('top-left', 'ArrowLeft')).toBe('top-left')
+    expect(cornerTowards('top-left', 'Enter')).toBe('top-left')
+  })
+  test('four steps lead round', () => expect(corners.reduce(corner => cornerAfter(corner), 'top-left')).toBe('top-left'))
+})
+
+describe('routes', () => {
+  test.each([
+    ['/', { kind: 'start' }], ['/c/Ada', { kind: 'call', name: 'Ada' }], ['/c/Ada%20Lovelace/', { kind: 'call', name: 'Ada Lovelace' }], ['/c/', { kind: 'start' }],
+    ['/c/a/b', { kind: 'start' }], ['/c/%E0%A4', { kind: 'start' }], [`/c/${'x'.repeat(64)}`, { kind: 'call', name: 'x'.repeat(64) }], [`/c/${'x'.repeat(65)}`, { kind: 'start' }],
+    ['/r/abcd-1', { kind: 'meet', room: 'abcd-1' }], ['/r/a b', { kind: 'start' }], ['/r/%C3%A9', { kind: 'start' }], ['/x/abc', { kind: 'start' }],
+  ])('%s', (path, route) => expect(readRoute(path)).toEqual(route))
+  test('a link leads back to its name', () => {
+    for (const name of ['Ada Lovelace', 'a/b?c#d', 'Zoë', '日本']) expect(readRoute(new URL(callLink('https://x.example', name)).pathname)).toEqual({ kind: 'call', name })
+  })
+  test('a fresh room fits the protocol and uses no byte that favours a letter', () => {
+    expect(freshRoom()).toMatch(/^[a-hj-km-np-z2-9]{4}(-[a-hj-km-np-z2-9]{4}){2}$/)
+    const given = [Uint8Array.from({ length: 16 }, () => 255), Uint8Array.from({ length: 16 }, (_, i) => i)]
+    expect(freshRoom(() => given.shift() ?? new Uint8Array(16))).toBe('abcd-efgh-jkmn')
+  })
+})
+
+describe('links in messages', () => {
+  const links = (text: string): string[] => pieces(text).filter(piece => piece.kind === 'link').map(piece => piece.text)
+  test.each([
+    ['see https://a.example/b?c=d#e.', ['https://a.example/b?c=d#e']], ['(http://a.example)', ['http://a.example']], ['https://a.example/x_(y)', ['https://a.example/x_(y)']],
+    ['javascript:alert(1) data:text/html,x', []], ['https://', []], ['a https://b.example and https://c.example!', ['https://b.example', 'https://c.example']], ['www.example.org', []],
+    ['https://a.example/\u202Egnp.exe', ['https://a.example/']],
+  ])('%s', (text, found) => expect(links(text)).toEqual(found))
+  test('nothing is lost', () => {
+    for (const text of ['', 'x', 'a https://b.example, c', 'https://a.example', 'https:// https://a.example)']) expect(pieces(text).map(piece => piece.text).join('')).toBe(text)
+  })
+})
+
+describe('QR codes', () => {
+  /** The code as pixels, four to a module, with the quiet zone, as a camera would see it. */
+  function read(text: string): string | undefined {
+    const rows = qr(text)
+    if (!rows) return undefined
+    const side = (rows.length + 8) * 4
+    const pixels = new Uint8ClampedArray(side * side * 4).fill(255)
+    for (let y = 0; y < side; y += 1) for (let x = 0; x < side; x += 1) {
+      if (rows[(y >> 2) - 4]?.[(x >> 2) - 4]) pixels.fill(0, (y * side + x) * 4, (y * side + x) * 4 + 3)
+    }
+    return jsQR(pixels, side, side)?.data
+  }
+  test.each([1, 14, 15, 26, 27, 42, 43, 62, 63, 84, 85, 106, 107, 122, 123, 152, 153, 180, 181, 213])('%d bytes are read back', length => {
+    const text = Array.from({ length }, (_, i) => String.fromCharCode(33 + ((i * 7) % 90))).join('')
+    expect(read(text)).toBe(text)
+  })
+  test('text beyond ASCII is read back', () => expect(read('https://visavis.example/c/Zoë')).toBe('https://visavis.example/c/Zoë'))
+  test('214 bytes do not fit', () => expect(qr('x'.repeat(214))).toBeNull())
+})
+
+describe('preferences', () => {
+  const store = (): Pick<Storage, 'getItem' | 'setItem'> & { text: string | null } => ({ text: null, getItem() { return this.text }, setItem(_, value) { this.text = value } })
+  test('are read back as they were written', () => {
+    const kept = store()
+    writePrefs(kept, { ...defaults, name: 'Ada', recent: ['Bruno'], account: { name: 'Ada' }, corner: 'top-left' })
+    expect(readPrefs(kept)).toEqual({ ...defaults, name: 'Ada', recent: ['Bruno'], account: { name: 'Ada' }, corner: 'top-left' })
+  })
+  test.each(['', '{', 'null', '[]', '"x"', '{"name":3,"recent":"x","sounds":"no","unknown":1}'])('%s is as good as nothing', text => expect(readPrefs({ getItem: () => text })).toEqual(defaults))
+  test('a browser that keeps nothing is no error', () => {
+    expect(readPrefs(null)).toEqual(defaults)
+    expect(() => writePrefs({ setItem: () => { throw new Error('full') } }, defaults)).not.toThrow()
+  })
+  test('recent names are few, without doubles, newest first', () => {
+    expect(withRecent(['a', 'b', 'c', 'd'], 'c')).toEqual(['c', 'a', 'b', 'd'])
+    expect(withRecent(['a', 'b', 'c', 'd'], 'e')).toEqual(['e', 'a', 'b', 'c'])
+  })
+})

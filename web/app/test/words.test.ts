@@ -1,0 +1,78 @@
+import type { Call, Capture, Model, ServerLink } from '@visavis/client/model.js'
+import { describe, expect, test } from 'vitest'
+import { dictionaries, languages, pickLanguage } from '../src/i18n/index.js'
+import { browserKind, captureProblem, endReason, serverNotice, statusLine } from '../src/state/words.js'
+import { states } from './gallery/states.js'
+
+const { en, fr } = dictionaries
+
+describe('dictionaries', () => {
+  for (const language of languages) test(`${language} says something for every key, and the same kind of thing`, () => {
+    const words = dictionaries[language] as Record<string, unknown>
+    expect(Object.keys(words).sort()).toEqual(Object.keys(en).sort())
+    for (const [key, value] of Object.entries(words)) {
+      const model = en[key as keyof typeof en]
+      expect(typeof value, key).toBe(typeof model)
+      const said = typeof value === 'function' ? (value as (...given: unknown[]) => unknown)(3, 3) : value
+      expect(said, key).toEqual(expect.stringMatching(/\S/))
+    }
+  })
+  test('French is not English', () => {
+    const same = Object.keys(en).filter(key => JSON.stringify(en[key as keyof typeof en]) === JSON.stringify(fr[key as keyof typeof fr]) && typeof en[key as keyof typeof en] === 'string')
+    expect(same.sort()).toEqual(['codecs', 'message'])
+  })
+  test.each([[['fr-CA', 'en'], 'fr'], [['de', 'fr'], 'fr'], [['de'], 'en'], [[], 'en'], [['EN-gb'], 'en']] as const)('of %j the page speaks %s', (wanted, chosen) => expect(pickLanguage(wanted)).toBe(chosen))
+  test('the names that programs rely on', () => {
+    expect([en.yourName, en.personToCall, en.call, en.accept, en.decline, en.hangUp, en.mute, en.camera, en.shareScreen, en.sendFile, en.copyLink, en.message, en.you])
+      .toEqual(['Your name', 'Person to call', 'Call', 'Accept', 'Decline', 'Hang up', 'Mute', 'Camera', 'Share screen', 'Send file', 'Copy link', 'Message', 'You'])
+  })
+})
+
+test('every state of the gallery has a status line in both languages', () => {
+  for (const [name, { model }] of Object.entries(states)) for (const language of languages) {
+    expect(statusLine(dictionaries[language], model, null, true), name).toMatch(/\S/)
+  }
+})
+
+test('the status line of an idle page says what is missing', () => {
+  const idle = (server: ServerLink): Model => ({ ...states['start']!.model, server })
+  expect(statusLine(en, idle({ kind: 'offline' }), null, false)).toBe(en.stNeedsName)
+  expect(statusLine(en, idle({ kind: 'offline' }), null, true)).toBe(en.stConnecting)
+  expect(statusLine(en, idle({ kind: 'online', draining: false }), null, true)).toBe(en.stReady)
+  expect(statusLine(en, idle({ kind: 'online', draining: false }), { kind: 'devices' }, true)).toBe(en.stDevices)
+})
+
+test('why a call is over names the other, or stands in for a name', () => {
+  const ended = (reason: Extract<Call, { kind: 'ended' }>['reason'], to: string): string => endReason(en, { kind: 'ended', person: null, to, reason, seconds: 0 })
+  expect(ended('busy', 'Ada')).toBe('Ada is in another call')
+  expect(ended('declined', '')).toContain(en.theOther)
+})
+
+describe('capture problems', () => {
+  const on: Capture = { kind: 'on', deviceId: '', label: '', muted: false }
+  test.each([
+    [on, on, null], [{ kind: 'denied' }, { kind: 'denied' }, en.deniedBoth], [{ kind: 'denied' }, on, en.deniedCamera], [on, { kind: 'denied' }, en.deniedMicrophone],
+    [{ kind: 'no-device' }, on, en.noDeviceCamera], [on, { kind: 'in-use', detail: '' }, en.inUseMicrophone], [{ kind: 'insecure' }, { kind: 'insecure' }, en.insecure],
+    // What a person can do something about comes first.
+    [{ kind: 'no-device' }, { kind: 'denied' }, en.deniedMicrophone], [{ kind: 'off' }, { kind: 'off' }, null],
+  ] as const)('%j and %j', (camera, microphone, title) => expect(captureProblem(en, camera, microphone, '')?.title ?? null).toBe(title))
+  test.each([
+    ['Mozilla/5.0 (X11; Linux x86_64; rv:140.0) Gecko/20100101 Firefox/140.0', 'firefox'],
+    ['Mozilla/5.0 (Macintosh) AppleWebKit/605.1.15 (KHTML, like Gecko) Version/18.0 Safari/605.1.15', 'safari'],
+    ['Mozilla/5.0 (X11) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/140.0 Safari/537.36', 'chromium'],
+    ['Mozilla/5.0 (Linux; Android 14) AppleWebKit/537.36 (KHTML, like Gecko) Version/4.0 Chrome/140.0 Mobile Safari/537.36', 'chromium'],
+  ])('%s is %s', (agent, kind) => expect(browserKind(agent)).toBe(kind))
+})
+
+describe('the bar about the server', () => {
+  const notice = (server: ServerLink, inCall = false, online = true): string | null => serverNotice(en, server, inCall, online, 10_000)?.text ?? null
+  test('is silent when all is well', () => expect(notice({ kind: 'online', draining: false })).toBeNull())
+  test('counts down, rounding up, to the next try', () => {
+    expect(notice({ kind: 'reconnecting', attempt: 1, nextTry: 12_001 })).toContain('in 3 s')
+    expect(notice({ kind: 'reconnecting', attempt: 1, nextTry: 12_000 })).toContain('in 2 s')
+    expect(notice({ kind: 'reconnecting', attempt: 1, nextTry: 9_000 })).toContain('Trying again')
+  })
+  test('calms a person in a call', () => expect(notice({ kind: 'reconnecting', attempt: 1, nextTry: 0 }, true)).toBe(en.svReconnectingCall))
+  test('says first that there is no network', () => expect(notice({ kind: 'online', draining: true }, false, false)).toBe(en.svOffline))
+  test('says how to go on after a refusal', () => expect(notice({ kind: 'refused', code: 'name', message: '' })).toBe(en.svRefusedName))
+})
