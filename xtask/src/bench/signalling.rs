@@ -65,7 +65,8 @@ pub(crate) fn run(root: &Path, json: bool) -> anyhow::Result<()> {
 
 fn table(ours: &Figures, peer: &Figures) -> String {
     let mut out = format!("{:<44}{:>12}{:>12}\n", "", "visavis", "PeerJS");
-    let cell = |value: Option<f64>, digits: usize| value.map_or("–".to_owned(), |v| format!("{v:.digits$}"));
+    let cell =
+        |value: Option<f64>, digits: usize| value.map_or("–".to_owned(), |v| format!("{v:.digits$}"));
     let per_gib = |kib: Option<f64>| kib.map(|kib| 1024.0 * 1024.0 / kib);
     for (name, ours, peer, digits) in [
         ("KiB per idle session, plain", ours.plain_kib, peer.plain_kib, 1),
@@ -185,7 +186,8 @@ impl Server {
     /// KiB of resident memory.
     fn resident(&self) -> anyhow::Result<u64> {
         let status = std::fs::read_to_string(format!("/proc/{}/status", self.0.id()))?;
-        let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).context("the kernel tells VmRSS")?;
+        let line =
+            status.lines().find_map(|line| line.strip_prefix("VmRSS:")).context("the kernel tells VmRSS")?;
         Ok(line.trim().trim_end_matches(" kB").parse()?)
     }
 }
@@ -215,7 +217,9 @@ fn peerjs(root: &Path) -> anyhow::Result<PathBuf> {
     if !program.exists() {
         std::fs::create_dir_all(&folder)?;
         let mut npm = Command::new("npm");
-        succeed(npm.args(["install", "--no-audit", "--no-fund", "--silent", "--prefix"]).arg(&folder).arg(PEERJS))?;
+        succeed(
+            npm.args(["install", "--no-audit", "--no-fund", "--silent", "--prefix"]).arg(&folder).arg(PEERJS),
+        )?;
     }
     Ok(program.canonicalize()?)
 }
@@ -235,7 +239,10 @@ fn say(command: &mut Command) -> anyhow::Result<String> {
 
 /// The numbers after a word.
 fn numbers(said: &str, word: &str) -> anyhow::Result<Vec<f64>> {
-    let line = said.lines().find_map(|line| line.strip_prefix(word)).with_context(|| format!("no `{word}`: {said}"))?;
+    let line = said
+        .lines()
+        .find_map(|line| line.strip_prefix(word))
+        .with_context(|| format!("no `{word}`: {said}"))?;
     let numbers = line.split_whitespace().map(str::parse).collect::<Result<Vec<f64>, _>>()?;
     ensure!(!numbers.is_empty(), "no numbers after `{word}`");
     Ok(numbers)
