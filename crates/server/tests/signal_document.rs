@@ -17,16 +17,18 @@ fn examples(side: &str) -> Vec<&'static str> {
 /// Without the fields that are null: absent and null mean the same.
 fn bare(value: Value) -> Value {
     match value {
-        Value::Object(fields) => {
-            Value::Object(fields.into_iter().filter(|(_, v)| !v.is_null()).map(|(k, v)| (k, bare(v))).collect())
-        }
+        Value::Object(fields) => Value::Object(
+            fields.into_iter().filter(|(_, v)| !v.is_null()).map(|(k, v)| (k, bare(v))).collect(),
+        ),
         Value::Array(items) => Value::Array(items.into_iter().map(bare).collect()),
         other => other,
     }
 }
 
 fn types_of(examples: &[&str]) -> BTreeSet<String> {
-    let name = |text: &&str| serde_json::from_str::<Value>(text).expect("JSON")["type"].as_str().expect("a type").to_owned();
+    let name = |text: &&str| {
+        serde_json::from_str::<Value>(text).expect("JSON")["type"].as_str().expect("a type").to_owned()
+    };
     examples.iter().map(name).collect()
 }
 
