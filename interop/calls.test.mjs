@@ -3,10 +3,17 @@ import assert from 'node:assert/strict'
 import { after, before, describe, test } from 'node:test'
 import { Browser } from './browser/launch.mjs'
 import { Person } from './browser/person.mjs'
+import { firstFrames } from './browser/timing.mjs'
+import { randomFile } from './browser/files.mjs'
 import { Visavis } from './servers/visavis.mjs'
 
 /** Long enough for any test to answer, short enough to wait for. */
 const RING = 8
+
+/** How many calls the distribution of times is taken from. */
+const CALLS = 10
+
+const PHONE = { width: 390, height: 844 }
 
 /** A server that runs already, to try tests by hand. */
 const GIVEN = process.env['VISAVIS_URL']
@@ -79,6 +86,7 @@ async function hangUp(who, other) {
 
 /** The safety code in the details, once it is there. @param {Person} person */
 async function safetyCode(person) {
+  await person.press('More')
   await person.press('Call details')
   let code = ''
   await person.until('the safety code is to be read', async () => {
@@ -89,8 +97,8 @@ async function safetyCode(person) {
   return code
 }
 
-describe('Chromium and Chromium', () => {
-  test('call by name, see and hear each other, hang up', async (t) => {
+describe('a call between Chromium and Chromium', () => {
+  test('by name: see and hear each other, hang up', async (t) => {
     const { ada, bruno } = await two(t)
     await ada.call(bruno.name)
     await bruno.says(`${ada.name} is calling you with video`)
@@ -106,7 +114,7 @@ describe('Chromium and Chromium', () => {
     assert.deepEqual([...ada.complaints, ...bruno.complaints], [])
   })
 
-  test('read the same safety code, and that the path is direct', async (t) => {
+  test('has the same safety code on both sides, and a direct path', async (t) => {
     const { ada, bruno } = await two(t)
     await connect(ada, bruno)
     const codes = await Promise.all([safetyCode(ada), safetyCode(bruno)])
@@ -117,5 +125,272 @@ describe('Chromium and Chromium', () => {
     assert.equal(stats?.state, 'connected')
     assert(stats?.local?.type !== 'relay' && stats?.remote?.type !== 'relay')
     await hangUp(bruno, ada)
+  })
+
+  test('by a link to a person', async (t) => {
+    const bruno = await arrive(t, chromium, `Bruno ${++count}`)
+    await bruno.introduce()
+    const ada = await arrive(t, chromium, `Ada ${count}`, { path: `/c/${encodeURIComponent(bruno.name)}` })
+    await ada.reads(`Call ${bruno.name}?`)
+    await ada.screenshot('link')
+    await ada.introduce()
+    await ada.press('Call')
+    await bruno.says(`${ada.name} is calling you`)
+    await bruno.press('Accept')
+    await together(ada, bruno)
+    await hangUp(ada, bruno)
+  })
+
+  test('by a link to a meeting', async (t) => {
+    const { ada, bruno } = await two(t, [chromium, chromium], { 0: { path: `/r/room-${count}` }, 1: { path: `/r/room-${count}`, viewport: PHONE } })
+    await ada.press('Join')
+    await ada.says('Waiting for the other one')
+    await ada.screenshot('waiting')
+    await bruno.press('Join')
+    await together(ada, bruno)
+    await bruno.screenshot('running-phone')
+    await hangUp(bruno, ada)
+  })
+})
+
+describe('a call that does not come about', () => {
+  test('because it is declined', async (t) => {
+    const { ada, bruno } = await two(t)
+    await ada.call(bruno.name)
+    await bruno.says('is calling you')
+    await bruno.press('Decline')
+    await ada.says(`${bruno.name} can’t talk right now`)
+    await ada.screenshot('declined')
+  })
+
+  test('because the caller gives up', async (t) => {
+    const { ada, bruno } = await two(t)
+    await ada.call(bruno.name)
+    await bruno.says('is calling you')
+    await ada.press('Hang up')
+    await bruno.says('The call was given up before it was answered')
+    assert.equal(await bruno.has('Accept'), false)
+  })
+
+  test('because the other is in another call', async (t) => {
+    const { ada, bruno } = await two(t)
+    const chloe = await arrive(t, chromium, `Chloé ${count}`)
+    await chloe.introduce()
+    await connect(ada, bruno)
+    await chloe.call(bruno.name)
+    await chloe.says(`${bruno.name} is in another call`)
+    await chloe.screenshot('busy')
+    await bruno.says(`In a call with ${ada.name}`)
+    await hangUp(ada, bruno)
+  })
+
+  test('because nobody answers', async (t) => {
+    const { ada, bruno } = await two(t)
+    await ada.call(bruno.name)
+    await bruno.says('is calling you')
+    await ada.until('the ringing ends', async () => (await ada.status()).includes(`${bruno.name} did not answer`), (RING + 10) * 1000)
+    assert.equal(await bruno.has('Accept'), false)
+  })
+
+  test('because nobody of that name is here', async (t) => {
+    const ada = await arrive(t, chromium, `Ada ${++count}`)
+    await ada.introduce()
+    await ada.call('Nobody at all')
+    await ada.says('Nobody at all is not here now')
+    assert(await ada.has('Copy link'))
+  })
+})
+
+describe('a camera or a microphone that is missing', () => {
+  test('the camera is not allowed: the page says so, and the other hears', async (t) => {
+    const { ada, bruno } = await two(t, [chromium, chromium], { 0: { allow: ['microphone'] } })
+    await ada.turnOn()
+    await ada.reads('The camera is not allowed')
+    await ada.screenshot('denied-camera')
+    await connect(ada, bruno)
+    await Promise.all([ada.sees(bruno.name), ada.hears(), bruno.hears(), bruno.reads(`${ada.name}’s camera is off`)])
+    await hangUp(ada, bruno)
+  })
+
+  test('neither is allowed: the page says so, and the call is possible', async (t) => {
+    const { ada, bruno } = await two(t, [chromium, chromium], { 0: { allow: [] } })
+    await ada.turnOn()
+    await ada.reads('Camera and microphone are not allowed')
+    await connect(ada, bruno)
+    await Promise.all([ada.sees(bruno.name), ada.hears(), bruno.reads(`${ada.name}’s microphone is off`)])
+    await hangUp(ada, bruno)
+  })
+
+  test('there is no camera', async (t) => {
+    const without = await Browser.launch('chromium', { media: { camera: false } })
+    t.after(() => without.close())
+    const { ada, bruno } = await two(t, [without, chromium])
+    await ada.turnOn()
+    await ada.reads('No camera found')
+    await ada.screenshot('no-camera')
+    await connect(bruno, ada)
+    await Promise.all([ada.sees(bruno.name), ada.hears(), bruno.hears()])
+    await hangUp(ada, bruno)
+    await ada.leave()
+  })
+})
+
+describe('during a call', () => {
+  test('muting and the camera are seen by the other', async (t) => {
+    const { ada, bruno } = await two(t)
+    await connect(ada, bruno)
+    await together(ada, bruno)
+    await bruno.press('Mute')
+    await Promise.all([bruno.stands('Mute', true), ada.reads(`${bruno.name}’s microphone is off`)])
+    await bruno.press('Camera')
+    await Promise.all([bruno.stands('Camera', false), ada.reads(`${bruno.name}’s camera is off`)])
+    await ada.screenshot('camera-off')
+    await bruno.press('Camera')
+    await bruno.press('Mute')
+    await Promise.all([ada.sees(bruno.name), ada.hears()])
+    await hangUp(ada, bruno)
+  })
+
+  test('the screen is shared', async (t) => {
+    const { ada, bruno } = await two(t)
+    await connect(ada, bruno)
+    await together(ada, bruno)
+    await ada.press('Share screen')
+    await ada.stands('Share screen', true)
+    await bruno.until('the screen plays', () => bruno.page.evaluate((label) => {
+      const video = [...document.querySelectorAll('video')].find(({ ariaLabel }) => ariaLabel === label)
+      return video !== undefined && video.videoWidth > 0 && video.currentTime > 0
+    }, `${ada.name}’s screen`))
+    await bruno.screenshot('screen')
+    await ada.press('Share screen')
+    await bruno.until('the screen is gone', () => bruno.page.evaluate((label) => ![...document.querySelectorAll('video')].some(({ ariaLabel }) => ariaLabel === label), `${ada.name}’s screen`))
+    await bruno.sees(ada.name)
+    await hangUp(ada, bruno)
+  })
+
+  test('messages go both ways', async (t) => {
+    const { ada, bruno } = await two(t)
+    await connect(ada, bruno)
+    for (const [from, to, text] of /** @type {const} */ ([[ada, bruno, 'Are you well?'], [bruno, ada, 'Très bien ! <b>&amp;</b> 🎉']])) {
+      if (!(await from.page.$('aria/Message[role="textbox"]'))) await from.press('Chat')
+      await from.type('Message', text)
+      await from.page.keyboard.press('Enter')
+      if (!(await to.page.$('aria/Message[role="textbox"]'))) await to.press('Chat')
+      await to.reads(text)
+      await from.until('it is delivered', () => from.page.evaluate(() => document.querySelector('[role="log"]')?.textContent?.includes('delivered') ?? false))
+    }
+    await ada.screenshot('chat')
+    await hangUp(ada, bruno)
+  })
+
+  test('a file arrives unchanged', async (t) => {
+    const { ada, bruno } = await two(t)
+    await connect(ada, bruno)
+    const file = randomFile(t, 8 << 20)
+    await ada.send(file.path)
+    await bruno.press('Take it')
+    const received = await bruno.received(file.name)
+    assert.deepEqual(received, { size: file.size, sha256: file.sha256 })
+    await ada.reads('Complete and verified')
+    await bruno.screenshot('file')
+    await hangUp(ada, bruno)
+  })
+
+  test('one reloads the page, and the call goes on', async (t) => {
+    const { ada, bruno } = await two(t)
+    await connect(ada, bruno)
+    await together(ada, bruno)
+    await bruno.page.reload({ waitUntil: 'domcontentloaded' })
+    await bruno.says(`In a call with ${ada.name}`)
+    await together(ada, bruno)
+    await hangUp(bruno, ada)
+  })
+
+  for (const signal of /** @type {const} */ (['SIGTERM', 'SIGKILL'])) {
+    test(`the server is restarted (${signal}): the media goes on, and hanging up reaches the other`, { skip: GIVEN ? 'needs a server of its own' : false }, async (t) => {
+      const { ada, bruno } = await two(t)
+      await connect(ada, bruno)
+      await together(ada, bruno)
+      await server.halt(signal)
+      await Promise.all([ada.reads('Your call goes on.'), bruno.reads('Your call goes on.')])
+      await together(ada, bruno)
+      await ada.screenshot(`server-away-${signal}`)
+      await server.start()
+      const back = (/** @type {Person} */ person) => person.until('the server is back', async () => !(await person.page.evaluate(() => document.body.innerText.includes('The server is out of reach'))))
+      await Promise.all([back(ada), back(bruno)])
+      await together(ada, bruno)
+      await hangUp(ada, bruno)
+      await bruno.press('Done')
+      await ada.press('Done')
+      await connect(bruno, ada)
+      await hangUp(bruno, ada)
+    })
+  }
+})
+
+test('the page speaks French', async (t) => {
+  const ada = await arrive(t, chromium, 'Zoé', { language: 'fr' })
+  const bruno = await arrive(t, chromium, `Bruno ${++count}`)
+  await bruno.introduce()
+  await ada.type('Votre nom', ada.name)
+  await ada.page.keyboard.press('Tab')
+  await ada.says('Prêt')
+  await ada.screenshot('start-french')
+  await ada.type('Personne à appeler', bruno.name)
+  await ada.press('Appeler')
+  await bruno.press('Accept')
+  await ada.says(`En communication avec ${bruno.name}`)
+  await together(ada, bruno)
+  await ada.press('Raccrocher')
+  await bruno.says('The call has ended')
+})
+
+test('from Accept to the first picture takes less than two seconds', async (t) => {
+  const { ada, bruno } = await two(t)
+  /** @type {number[]} */
+  const times = []
+  for (let n = 0; n < CALLS; n++) {
+    const before = await Promise.all([ada, bruno].map((person) => person.marks()))
+    await connect(ada, bruno)
+    times.push(await firstFrames([ada, bruno], before))
+    await hangUp(ada, bruno)
+    await Promise.all([ada.press('Done'), bruno.press('Done')])
+  }
+  const sorted = times.toSorted((a, b) => a - b)
+  const median = sorted[Math.floor(sorted.length / 2)] ?? 0
+  t.diagnostic(`ms from Accept until both see the other, of ${CALLS} calls: ${sorted.join(' ')}; median ${median}`)
+  assert(median < 2000, `the median is ${median} ms`)
+})
+
+describe('a call with Firefox', () => {
+  /** @type {Browser} */
+  let firefox
+  before(async () => {
+    firefox = await Browser.launch('firefox')
+  })
+  after(() => firefox?.close())
+
+  for (const caller of /** @type {const} */ (['Firefox', 'Chromium'])) {
+    test(`${caller} calls`, async (t) => {
+      const { ada, bruno } = await two(t, caller === 'Firefox' ? [firefox, chromium] : [chromium, firefox])
+      await connect(ada, bruno)
+      await together(ada, bruno)
+      const codes = await Promise.all([safetyCode(ada), safetyCode(bruno)])
+      assert.equal(codes[0], codes[1])
+      await ada.screenshot(`${caller.toLowerCase()}-calls`)
+      await hangUp(ada, bruno)
+    })
+  }
+
+  test('a file goes from Firefox to Chromium and back', async (t) => {
+    const { ada, bruno } = await two(t, [firefox, chromium])
+    await connect(ada, bruno)
+    for (const [from, to] of /** @type {const} */ ([[ada, bruno], [bruno, ada]])) {
+      const file = randomFile(t, 2 << 20)
+      await from.send(file.path)
+      await to.press('Take it')
+      assert.deepEqual(await to.received(file.name), { size: file.size, sha256: file.sha256 })
+    }
+    await hangUp(ada, bruno)
   })
 })

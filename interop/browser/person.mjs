@@ -11,7 +11,7 @@ import { install } from './hook.mjs'
 const OUT = fileURLToPath(new URL('../out', import.meta.url))
 
 /** How long anything may take before a test fails, in milliseconds. */
-export const PATIENCE = 20_000
+export const PATIENCE = 30_000
 
 /** How often a condition is looked at, in milliseconds. */
 const INTERVAL = 50
@@ -81,7 +81,12 @@ export class Person {
    * @param {string} name
    */
   async press(name) {
-    await this.page.locator(`aria/${name}[role="button"]`).click()
+    await this.until(`'${name}' can be pressed`, async () => {
+      const button = await this.page.$(`aria/${name}[role="button"]`)
+      if (!button || !(await button.evaluate(reachable))) return false
+      // It may be gone by now: then it is looked for again.
+      return button.click().then(() => true, () => false)
+    })
   }
 
   /**
@@ -139,6 +144,15 @@ export class Person {
     await this.until(`'${text}' is to be read`, () => this.page.evaluate((wanted) => document.body.innerText.includes(wanted), text))
   }
 
+  /** Turns camera and microphone on before a call. The page does so by itself where one of them is allowed already. */
+  async turnOn() {
+    const off = 'Turn on camera and microphone'
+    await this.until('the page has asked for the devices', async () => {
+      if (await this.has(off)) await this.press(off)
+      return !(await this.has(off)) && !(await this.page.evaluate(() => document.body.innerText.includes('Please allow the camera')))
+    })
+  }
+
   /**
    * Calls a person by name.
    *
@@ -147,6 +161,34 @@ export class Person {
   async call(to) {
     await this.type('Person to call', to)
     await this.press('Call')
+  }
+
+  /**
+   * Chooses a file to send.
+   *
+   * @param {string} file
+   */
+  async send(file) {
+    const [chooser] = await Promise.all([this.page.waitForFileChooser(), this.press('Send file')])
+    await chooser.accept([file])
+  }
+
+  /**
+   * Waits for a file to be complete, and reads it where the page offers to save it.
+   *
+   * @param {string} name
+   * @returns {Promise<{ size: number, sha256: string }>}
+   */
+  async received(name) {
+    const link = () => this.page.$(`a[download="${name}"]`)
+    await this.until(`${name} has arrived`, async () => (await link()) !== null)
+    const found = await link()
+    assert(found)
+    return found.evaluate(async (anchor) => {
+      const bytes = await (await fetch(/** @type {HTMLAnchorElement} */ (anchor).href)).arrayBuffer()
+      const digest = new Uint8Array(await crypto.subtle.digest('SHA-256', bytes))
+      return { size: bytes.byteLength, sha256: [...digest].map((byte) => byte.toString(16).padStart(2, '0')).join('') }
+    })
   }
 
   /** The numbers of the newest connection; null where there is none. @returns {Promise<import('./hook.mjs').Summary | null>} */
@@ -247,4 +289,18 @@ async function everybody(stamp) {
     return [`${person.name}: '${status}', ${shot}`, ...person.complaints].join('\n  ')
   })
   return (await Promise.all(accounts)).join('\n')
+}
+
+/**
+ * Whether a mouse would meet a button: it is enabled, at rest, and nothing lies over it. Runs in the page.
+ *
+ * @param {Element} element
+ */
+async function reachable(element) {
+  const before = element.getBoundingClientRect()
+  await new Promise((resolve) => requestAnimationFrame(resolve))
+  const { left, top, width, height } = element.getBoundingClientRect()
+  if (left !== before.left || top !== before.top || element.matches(':disabled')) return false
+  const met = document.elementFromPoint(left + width / 2, top + height / 2)
+  return met !== null && element.contains(met)
 }
