@@ -8,7 +8,8 @@ pub fn all() -> Vec<IpAddr> {
         tracing::warn!(%error, "cannot list this machine's addresses");
         Vec::new()
     });
-    let mut addresses: Vec<IpAddr> = interfaces.iter().map(|i| i.ip()).filter(|ip| !is_link_local(*ip)).collect();
+    let mut addresses: Vec<IpAddr> =
+        interfaces.iter().map(|i| i.ip()).filter(|ip| !is_link_local(*ip)).collect();
     addresses.sort();
     addresses.dedup();
     addresses

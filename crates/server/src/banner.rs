@@ -32,7 +32,11 @@ pub(crate) fn text(
 ) -> String {
     let mut out = format!("Visavis {}\n\n", env!("CARGO_PKG_VERSION"));
     if let Some(http) = bound.http {
-        let here = if http.ip().is_loopback() || http.ip().is_unspecified() { "localhost".to_owned() } else { host(http.ip()) };
+        let here = if http.ip().is_loopback() || http.ip().is_unspecified() {
+            "localhost".to_owned()
+        } else {
+            host(http.ip())
+        };
         let _ = writeln!(out, "  On this machine   http://{here}:{}/", http.port());
     }
     let mut to_scan = None;

@@ -149,7 +149,8 @@ fn effective(settings: &Settings) -> String {
             section = key.section;
             let _ = writeln!(out, "{}# {section}", if out.is_empty() { "" } else { "\n" });
         }
-        let quoted: Vec<String> = setting.texts.iter().map(|t| toml::Value::from(t.as_str()).to_string()).collect();
+        let quoted: Vec<String> =
+            setting.texts.iter().map(|t| toml::Value::from(t.as_str()).to_string()).collect();
         let line = match (key.many, quoted.as_slice()) {
             (true, all) => format!("{} = [{}]", key.name, all.join(", ")),
             (false, [one]) => format!("{} = {one}", key.name),
@@ -187,7 +188,9 @@ async fn account(action: &str, name: &str, config: &Config) -> Result<()> {
             let password = read_password()?;
             match accounts::add(&store, &name, &password).await? {
                 Ok(id) => print(&format!("added {name} ({id})\n")),
-                Err(AddError::NameTaken) => bail!("an account has the name `{name}`, or one that looks the same"),
+                Err(AddError::NameTaken) => {
+                    bail!("an account has the name `{name}`, or one that looks the same")
+                }
             }
         }
         "list" => list(&store).await,

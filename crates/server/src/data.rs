@@ -24,8 +24,7 @@ pub(crate) fn private_folder(path: &Path) -> Result<()> {
 pub(crate) fn write_private(path: &Path, content: &[u8]) -> Result<()> {
     let draft = path.with_extension(format!("new-{}", std::process::id()));
     let write = || -> io::Result<()> {
-        let mut file =
-            OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(&draft)?;
+        let mut file = OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(&draft)?;
         file.write_all(content)?;
         file.sync_all()?;
         fs::rename(&draft, path)?;

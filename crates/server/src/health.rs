@@ -77,7 +77,8 @@ pub(crate) async fn ask(config: &Config) -> Result<()> {
 }
 
 async fn get(address: SocketAddr) -> Result<String> {
-    let mut stream = TcpStream::connect(address).await.with_context(|| format!("nothing answers at {address}"))?;
+    let mut stream =
+        TcpStream::connect(address).await.with_context(|| format!("nothing answers at {address}"))?;
     let request = format!("GET /healthz HTTP/1.1\r\nhost: {address}\r\nconnection: close\r\n\r\n");
     stream.write_all(request.as_bytes()).await.context("cannot ask")?;
     let mut answer = String::new();

@@ -41,7 +41,10 @@ fn failure(
         io::ErrorKind::AddrInUse => {
             let holder = holder(transport, address.port());
             let by = holder.map_or_else(|| "by another program".to_owned(), |h| format!("by {h}"));
-            anyhow::anyhow!("{what}: port {} is taken {by}. Stop that program, or {elsewhere}.", address.port())
+            anyhow::anyhow!(
+                "{what}: port {} is taken {by}. Stop that program, or {elsewhere}.",
+                address.port()
+            )
         }
         io::ErrorKind::PermissionDenied => anyhow::anyhow!(
             "{what}: ports below {} need a privilege (for systemd, \
@@ -107,7 +110,8 @@ mod tests {
 
     #[test]
     fn sockets_are_found_in_the_kernel_table() {
-        let table = "  sl  local_address rem_address   st tx_queue rx_queue tr tm->when retrnsmt   uid  timeout inode
+        let table =
+            "  sl  local_address rem_address   st tx_queue rx_queue tr tm->when retrnsmt   uid  timeout inode
    0: 00000000:20FB 00000000:0000 0A 00000000:00000000 00:00000000 00000000     0        0 4711 1 0000
    1: 0100007F:20FB 0100007F:9C40 01 00000000:00000000 00:00000000 00000000     0        0 4712 1 0000
    2: 00000000:0016 00000000:0000 0A 00000000:00000000 00:00000000 00000000     0        0 4713 1 0000";

@@ -87,7 +87,9 @@ fn lock(config: &Config) -> Result<File> {
             "another visavis uses the data folder {}; stop it, or give this one another folder with --data DIR",
             config.data.display()
         ),
-        Err(std::fs::TryLockError::Error(e)) => Err(e).with_context(|| format!("cannot lock {}", path.display())),
+        Err(std::fs::TryLockError::Error(e)) => {
+            Err(e).with_context(|| format!("cannot lock {}", path.display()))
+        }
     }
 }
 

@@ -227,7 +227,9 @@ impl Accounts {
     /// The account that a token's login is of.
     pub(crate) async fn account_of(&self, identity: &str) -> Result<Option<Account>> {
         match self.seal.verify(identity) {
-            Some(Identity::Login { digest }) => self.store.account_of_login(&digest, clock::unix_seconds()).await,
+            Some(Identity::Login { digest }) => {
+                self.store.account_of_login(&digest, clock::unix_seconds()).await
+            }
             Some(Identity::Guest { .. }) | None => Ok(None),
         }
     }

@@ -74,7 +74,7 @@ mod tests {
     fn names_that_look_the_same_have_one_key() {
         for (a, b, same) in [
             ("Anna", "anna", true),
-            ("Anna", "Аnnа", true), // Cyrillic А and а
+            ("Anna", "Аnnа", true),   // Cyrillic А and а
             ("Alice", "AIice", true), // capital i for l
             ("Alice", "A1ice", true),
             ("bob", "b0b", true),

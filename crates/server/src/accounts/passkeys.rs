@@ -227,15 +227,16 @@ impl Accounts {
 
     /// Finds the ceremony that the browser's answer is about.
     fn finish(&self, client_data: &[u8]) -> Result<(Ceremony, [u8; 32]), Failure> {
-        let data: Value =
-            serde_json::from_slice(client_data).map_err(|_| Failure::Refused("the client data is not JSON"))?;
+        let data: Value = serde_json::from_slice(client_data)
+            .map_err(|_| Failure::Refused("the client data is not JSON"))?;
         let challenge = data.get("challenge").and_then(Value::as_str).unwrap_or_default();
         let challenge: [u8; 32] = decode(challenge)?
             .try_into()
             .map_err(|_| Failure::Refused("the challenge is not one of ours"))?;
         let mut ceremonies = self.ceremonies.lock().unwrap_or_else(PoisonError::into_inner);
         let ceremony = ceremonies.finish(&challenge, clock::unix_seconds());
-        let ceremony = ceremony.ok_or(Failure::Refused("it came too late or was answered before; try again"))?;
+        let ceremony =
+            ceremony.ok_or(Failure::Refused("it came too late or was answered before; try again"))?;
         Ok((ceremony, challenge))
     }
 }

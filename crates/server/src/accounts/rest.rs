@@ -79,7 +79,8 @@ impl IntoResponse for Error {
             Self::Origin => (
                 StatusCode::FORBIDDEN,
                 "origin",
-                "pages of this origin may not use the accounts here; the key `origins` allows more".to_owned(),
+                "pages of this origin may not use the accounts here; the key `origins` allows more"
+                    .to_owned(),
             ),
             Self::Name(m) => (StatusCode::UNPROCESSABLE_ENTITY, "name", (*m).to_owned()),
             Self::NameTaken => (
@@ -322,7 +323,8 @@ async fn passkey_login_finish(State(app): Api, Body(body): Body<Credential>) -> 
 
 /// The identity in the `Authorization` header (RFC 6750 §2.1).
 fn bearer(headers: &HeaderMap) -> Result<&str, Error> {
-    let value = headers.get(header::AUTHORIZATION).and_then(|v| v.to_str().ok()).ok_or(Error::Unauthorized)?;
+    let value =
+        headers.get(header::AUTHORIZATION).and_then(|v| v.to_str().ok()).ok_or(Error::Unauthorized)?;
     let (scheme, token) = value.split_once(' ').ok_or(Error::Unauthorized)?;
     if scheme.eq_ignore_ascii_case("bearer") { Ok(token.trim()) } else { Err(Error::Unauthorized) }
 }

@@ -67,7 +67,8 @@ pub(super) fn created(
         .map_err(|_| "the attestation is not CBOR")?;
     let map = object.into_map().map_err(|_| "the attestation is not a map")?;
     let data = map.into_iter().find(|(k, _)| k.as_text() == Some("authData"));
-    let data = data.and_then(|(_, v)| v.into_bytes().ok()).ok_or("the attestation has no authenticator data")?;
+    let data =
+        data.and_then(|(_, v)| v.into_bytes().ok()).ok_or("the attestation has no authenticator data")?;
     let (flags, counter, rest) = check_authenticator_data(expected, &data)?;
     if flags & ATTESTED == 0 {
         return Err("there is no credential in the attestation");
@@ -121,8 +122,12 @@ fn check_client_data(expected: Expected<'_>, kind: &str, client_data: &[u8]) -> 
 }
 
 /// Checks the fixed part (§6.1) and returns flags, counter and what follows.
-fn check_authenticator_data<'d>(expected: Expected<'_>, data: &'d [u8]) -> Result<(u8, u32, &'d [u8]), Refused> {
-    let (relying_party, rest) = data.split_first_chunk::<32>().ok_or("the authenticator data is cut short")?;
+fn check_authenticator_data<'d>(
+    expected: Expected<'_>,
+    data: &'d [u8],
+) -> Result<(u8, u32, &'d [u8]), Refused> {
+    let (relying_party, rest) =
+        data.split_first_chunk::<32>().ok_or("the authenticator data is cut short")?;
     let ([flags, counter @ ..], rest) =
         rest.split_first_chunk::<5>().ok_or("the authenticator data is cut short")?;
     if *relying_party != crypto::sha256(expected.relying_party.as_bytes()) {
@@ -151,9 +156,7 @@ pub(super) const ALGORITHMS: [i64; 3] = [-8, -7, -257];
 impl Key {
     fn read(value: &Value) -> Result<Self, Refused> {
         let map = value.as_map().ok_or("the key is not a map")?;
-        let get = |label: i64| {
-            map.iter().find(|(k, _)| k.as_integer() == Some(label.into())).map(|(_, v)| v)
-        };
+        let get = |label: i64| map.iter().find(|(k, _)| k.as_integer() == Some(label.into())).map(|(_, v)| v);
         let number = |label| get(label).and_then(Value::as_integer).and_then(|i| i64::try_from(i).ok());
         let bytes = |label| get(label).and_then(Value::as_bytes).map(Vec::as_slice);
         let coordinate = |label| -> Result<[u8; 32], Refused> {

@@ -66,7 +66,9 @@ impl fmt::Display for Error {
             }
             Self::Conflict { key, origin, problem } => write!(f, "{origin}: `{key}`: {problem}"),
             Self::Syntax { origin, problem } => write!(f, "{origin}: this is not TOML: {problem}"),
-            Self::Unreadable { path, problem } => write!(f, "{path}: cannot read the configuration: {problem}"),
+            Self::Unreadable { path, problem } => {
+                write!(f, "{path}: cannot read the configuration: {problem}")
+            }
         }
     }
 }

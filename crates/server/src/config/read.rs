@@ -77,8 +77,10 @@ impl Settings {
             None => Some(data_folder(&outer).join("visavis.toml")).filter(|p| p.exists()),
         };
         if let Some(path) = found {
-            let text = std::fs::read_to_string(&path)
-                .map_err(|e| Error::Unreadable { path: path.display().to_string(), problem: e.to_string() })?;
+            let text = std::fs::read_to_string(&path).map_err(|e| Error::Unreadable {
+                path: path.display().to_string(),
+                problem: e.to_string(),
+            })?;
             settings.by_key.extend(from_file(&path, &text)?);
         }
         settings.by_key.extend(outer);

@@ -6,8 +6,8 @@ use std::path::PathBuf;
 use super::read::Settings;
 use super::value::Value;
 use super::{
-    AcmeDirectory, Bandwidth, Directory, Error, Host, Limit, List, Listen, LogFilter, LogFormat, Metrics, Net,
-    Origins, PortRange, Registration, Seconds, Threads, TlsMode,
+    AcmeDirectory, Bandwidth, Directory, Error, Host, Limit, List, Listen, LogFilter, LogFormat, Metrics,
+    Net, Origins, PortRange, Registration, Seconds, Threads, TlsMode,
 };
 
 /// One row of the table.

@@ -73,7 +73,10 @@ impl Value for PortRange {
         let (first, last) = text.split_once('-').ok_or("there is no `-` between two ports")?;
         let port = |p: &str| {
             let p = p.trim();
-            p.parse::<u16>().ok().filter(|p| *p >= 1024).ok_or(format!("`{p}` is not a port from 1024 to 65535"))
+            p.parse::<u16>()
+                .ok()
+                .filter(|p| *p >= 1024)
+                .ok_or(format!("`{p}` is not a port from 1024 to 65535"))
         };
         let (first, last) = (port(first)?, port(last)?);
         if first > last {
@@ -267,7 +270,8 @@ impl Value for Limit {
 pub struct Bandwidth(pub Option<u64>);
 
 impl Value for Bandwidth {
-    const ALLOWED: &'static str = "bits per second such as `800k`, `20M` or `1G`, at least 64k, or `unlimited`";
+    const ALLOWED: &'static str =
+        "bits per second such as `800k`, `20M` or `1G`, at least 64k, or `unlimited`";
 
     fn parse(texts: &[String]) -> Result<Self, String> {
         let text = single(texts)?;
@@ -367,8 +371,7 @@ impl Value for Option<String> {
 pub struct LogFilter(pub String);
 
 impl Value for LogFilter {
-    const ALLOWED: &'static str =
-        "a level (`error`, `warn`, `info`, `debug`, `trace`), or several of `target=level` with commas between";
+    const ALLOWED: &'static str = "a level (`error`, `warn`, `info`, `debug`, `trace`), or several of `target=level` with commas between";
 
     fn parse(texts: &[String]) -> Result<Self, String> {
         let text = texts.join(",");

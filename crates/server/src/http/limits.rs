@@ -87,6 +87,9 @@ mod tests {
         assert!(limits.take(ip("192.0.2.2")).is_none(), "a fourth in all");
         drop(a);
         assert_eq!(limits.in_all(), 2);
-        assert!(limits.take(ip("192.0.2.1")).is_some(), "the mapped form is the same holder, and it has one left");
+        assert!(
+            limits.take(ip("192.0.2.1")).is_some(),
+            "the mapped form is the same holder, and it has one left"
+        );
     }
 }

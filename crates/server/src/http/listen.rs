@@ -70,7 +70,8 @@ pub async fn run(listener: Listener, mut stop: watch::Receiver<bool>) {
         };
         let Ok(local) = stream.local_addr() else { continue };
         let caller = Caller { address, local, secure: tls.is_some() };
-        let door = Door { tls: tls.clone(), router: router.clone(), media: media.clone(), stop: stop.clone() };
+        let door =
+            Door { tls: tls.clone(), router: router.clone(), media: media.clone(), stop: stop.clone() };
         open.spawn(door.serve(stream, caller, slot));
     }
     drop(tcp);
@@ -107,7 +108,12 @@ impl Door {
         drop(slot);
     }
 
-    async fn serve_tls(self, stream: TcpStream, acceptor: &TlsAcceptor, caller: Caller) -> anyhow::Result<()> {
+    async fn serve_tls(
+        self,
+        stream: TcpStream,
+        acceptor: &TlsAcceptor,
+        caller: Caller,
+    ) -> anyhow::Result<()> {
         let handshake = timeout(PATIENCE, acceptor.accept(stream)).await;
         let outcome = if matches!(handshake, Ok(Ok(_))) { "done" } else { "failed" };
         metrics::counter!("visavis_tls_handshakes_total", "outcome" => outcome).increment(1);

@@ -52,10 +52,7 @@ async fn page(request: Request) -> Response<Body> {
 }
 
 /// Prometheus' text, for those who may have it.
-async fn metrics(
-    State(app): State<Arc<App>>,
-    Extension(caller): Extension<Caller>,
-) -> Response<Body> {
+async fn metrics(State(app): State<Arc<App>>, Extension(caller): Extension<Caller>) -> Response<Body> {
     let local = !caller.secure && caller.address.ip().to_canonical().is_loopback();
     match app.config.metrics {
         Metrics::Local if local => plain(app.metrics.render()),

@@ -31,7 +31,8 @@ pub(super) fn serve(method: &Method, path: &str, headers: &HeaderMap) -> Respons
 /// The page answers at its root and at the share links `/c/NAME` and `/r/ROOM`; other paths are files.
 fn find(path: &str) -> Option<&'static File> {
     let link = |prefix: &str| {
-        path.strip_prefix(prefix).is_some_and(|rest| !rest.is_empty() && !rest.trim_end_matches('/').contains('/'))
+        path.strip_prefix(prefix)
+            .is_some_and(|rest| !rest.is_empty() && !rest.trim_end_matches('/').contains('/'))
     };
     let path = if path == "/" || link("/c/") || link("/r/") { "/index.html" } else { path };
     FILES.binary_search_by(|f| f.path.cmp(path)).ok().map(|i| &FILES[i])
@@ -42,7 +43,8 @@ impl File {
         let (encoding, bytes) = self.choose(headers.get(header::ACCEPT_ENCODING));
         let known = headers.get(header::IF_NONE_MATCH).and_then(|v| v.to_str().ok());
         let unchanged = known.is_some_and(|v| v == "*" || v.split(',').any(|tag| self.has_tag(tag.trim())));
-        let mut response = if unchanged { Response::new(Body::empty()) } else { Response::new(Body::from(bytes)) };
+        let mut response =
+            if unchanged { Response::new(Body::empty()) } else { Response::new(Body::from(bytes)) };
         if unchanged {
             *response.status_mut() = StatusCode::NOT_MODIFIED;
         }
@@ -82,7 +84,8 @@ fn accepts(accepted: &str, coding: &str) -> bool {
     accepted.split(',').any(|part| {
         let mut parts = part.split(';').map(str::trim);
         parts.next().is_some_and(|name| name.eq_ignore_ascii_case(coding))
-            && !parts.any(|p| p.strip_prefix("q=").and_then(|q| q.parse::<f32>().ok()).is_some_and(|q| q <= 0.0))
+            && !parts
+                .any(|p| p.strip_prefix("q=").and_then(|q| q.parse::<f32>().ok()).is_some_and(|q| q <= 0.0))
     })
 }
 
@@ -109,7 +112,8 @@ fn content_type(path: &str) -> &'static str {
 
 /// A short page for people, a line of text for programs.
 fn not_found(headers: &HeaderMap) -> Response<Body> {
-    let html = headers.get(header::ACCEPT).and_then(|v| v.to_str().ok()).is_some_and(|v| v.contains("text/html"));
+    let html =
+        headers.get(header::ACCEPT).and_then(|v| v.to_str().ok()).is_some_and(|v| v.contains("text/html"));
     if !html {
         return text(StatusCode::NOT_FOUND, "There is nothing here.\n");
     }

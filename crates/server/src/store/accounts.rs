@@ -175,7 +175,8 @@ impl Store {
     /// # Errors
     /// The database failed.
     pub async fn passkey(&self, id: &[u8]) -> Result<Option<Passkey>> {
-        let query = sqlx::query("SELECT id, account, public_key, counter FROM passkeys WHERE id = ?").bind(id);
+        let query =
+            sqlx::query("SELECT id, account, public_key, counter FROM passkeys WHERE id = ?").bind(id);
         let row = query.fetch_optional(&self.pool).await.context("the database")?;
         let passkey = |row: SqliteRow| -> Result<Passkey> {
             Ok(Passkey {
@@ -193,7 +194,8 @@ impl Store {
     /// # Errors
     /// The database failed.
     pub async fn passkeys_of(&self, account: &str) -> Result<Vec<Vec<u8>>> {
-        let query = sqlx::query_scalar("SELECT id FROM passkeys WHERE account = ? ORDER BY created").bind(account);
+        let query =
+            sqlx::query_scalar("SELECT id FROM passkeys WHERE account = ? ORDER BY created").bind(account);
         query.fetch_all(&self.pool).await.context("the database")
     }
 

@@ -26,7 +26,10 @@ pub(super) fn load(config: &Config) -> Result<CertifiedKey> {
         let known = facts(leaf).context("`tls-cert`")?;
         let days = (known.not_after - now()) / 86_400;
         if days < 0 {
-            tracing::error!(names = known.names.join(" "), "the certificate in `tls-cert` is no longer valid");
+            tracing::error!(
+                names = known.names.join(" "),
+                "the certificate in `tls-cert` is no longer valid"
+            );
         } else if days < 14 {
             tracing::warn!(names = known.names.join(" "), days, "the certificate in `tls-cert` ends soon");
         }
@@ -49,7 +52,10 @@ pub(super) async fn keep(resolver: &Resolver, config: &Config, mut reload: watch
                 tracing::info!("read a new certificate");
             }
             Err(error) => {
-                tracing::error!(error = format!("{error:#}"), "cannot read the certificate again; the old one stays");
+                tracing::error!(
+                    error = format!("{error:#}"),
+                    "cannot read the certificate again; the old one stays"
+                );
             }
         }
     }
