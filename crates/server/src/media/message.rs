@@ -19,7 +19,7 @@ pub(super) enum Command {
     /// Answers [`Notice::OpenListener`].
     ListenerOpened { relay: RelayId, result: Result<SocketAddr, OpenError> },
     /// A peer connected to a listener: may it? The stream is closed if not.
-    PeerAccepted { relay: RelayId, from: SocketAddr, answer: oneshot::Sender<Option<ConnectionId>> },
+    PeerAccepted { relay: RelayId, from: SocketAddr, stream: TcpStream },
     /// Answers [`Notice::Connect`].
     PeerConnected { connection: ConnectionId, ok: bool },
     /// A connection with a peer ended.
