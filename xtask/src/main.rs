@@ -1,5 +1,6 @@
 //! The project's chores, as a program: `cargo xtask NAME`.
 
+mod bench;
 mod tidy;
 
 use std::path::{Path, PathBuf};
@@ -8,13 +9,19 @@ use std::process::ExitCode;
 const USAGE: &str = "\
 cargo xtask NAME
 
+  bench turn            relays packets with us and with coturn, and compares
+  bench signalling      idle sessions, call set-up and hops with us and with PeerJS
   tidy                  checks what the compiler does not: crate edges, lengths, left-overs
+
+A bench takes --json: one JSON object as the last line.
 ";
 
 fn main() -> ExitCode {
     let args: Vec<String> = std::env::args().skip(1).collect();
     let words: Vec<&str> = args.iter().map(String::as_str).collect();
     let result = match words.as_slice() {
+        ["bench", "turn", rest @ ([] | ["--json"])] => bench::turn(&root(), !rest.is_empty()),
+        ["bench", "signalling", rest @ ([] | ["--json"])] => bench::signalling(&root(), !rest.is_empty()),
         ["tidy"] => tidy::run(&root()),
         [] | ["help" | "--help" | "-h"] => {
             println!("{USAGE}");

@@ -18,6 +18,7 @@ const EDGES: &[(&str, &[&str])] = &[
     ("sim", &["wire", "crypto", "stun", "turn"]),
     ("server", &["wire", "crypto", "stun", "turn", "net"]),
     ("fuzz", &["wire", "crypto", "stun", "turn", "sim", "server"]),
+    ("turn-load", &["wire", "crypto", "net"]),
     ("xtask", &[]),
 ];
 

@@ -8,6 +8,7 @@ use std::process::ExitCode;
 
 use anyhow::{Context as _, Result, bail};
 use clap::{Arg, ArgAction, ArgMatches, Command, value_parser};
+use rustix::termios::{LocalModes, OptionalActions, Termios, tcgetattr, tcsetattr};
 use tokio::runtime::Runtime;
 
 use crate::accounts::{self, AddError};
@@ -222,14 +223,29 @@ async fn list(store: &Store) -> Result<()> {
     print(&out)
 }
 
-/// One line from the standard input.
+/// One line from the standard input; on a terminal it is not shown.
 fn read_password() -> Result<String> {
-    if io::stdin().is_terminal() {
-        eprint!("Password (it is shown as you type): ");
+    let hidden = hide_typing();
+    if hidden.is_some() {
+        eprint!("Password: ");
     }
     let mut line = String::new();
-    io::stdin().lock().read_line(&mut line).context("cannot read the password")?;
+    let read = io::stdin().lock().read_line(&mut line);
+    if let Some(shown) = hidden {
+        eprintln!();
+        tcsetattr(io::stdin(), OptionalActions::Now, &shown).context("cannot restore the terminal")?;
+    }
+    read.context("cannot read the password")?;
     let password = line.trim_end_matches(['\r', '\n']).to_owned();
     accounts::check_password(&password).map_err(|e| anyhow::anyhow!(e))?;
     Ok(password)
+}
+
+/// Stops a terminal from showing what is typed; what to restore, or `None` if it is no terminal.
+fn hide_typing() -> Option<Termios> {
+    let shown = tcgetattr(io::stdin()).ok()?;
+    let mut hidden = shown.clone();
+    hidden.local_modes.remove(LocalModes::ECHO);
+    tcsetattr(io::stdin(), OptionalActions::Flush, &hidden).ok()?;
+    Some(shown)
 }

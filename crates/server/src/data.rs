@@ -56,3 +56,8 @@ pub(crate) fn secret(folder: &Path, name: &str) -> Result<[u8; 32]> {
         Err(error) => Err(error).with_context(|| format!("cannot read {}", path.display())),
     }
 }
+
+/// A key for one purpose, derived from the server's secret: who learns it learns nothing of the others.
+pub(crate) fn derive(secret: &[u8; 32], purpose: &str) -> [u8; 32] {
+    crypto::HmacSha256::new(secret).tag(&[purpose.as_bytes()])
+}

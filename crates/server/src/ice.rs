@@ -7,7 +7,7 @@ use std::net::{IpAddr, SocketAddr};
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD as BASE64;
-use crypto::{HmacSha1, HmacSha256};
+use crypto::HmacSha1;
 
 use crate::banner::host;
 use crate::config::Config;
@@ -23,11 +23,6 @@ pub(crate) struct Ice {
     https_port: Option<u16>,
     public_host: Option<String>,
     external_ips: Vec<IpAddr>,
-}
-
-/// The secret that the TURN server and [`Ice`] share, derived from the server's own.
-pub(crate) fn turn_secret(secret: &[u8; 32]) -> Vec<u8> {
-    HmacSha256::new(secret).tag(&[b"visavis turn 1"]).to_vec()
 }
 
 impl Ice {

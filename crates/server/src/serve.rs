@@ -18,7 +18,7 @@ use crate::app::App;
 use crate::banner::{self, Bound};
 use crate::config::{Config, Metrics, Settings};
 use crate::http::{self, Limits, Listener, Speaks};
-use crate::ice::{self, Ice};
+use crate::ice::Ice;
 use crate::signal::hub::{Hub, HubConfig};
 use crate::store::Store;
 use crate::tls::Tls;
@@ -78,11 +78,13 @@ async fn assemble(config: Config, bound: &Bound, hostname: &str) -> Result<App> 
         None => None,
     };
     let secret = data::secret(&config.data, "secret")?;
-    let turn_secret = ice::turn_secret(&secret);
+    // Both sides of the TURN REST convention are here: the TURN server, and who makes credentials for it.
+    let turn_secret = data::derive(&secret, "visavis turn 1").to_vec();
     let ice = Arc::new(Ice::new(&config, &turn_secret, bound.stun, bound.https));
     let media = bound.stun.map(|stun| plane::start(&config, turn_secret, stun)).transpose()?;
     let accounts = Arc::new(Accounts::new(store.clone(), &secret));
-    let mut hub = HubConfig::new(secret.to_vec(), authority::new(Arc::clone(&accounts), ice));
+    let tickets = data::derive(&secret, "visavis tickets 1").to_vec();
+    let mut hub = HubConfig::new(tickets, authority::new(Arc::clone(&accounts), ice));
     hub.origins = config.origins.0.clone();
     hub.rendezvous.ring_timeout = config.ring_timeout.duration();
     hub.rendezvous.resume_timeout = config.resume_timeout.duration();

@@ -1,10 +1,13 @@
 //! The server from outside: the program started, asked and stopped, and its signalling over and over.
 
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
+
 mod accounts;
 mod acme;
 mod config;
 mod http;
 mod passkeys;
+mod signal_document;
 mod signal_resume;
 mod signal_rooms;
 mod signal_socket;

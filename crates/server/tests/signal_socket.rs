@@ -24,7 +24,7 @@ fn authority() -> Authority {
                 let denied = |code, message: &str| Denied { code, message: message.into() };
                 let id = match (claim.identity, &claim.name) {
                     (Some(token), _) if token == "forged" => {
-                        return Err(denied(Refusal::Identity, "not ours"));
+                        return Err(denied(Refusal::Identity, "this token is not ours"));
                     }
                     (Some(token), _) => token,
                     (None, Some(name)) => format!("id-{name}"),

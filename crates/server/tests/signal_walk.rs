@@ -229,15 +229,13 @@ impl Walk {
             }
             ServerMessage::Error { .. } => {
                 // An invite that was not carried out; each step says one thing at a time.
-                if let Some(call) = view.open.last().cloned().filter(|c| !self.members.contains_key(c)) {
-                    let rings = self.world.clients[at]
-                        .log
-                        .iter()
-                        .any(|m| matches!(m, ServerMessage::Ringing { call: c, .. } if *c == call));
-                    if !rings {
-                        view.open.remove(&call);
-                        *self.outcomes.entry("refused".into()).or_default() += 1;
-                    }
+                let log = &self.world.clients[at].log;
+                let rings = |id: &CallId| {
+                    log.iter().any(|m| matches!(m, ServerMessage::Ringing { call, .. } if call == id))
+                };
+                if let Some(call) = view.open.iter().find(|call| !rings(call)).cloned() {
+                    view.open.remove(&call);
+                    *self.outcomes.entry("refused".into()).or_default() += 1;
                 }
             }
             ServerMessage::Description { call, description } => {

@@ -253,6 +253,7 @@ impl World {
             self.settle();
         }
         self.now = end;
+        self.settle();
     }
 
     /// Says it and lets it take effect.

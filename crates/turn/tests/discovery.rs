@@ -38,6 +38,10 @@ fn a_binding_tells_the_mapped_address() {
         assert_eq!(answer.get::<XorMappedAddress>(), Some(XorMappedAddress(from.remote)));
         assert_eq!(answer.message().check_fingerprint(), Fingerprint::Valid);
     }
+    // A dual-stack socket shows IPv4 clients in the clothes of IPv6.
+    let mapped = FiveTuple { remote: "[::ffff:192.0.2.7]:79".parse().unwrap(), ..client(79) };
+    let answer = bench.raw(mapped, &binding(|_| Ok(()))).unwrap();
+    assert_eq!(answer.get::<XorMappedAddress>(), Some(XorMappedAddress("192.0.2.7:79".parse().unwrap())));
     let answer = bench.raw(client(77), &binding(|_| Ok(()))).unwrap();
     assert!(answer.len() <= 32, "{} bytes answer 20", answer.len());
     let indication = {

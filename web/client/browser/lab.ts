@@ -1,6 +1,10 @@
 /** Real browsers for the tests: a server of the page and of signalling, two kinds of browser, and waiting. */
 import { readFile } from 'node:fs/promises'
-import { createServer } from 'node:http'
+import { spawn, type ChildProcess } from 'node:child_process'
+import { mkdtemp, rm } from 'node:fs/promises'
+import { createServer, type IncomingMessage } from 'node:http'
+import { connect, type Socket } from 'node:net'
+import { tmpdir } from 'node:os'
 import { extname, join, normalize } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import puppeteer, { type Browser, type Page } from 'puppeteer-core'
@@ -18,10 +22,11 @@ declare global {
 
 export interface Lab {
   readonly url: string
-  readonly rendezvous: Rendezvous
+  /** Starts the server anew, which forgets every session. */
+  restart(): Promise<void>
   /** Closes every socket, as a network that breaks. */
   cutSockets(): void
-  close(): void
+  close(): Promise<void>
 }
 
 /** Serves the built client and the test page, and signalling at /ws. */
@@ -37,6 +42,27 @@ export async function startLab(): Promise<Lab> {
       response.writeHead(404).end()
     }
   })
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
+  const address = server.address()
+  if (address === null || typeof address === 'string') throw new Error('no port')
+  const url = `http://localhost:${address.port}`
+  const program = process.env['VISAVIS']
+  const behind = program ? await realServer(program, url, server) : inMemory(rendezvous, server)
+  return {
+    url,
+    restart: behind.restart,
+    cutSockets: behind.cut,
+    close: async () => {
+      await behind.close()
+      server.close()
+    },
+  }
+}
+
+interface Behind { cut(): void; restart(): Promise<void>; close(): Promise<void> }
+
+/** Signalling by the server of the Node tests. */
+function inMemory(rendezvous: Rendezvous, server: ReturnType<typeof createServer>): Behind {
   const sockets = new Set<WebSocket>()
   new WebSocketServer({ server, path: '/ws' }).on('connection', (socket) => {
     sockets.add(socket)
@@ -47,11 +73,60 @@ export async function startLab(): Promise<Lab> {
       line.cut()
     })
   })
-  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
-  const address = server.address()
-  if (address === null || typeof address === 'string') throw new Error('no port')
-  const cutSockets = () => { for (const socket of sockets) socket.terminate() }
-  return { url: `http://localhost:${address.port}`, rendezvous, cutSockets, close: () => { cutSockets(); server.close() } }
+  const cut = () => { for (const socket of sockets) socket.terminate() }
+  return { cut, restart: async () => rendezvous.restart(), close: async () => cut() }
+}
+
+/** Signalling by the real server (`VISAVIS` names the program), behind a pipe that can be cut. */
+async function realServer(program: string, origin: string, server: ReturnType<typeof createServer>): Promise<Behind> {
+  const data = await mkdtemp(join(tmpdir(), 'visavis-client-'))
+  const port = 20_000 + (process.pid % 20_000)
+  const pipes = new Set<Socket>()
+  let child = await startServer(program, origin, data, port)
+  server.on('upgrade', (request: IncomingMessage, socket: Socket, head: Buffer) => {
+    const through = connect(port, '127.0.0.1', () => {
+      const headers = request.rawHeaders.reduce((text, item, index) => text + item + (index % 2 === 0 ? ': ' : '\r\n'), '')
+      through.write(`GET ${request.url} HTTP/1.1\r\n${headers}\r\n`)
+      through.write(head)
+      socket.pipe(through).pipe(socket)
+    })
+    pipes.add(socket)
+    for (const [one, other] of [[socket, through], [through, socket]] as const) {
+      one.on('error', () => other.destroy())
+      one.on('close', () => { other.destroy(); pipes.delete(socket) })
+    }
+  })
+  const cut = () => { for (const pipe of pipes) pipe.destroy() }
+  const stop = () => new Promise((resolve) => {
+    child.once('exit', resolve)
+    child.kill('SIGKILL')
+  })
+  return {
+    cut,
+    restart: async () => {
+      await stop()
+      child = await startServer(program, origin, data, port)
+    },
+    close: async () => {
+      cut()
+      await stop()
+      await rm(data, { recursive: true, force: true })
+    },
+  }
+}
+
+/** Resolves when the server says that it is ready. */
+function startServer(program: string, origin: string, data: string, port: number): Promise<ChildProcess> {
+  const local = (offset: number) => `127.0.0.1:${port + offset}`
+  const child = spawn(program, ['serve', '--data', data, '--http', local(0), '--https', local(1), '--stun', local(2), '--origins', origin], { stdio: ['ignore', 'pipe', 'inherit'] })
+  return new Promise((resolve, reject) => {
+    child.once('exit', (code) => reject(new Error(`the server ended with ${code}`)))
+    child.stdout?.on('data', (text) => {
+      if (!String(text).includes('visavis: ready')) return
+      child.removeAllListeners('exit')
+      resolve(child)
+    })
+  })
 }
 
 export type BrowserName = 'chromium' | 'firefox'
@@ -118,5 +193,5 @@ export async function until(page: Page, condition: (model: Model) => boolean, mi
     if (last !== null && condition(last)) return last
     await new Promise((resolve) => setTimeout(resolve, 50))
   }
-  throw new Error(`waited ${milliseconds} ms for ${condition}; the model is ${JSON.stringify(last)}`)
+  throw new Error(`waited ${milliseconds} ms for ${condition}; the call is ${JSON.stringify(last?.call)}`)
 }

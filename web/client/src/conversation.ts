@@ -72,6 +72,9 @@ export class Conversation {
   private closed = false
   private everConnected: boolean
   private otherPage: string | null = null
+  private otherPresent = true
+  /** Whether the other closed the channels, which a path that breaks does not. */
+  private otherClosed = false
   /** Whether the other has said hello on the present channel, and whether everything goes on over it. */
   private greeted = false
   private resumed = false
@@ -166,7 +169,9 @@ export class Conversation {
 
   /** The server says whether it can reach the other. */
   present(present: boolean): void {
+    this.otherPresent = present
     if (present) this.stayed()
+    else this.checkGone()
   }
 
   /** The call cannot be taken up through the server; its media may go on. */
@@ -261,12 +266,16 @@ export class Conversation {
     this.silence()
     this.control = control
     this.bulk = bulk
-    this.greeted = this.resumed = false
+    this.greeted = this.resumed = this.otherClosed = false
     control.onopen = () => this.say({ type: 'hello', version: VERSION, page: this.host.page, sending: this.sending })
     control.onmessage = ({ data }) => this.heard(parse(data))
     bulk.onopen = () => this.resume()
     bulk.onmessage = ({ data }) => this.files.bytes(data)
-    control.onclose = bulk.onclose = () => this.files.pause()
+    control.onclose = bulk.onclose = () => {
+      this.files.pause()
+      this.otherClosed = true
+      this.checkGone()
+    }
   }
 
   private silence(): void {
@@ -310,6 +319,11 @@ export class Conversation {
     this.resumed = true
     this.chat.resume()
     this.files.resume(this.bulk)
+  }
+
+  /** A page that closed its end and its socket went away, even if its `leaving` did not come through. */
+  private checkGone(): void {
+    if (this.otherClosed && !this.otherPresent) this.left()
   }
 
   private left(): void {

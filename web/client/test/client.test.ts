@@ -121,6 +121,15 @@ describe('a page loaded anew', () => {
   })
 })
 
+test('a page that goes without a word has hung up all the same', async () => {
+  const { world, alice, bob } = await two()
+  await connect(world, alice, bob)
+  for (const pc of world.network.open) for (const channel of pc.channels) channel.send = () => {}
+  bob.leave()
+  await world.until(() => kind(alice) === 'ended')
+  expect(alice.model.call).toMatchObject({ reason: 'hung-up' })
+})
+
 describe('a server that starts anew', () => {
   test('takes a running call up again, and it can be ended', async () => {
     const { world, alice, bob } = await two()

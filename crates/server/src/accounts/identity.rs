@@ -41,7 +41,7 @@ pub enum Identity {
 impl Seal {
     /// Derives the key from the server's secret.
     pub fn new(secret: &[u8; 32]) -> Self {
-        Self(HmacSha256::new(&HmacSha256::new(secret).tag(&[b"visavis identity 1"])))
+        Self(HmacSha256::new(&crate::data::derive(secret, "visavis identity 1")))
     }
 
     /// A guest's token.

@@ -10,7 +10,7 @@ const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; i
 const PERMISSIONS: &str = "camera=(self), microphone=(self), display-capture=(self), fullscreen=(self), \
     picture-in-picture=(self), screen-wake-lock=(self), speaker-selection=(self), autoplay=(self), \
     clipboard-write=(self), publickey-credentials-create=(self), publickey-credentials-get=(self), \
-    geolocation=(), midi=(), payment=(), usb=(), serial=(), hid=(), bluetooth=(), interest-cohort=()";
+    geolocation=(), midi=(), payment=(), usb=(), serial=(), hid=(), gyroscope=()";
 
 /// Two years: what browsers ask for before they remember a host for good.
 const STRICT_TRANSPORT: &str = "max-age=63072000";

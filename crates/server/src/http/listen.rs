@@ -28,7 +28,7 @@ use crate::media::MediaPlane;
 /// How long a client may take for the TLS handshake, for its first byte, and for the headers of a request.
 const PATIENCE: Duration = Duration::from_secs(10);
 /// Request line and headers together, in bytes.
-const HEADER_LIMIT: usize = 16 * 1024;
+const HEADER_LIMIT: u16 = 16 * 1024;
 /// A wait before the next try when the process has no file descriptor left.
 const PAUSE: Duration = Duration::from_millis(100);
 
@@ -199,12 +199,12 @@ fn builder(kind: Kind) -> Builder<TokioExecutor> {
         .timer(TokioTimer::new())
         .header_read_timeout(PATIENCE)
         .max_headers(64)
-        .max_buf_size(HEADER_LIMIT);
+        .max_buf_size(HEADER_LIMIT.into());
     builder
         .http2()
         .timer(TokioTimer::new())
         .max_concurrent_streams(64)
-        .max_header_list_size(HEADER_LIMIT as u32)
+        .max_header_list_size(HEADER_LIMIT.into())
         .max_pending_accept_reset_streams(64)
         .keep_alive_interval(Duration::from_secs(30))
         .keep_alive_timeout(PATIENCE);

@@ -15,8 +15,7 @@ use std::time::Duration;
 use stun::Message;
 use stun::attribute::{
     AdditionalAddressFamily, AddressErrorCode, AddressFamily, DontFragment, ErrorCode, EvenPort, Lifetime,
-    MobilityTicket, RequestedAddressFamily, RequestedTransport, ReservationToken, XorMappedAddress,
-    XorRelayedAddress,
+    MobilityTicket, RequestedAddressFamily, RequestedTransport, ReservationToken, XorRelayedAddress,
 };
 use wire::{Instant, Transport};
 
@@ -348,7 +347,7 @@ impl Server {
         let lifetime = Lifetime(u32::try_from(seconds).unwrap_or(u32::MAX));
         let (token, missing) = (allocation.token, allocation.missing);
         let ticket = self.ticket(index);
-        let mapped = XorMappedAddress(reply.client.remote);
+        let mapped = reply.mapped();
         self.succeed(reply, |w| {
             for relayed in relayed.into_iter().flatten() {
                 w.put(&XorRelayedAddress(relayed))?;

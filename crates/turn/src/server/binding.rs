@@ -7,14 +7,14 @@ use crate::FiveTuple;
 use stun::Message;
 use stun::attribute::{
     Attribute, ChangeRequest, ErrorCode, OtherAddress, Padding, ResponseOrigin, ResponsePort,
-    UnknownAttributes, XorMappedAddress,
+    UnknownAttributes,
 };
 use wire::Transport;
 
 impl Server {
     pub(super) fn handle_binding(&mut self, client: &FiveTuple, message: &Message<'_>) {
         let mut reply = Reply::to(*client, message);
-        let mapped = XorMappedAddress(client.remote);
+        let mapped = reply.mapped();
         let other = self.config.alternate.filter(|_| client.transport == Transport::Udp);
         let other = other.and_then(|a| Some((a, a.other(client.local, true, true)?)));
         if let Some(unknown) = self.unknown(message, other.is_some()) {

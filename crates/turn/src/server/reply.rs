@@ -3,7 +3,8 @@
 use super::Server;
 use super::auth::Identity;
 use crate::FiveTuple;
-use stun::attribute::{ErrorCode, Software};
+use std::net::SocketAddr;
+use stun::attribute::{ErrorCode, Software, XorMappedAddress};
 use stun::{Class, Integrity, Key, Message, Method, TransactionId, Writer};
 use wire::Short;
 
@@ -25,6 +26,14 @@ pub(super) struct Reply {
     pub(super) integrity: Option<(Key, Integrity)>,
     /// The request had one, so its sender expects one.
     pub(super) fingerprint: bool,
+}
+
+impl Reply {
+    /// The client's address as it must hear it: what a dual-stack socket calls `::ffff:192.0.2.1` is IPv4.
+    pub(super) fn mapped(&self) -> XorMappedAddress {
+        let remote = self.client.remote;
+        XorMappedAddress(SocketAddr::new(remote.ip().to_canonical(), remote.port()))
+    }
 }
 
 /// The most a message of ours takes, behaviour discovery's padding included.

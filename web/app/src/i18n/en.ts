@@ -14,19 +14,17 @@ export const en = {
   call: 'Call',
   people: 'People',
   recent: 'Recent',
-  nobodyFound: (query: string) => `Nobody called “${query}” has been here yet. Send them your link.`,
   suggestions: (n: number) => `${n} ${plural(n, 'suggestion', 'suggestions')}`,
   available: 'available',
   busy: 'in another call',
   away: 'away',
   verified: 'name confirmed',
-  or: 'or',
   shareTitle: 'Send a link instead',
   shareText: 'Whoever opens your link can ring you.',
   copyLink: 'Copy link',
   copied: 'Copied',
   newMeeting: 'New meeting',
-  newMeetingText: 'A private place for two: the first waits, the second is put through.',
+  newMeetingText: 'A private place for the two of you.',
   you: 'You',
   seeYourself: 'See yourself first',
   seeYourselfText: 'Your browser will ask for your camera and microphone. Nothing is sent before a call.',
@@ -192,7 +190,6 @@ export const en = {
 
   // Server
   server: 'Server',
-  svConnecting: 'Connecting to the server…',
   svReconnecting: (seconds: number) => seconds > 0 ? `The server is out of reach. Next try in ${seconds} s.` : 'The server is out of reach. Trying again…',
   svReconnectingCall: 'The server is out of reach. Your call goes on.',
   svDraining: 'The server restarts soon. Running calls go on, new ones must wait a moment.',
@@ -204,7 +201,6 @@ export const en = {
   svRefusedVersion: 'A newer version is on the server. Reload the page.',
   reload: 'Reload',
   updateReady: 'A new version of Visavis is ready.',
-  useHere: 'Use it here',
 
   // Settings
   settings: 'Settings',

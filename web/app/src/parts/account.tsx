@@ -23,7 +23,8 @@ function LoggedIn(): JSX.Element {
   const leave = async (): Promise<void> => {
     const identity = localStorage.getItem('visavis.identity')
     if (identity !== null) await logOut(identity)
-    app.become(null, app.prefs().name)
+    // The name stays the account's: a guest needs another.
+    app.become(null, '')
   }
   return (
     <>

@@ -1,5 +1,5 @@
 /** Small parts that many screens use. They get plain data. */
-import { createEffect, createSignal, onCleanup, Show, type JSX } from 'solid-js'
+import { createEffect, createMemo, createSignal, onCleanup, Show, type JSX } from 'solid-js'
 import type { Command } from '../commands.js'
 import { situation } from '../commands.js'
 import { hue, initials } from '../format.js'
@@ -34,13 +34,15 @@ export function Video(props: {
     })
   }
   createEffect(() => { element.muted = props.muted ?? false })
+  const source = createMemo(() => props.stream)
   createEffect(() => {
-    const { stream } = props
+    const stream = source()
     if (element.srcObject !== stream) element.srcObject = stream
     if (stream) play()
   })
+  const speaker = createMemo(() => props.speaker)
   createEffect(() => {
-    const id = props.speaker
+    const id = speaker()
     if (id !== undefined && 'setSinkId' in element) element.setSinkId(id).catch(() => undefined)
   })
   onCleanup(() => { element.srcObject = null })

@@ -1,6 +1,6 @@
 /** Messages and files, straight between the two. */
 import type { ChatMessage, FileTransfer, RunningCall } from '@visavis/client/model.js'
-import { createEffect, For, Index, onCleanup, onMount, Show, type JSX } from 'solid-js'
+import { createEffect, createMemo, createSignal, For, Index, on, onCleanup, onMount, Show, type JSX } from 'solid-js'
 import { commands } from '../commands.js'
 import { duration, rate, size, timeLeft, timeOfDay } from '../format.js'
 import type { Dictionary } from '../i18n/index.js'
@@ -115,11 +115,10 @@ export function ChatPanel(props: { readonly call: RunningCall }): JSX.Element {
   const app = useApp()
   let scroller!: HTMLDivElement
   // What is in view has been read; the newest stays in view.
-  createEffect(() => {
-    props.call.messages.length + props.call.files.length
+  createEffect(on(createMemo(() => props.call.messages.length + props.call.files.length), () => {
     app.setUi({ unread: 0 })
-    queueMicrotask(() => scroller?.scrollTo({ top: scroller.scrollHeight }))
-  })
+    queueMicrotask(() => scroller.scrollTo({ top: scroller.scrollHeight }))
+  }))
   onCleanup(() => app.setUi({ unread: 0 }))
   const empty = (): boolean => props.call.messages.length === 0 && props.call.files.length === 0
   return (
@@ -138,7 +137,9 @@ export function ChatPanel(props: { readonly call: RunningCall }): JSX.Element {
 export function FileToast(props: { readonly call: RunningCall }): JSX.Element {
   const app = useApp()
   const offered = (): FileTransfer | undefined => props.call.files.find(file => !file.mine && file.state === 'offered')
-  const moving = (): FileTransfer | undefined => props.call.files.findLast(file => file.state === 'running' || (!file.mine && file.state === 'done'))
+  const [closed, setClosed] = createSignal<ReadonlySet<string>>(new Set())
+  const moving = (): FileTransfer | undefined =>
+    props.call.files.findLast(file => !closed().has(file.id) && (file.state === 'running' || (!file.mine && file.state === 'done')))
   return (
     <div class="toast-place">
       <Show when={offered()}>
@@ -153,7 +154,7 @@ export function FileToast(props: { readonly call: RunningCall }): JSX.Element {
         {file => (
           <div class="toast slim">
             <ul class="files"><FileRow file={file()} /></ul>
-            <ActionButton icon="chat" label={app.t().chat} iconOnly class="sr-only" onClick={() => app.setUi({ panel: 'chat' })} />
+            <ActionButton icon="close" label={app.t().close} iconOnly class="icon-button toast-close" onClick={() => setClosed(new Set([...closed(), file().id]))} />
           </div>
         )}
       </Show>

@@ -1,5 +1,5 @@
 /** The call itself: the friend large, you small, and what you can do. */
-import { createEffect, createSignal, onCleanup, onMount, Show, type JSX } from 'solid-js'
+import { createEffect, createMemo, createSignal, on, onCleanup, onMount, Show, type JSX } from 'solid-js'
 import { commands } from '../commands.js'
 import { clock } from '../format.js'
 import { ActionButton, Avatar, CommandButton, Video } from '../parts/basics.jsx'
@@ -150,7 +150,7 @@ function createQuiet(app: App, call: () => RunningCall, stage: () => HTMLElement
   const events = ['pointermove', 'pointerdown', 'keydown', 'focusin'] as const
   onMount(() => { for (const event of events) document.addEventListener(event, wake); wake() })
   onCleanup(() => { clearTimeout(timer); for (const event of events) document.removeEventListener(event, wake) })
-  createEffect(() => { app.ui(); call().path; wake() })
+  createEffect(on(createMemo(() => [call().path, app.ui().panel, app.ui().more, app.ui().dialog].join()), wake))
   return quiet
 }
 

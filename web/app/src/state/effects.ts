@@ -32,9 +32,10 @@ function soundOfCall(app: App): void {
       case 'waiting': return null
     }
   }, null)
+  const wanted = createMemo(() => app.prefs().sounds)
   createEffect(() => {
     const now = tune()
-    if (now === null || !app.prefs().sounds) return
+    if (now === null || !wanted()) return
     onCleanup(play(now))
   })
 }
