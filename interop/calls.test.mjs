@@ -16,7 +16,7 @@ const CALLS = 10
 const PHONE = { width: 390, height: 844 }
 
 /** A server that runs already, to try tests by hand. */
-const GIVEN = process.env['VISAVIS_URL']
+const GIVEN = process.env['INTEROP_URL']
 
 /** @type {Visavis} */
 let server

@@ -1,6 +1,6 @@
 /**
  * WebRTC stacks that nobody here wrote relay through our TURN server, over UDP, TCP and TLS, each from a home where
- * nothing else passes. With `VISAVIS_TURN=coturn` the same tests run against coturn, which proves the tests.
+ * nothing else passes. With `INTEROP_TURN=coturn` the same tests run against coturn, which proves the tests.
  */
 import assert from 'node:assert/strict'
 import { after, before, describe, test } from 'node:test'
@@ -35,7 +35,7 @@ describe('relaying through TURN', () => {
   before(async () => {
     lab = Lab.up({ homes: { restricted: 'port-restricted', blocked: 'udp-blocked', tls: 'only-tls-443' }, names: { [NAME]: SERVER } })
     identity = issue(lab.folder, [NAME], [SERVER])
-    server = await (process.env['VISAVIS_TURN'] === 'coturn' ? coturn(lab, identity, NAME) : visavisTurn(lab, identity, NAME))
+    server = await (process.env['INTEROP_TURN'] === 'coturn' ? coturn(lab, identity, NAME) : visavisTurn(lab, identity, NAME))
   })
   after(async () => {
     await server?.stop()

@@ -5,7 +5,7 @@ import puppeteer from 'puppeteer-core'
 import { trust } from './trust.mjs'
 
 /** Debian's wrapper script would stand between us and the pipe. */
-const CHROMIUM = process.env['VISAVIS_CHROMIUM'] ?? '/usr/lib/chromium/chromium'
+const CHROMIUM = process.env['INTEROP_CHROMIUM'] ?? '/usr/lib/chromium/chromium'
 
 /** Chromium honours only the last `--disable-features`. */
 const DISABLED_FEATURES = [

@@ -7,7 +7,7 @@ import puppeteer from 'puppeteer-core'
 import { tunnel } from './tunnel.mjs'
 import { trust } from './trust.mjs'
 
-const FIREFOX = process.env['VISAVIS_FIREFOX'] ?? '/usr/lib/firefox-esr/firefox-esr'
+const FIREFOX = process.env['INTEROP_FIREFOX'] ?? '/usr/lib/firefox-esr/firefox-esr'
 
 /** @type {Record<string, string | number | boolean>} */
 const MEDIA = {

@@ -138,6 +138,26 @@ export class Lab {
     })
   }
 
+  /**
+   * Cuts a home off from the internet, or joins it again. Nobody is told, as when a cable is cut further away.
+   *
+   * @param {string} home
+   * @param {boolean} off
+   */
+  cut(home, off) {
+    this.#namespaces.exec(`${home}-box`, ['nft', '-f', '-'], off ? CUT : 'delete table ip cut\n')
+  }
+
+  /**
+   * Limits what a home can send.
+   *
+   * @param {string} home
+   * @param {string} rate as tc(8) writes it, e.g. `20mbit`
+   */
+  shape(home, rate) {
+    this.#namespaces.exec(`${home}-box`, ['tc', 'qdisc', 'replace', 'dev', 'wan', 'root', 'tbf', 'rate', rate, 'burst', '64k', 'latency', '50ms'])
+  }
+
   /** Ends everything that runs in it and removes it. May be called again. */
   down() {
     for (const child of this.#children) child.kill('SIGKILL')
@@ -201,6 +221,8 @@ export class Lab {
     lab.exec(name, ['nft', '-f', '-'], rules(kind, { wan, lan, hairpin }))
   }
 }
+
+const CUT = 'table ip cut { chain through { type filter hook forward priority filter - 10; drop; }; }\n'
 
 let guarded = false
 

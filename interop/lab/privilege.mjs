@@ -1,7 +1,7 @@
 /** Namespaces need root, or a user namespace in which one is root. */
 import { spawnSync } from 'node:child_process'
 
-const NESTED = 'VISAVIS_LAB_NESTED'
+const NESTED = 'INTEROP_LAB_NESTED'
 const UNSHARE = ['--user', '--map-root-user', '--net', '--mount', '--pid', '--fork', '--kill-child', '--mount-proc']
 
 /**

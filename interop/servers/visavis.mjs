@@ -14,11 +14,11 @@ const QUOTED = 30
 
 /** The program: the one that is named, or the newer of the two builds. */
 function program() {
-  const named = process.env['VISAVIS_BIN']
+  const named = process.env['INTEROP_BIN']
   if (named) return named
   const builds = ['debug', 'release'].map((profile) => fileURLToPath(new URL(`../../target/${profile}/visavis`, import.meta.url)))
   const [newest] = builds.filter((file) => existsSync(file)).sort((a, b) => statSync(b).mtimeMs - statSync(a).mtimeMs)
-  if (!newest) throw new Error('there is no visavis to test: run `cargo build --package server --bin visavis`, or name one in VISAVIS_BIN')
+  if (!newest) throw new Error('there is no visavis to test: run `cargo build --package server --bin visavis`, or name one in INTEROP_BIN')
   return newest
 }
 
@@ -99,7 +99,7 @@ export class Visavis {
     const remember = (/** @type {string} */ line) => {
       this.#said.push(line)
       if (this.#said.length > QUOTED) this.#said.shift()
-      if (process.env['VISAVIS_LOUD']) console.error(`# ${line}`)
+      if (process.env['INTEROP_LOUD']) console.error(`# ${line}`)
     }
     createInterface({ input: child.stderr }).on('line', remember)
     const lines = createInterface({ input: child.stdout }).on('line', remember)

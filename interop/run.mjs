@@ -1,0 +1,18 @@
+/**
+ * Runs the tests of this folder, all or those that are named: `npm test -- lab turn calls nat`. One after the other,
+ * because browsers need the machine for themselves.
+ */
+import { spawnSync } from 'node:child_process'
+import { fileURLToPath } from 'node:url'
+
+const ALL = ['lab', 'turn', 'calls', 'nat']
+
+const named = process.argv.slice(2)
+const unknown = named.filter((name) => !ALL.includes(name))
+if (unknown.length > 0) {
+  console.error(`no tests called ${unknown.join(', ')}; there are: ${ALL.join(', ')}`)
+  process.exit(2)
+}
+const files = (named.length > 0 ? named : ALL).map((name) => fileURLToPath(new URL(`${name}.test.mjs`, import.meta.url)))
+const { status } = spawnSync(process.execPath, ['--test', '--test-concurrency=1', '--test-reporter=spec', ...files], { stdio: 'inherit' })
+process.exit(status ?? 1)
