@@ -5,5 +5,15 @@ mod signalling;
 mod turn;
 mod turn_servers;
 
-pub(crate) use signalling::run as signalling;
-pub(crate) use turn::run as turn;
+use std::path::Path;
+
+use anyhow::{Result, bail};
+
+/// Runs one of them.
+pub(crate) fn run(name: &str, root: &Path, json: bool) -> Result<()> {
+    match name {
+        "turn" => turn::run(root, json),
+        "signalling" => signalling::run(root, json),
+        _ => bail!("there is no bench `{name}`: turn, signalling"),
+    }
+}

@@ -20,8 +20,8 @@ fn main() -> ExitCode {
     let args: Vec<String> = std::env::args().skip(1).collect();
     let words: Vec<&str> = args.iter().map(String::as_str).collect();
     let result = match words.as_slice() {
-        ["bench", "turn", rest @ ([] | ["--json"])] => bench::turn(&root(), !rest.is_empty()),
-        ["bench", "signalling", rest @ ([] | ["--json"])] => bench::signalling(&root(), !rest.is_empty()),
+        ["bench", name] => bench::run(name, &root(), false),
+        ["bench", name, "--json"] => bench::run(name, &root(), true),
         ["tidy"] => tidy::run(&root()),
         [] | ["help" | "--help" | "-h"] => {
             println!("{USAGE}");

@@ -17,3 +17,4 @@ mod signal_world;
 mod stop;
 mod support;
 mod tls;
+mod turn_interop;

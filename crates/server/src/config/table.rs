@@ -84,8 +84,8 @@ keys! {
             "Where HTTPS, WebSocket and TURN over TLS share one port. On a public server make it `0.0.0.0:443` (or `[::]:443`): 443 is the port that restrictive networks let through.";
         stun: Listen, "stun", "ADDR", ["0.0.0.0:3478"],
             "Where STUN and TURN are served over UDP and over TCP.";
-        relay_ports: PortRange, "relay-ports", "A-B", ["49160-49999"],
-            "The UDP ports that TURN relays from. A firewall must let them in. Each relayed side of a call takes one.";
+        relay_ports: PortRange, "relay-ports", "A-B", ["61000-65535"],
+            "The UDP ports that TURN relays from. A firewall must let them in. Each relayed side of a call takes one. The default lies above the ports that Linux gives to other programs.";
         external_ip: List<IpAddr>, "external-ip", "IP", [],
             "An address under which the world sees this machine, when it is not one of its own: behind a NAT that forwards the ports, or in a cloud. One for IPv4 and one for IPv6 at most.";
         public_host: Host, "public-host", "NAME", [],

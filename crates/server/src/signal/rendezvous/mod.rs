@@ -15,6 +15,7 @@ mod people;
 mod rooms;
 mod session;
 mod started;
+mod stats;
 mod ticket;
 mod timers;
 
@@ -32,6 +33,7 @@ pub use self::config::Config;
 use self::people::People;
 use self::rooms::Room;
 use self::session::{Engaged, Inbox, Link, Outbox, Session};
+pub use self::stats::Stats;
 use self::ticket::Tickets;
 use self::timers::{Timer, Timers};
 use super::bus::{Command, Event, Identity, SocketId, Welcome};
@@ -40,39 +42,6 @@ use super::protocol::{CallId, EndReason, Refusal, Resume, ServerFrame, ServerMes
 /// Names a session; never used twice.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
 pub(super) struct SessionKey(u64);
-
-/// What a rendezvous has and what it did.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, Default, serde::Serialize)]
-pub struct Stats {
-    /// Sessions now.
-    pub sessions: usize,
-    /// Those with a socket now.
-    pub sockets: usize,
-    /// People now.
-    pub people: usize,
-    /// Calls now, in any state.
-    pub calls: usize,
-    /// Rooms now.
-    pub rooms: usize,
-    /// Sessions that began.
-    pub hellos: u64,
-    /// Sessions taken up again.
-    pub resumes: u64,
-    /// Numbered messages carried out.
-    pub messages: u64,
-    /// Numbered messages that came again.
-    pub repeated: u64,
-    /// Calls that rang.
-    pub invites: u64,
-    /// Calls that began (accepted, met or rejoined).
-    pub started: u64,
-    /// Requests answered with `error`.
-    pub errors: u64,
-    /// Sockets closed with `refused`.
-    pub refused: u64,
-    /// Sessions ended because the client did not confirm what it was sent.
-    pub overflows: u64,
-}
 
 /// The machine.
 pub struct Rendezvous {

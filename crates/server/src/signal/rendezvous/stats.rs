@@ -1,0 +1,32 @@
+/// What a rendezvous has and what it did.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default, serde::Serialize)]
+pub struct Stats {
+    /// Sessions now.
+    pub sessions: usize,
+    /// Those with a socket now.
+    pub sockets: usize,
+    /// People now.
+    pub people: usize,
+    /// Calls now, in any state.
+    pub calls: usize,
+    /// Rooms now.
+    pub rooms: usize,
+    /// Sessions that began.
+    pub hellos: u64,
+    /// Sessions taken up again.
+    pub resumes: u64,
+    /// Numbered messages carried out.
+    pub messages: u64,
+    /// Numbered messages that came again.
+    pub repeated: u64,
+    /// Calls that rang.
+    pub invites: u64,
+    /// Calls that began (accepted, met or rejoined).
+    pub started: u64,
+    /// Requests answered with `error`.
+    pub errors: u64,
+    /// Sockets closed with `refused`.
+    pub refused: u64,
+    /// Sessions ended because the client did not confirm what it was sent.
+    pub overflows: u64,
+}
