@@ -32,11 +32,13 @@ export class Person {
 
   /**
    * @param {string} name
+   * @param {import('./launch.mjs').Kind} kind the browser
    * @param {import('puppeteer-core').BrowserContext} context
    * @param {import('puppeteer-core').Page} page
    */
-  constructor(name, context, page) {
+  constructor(name, kind, context, page) {
     this.name = name
+    this.kind = kind
     this.context = context
     this.page = page
     page.setDefaultTimeout(PATIENCE)
@@ -62,7 +64,7 @@ export class Person {
       const session = await page.createCDPSession()
       await session.send('Emulation.setUserAgentOverride', { userAgent: await browser.puppet.userAgent(), acceptLanguage: language })
     }
-    const person = new Person(name, context, page)
+    const person = new Person(name, browser.kind, context, page)
     present.add(person)
     await page.goto(url, { waitUntil: 'domcontentloaded' })
     return person
@@ -185,7 +187,7 @@ export class Person {
     const found = await link()
     assert(found)
     return found.evaluate(async (anchor) => {
-      const bytes = await (await fetch(/** @type {HTMLAnchorElement} */ (anchor).href)).arrayBuffer()
+      const bytes = await /** @type {any} */ (window).interop.blobs.get(/** @type {HTMLAnchorElement} */ (anchor).href).arrayBuffer()
       const digest = new Uint8Array(await crypto.subtle.digest('SHA-256', bytes))
       return { size: bytes.byteLength, sha256: [...digest].map((byte) => byte.toString(16).padStart(2, '0')).join('') }
     })
@@ -213,18 +215,20 @@ export class Person {
    * Waits until the friend is really seen: frames are decoded, the picture advances, and it is not black or of one
    * colour.
    *
-   * @param {string} friend
+   * @param {Person} friend
    */
   async sees(friend) {
     const before = await this.moving()
-    await this.until(`${friend} moves`, async () => {
+    await this.until(`${friend.name} moves`, async () => {
       const now = await this.moving()
       return now !== null && before !== null && now.framesDecoded > before.framesDecoded + 2 && now.currentTime > before.currentTime
     })
     const picture = await this.picture()
     assert(picture)
-    assert.equal(picture.label, friend)
-    assert(picture.brightness > 10 && picture.variety > 8, `${this.name} sees a picture with something on it: ${JSON.stringify(picture)}`)
+    assert.equal(picture.label, friend.name)
+    assert(picture.brightness > 10, `${this.name} sees a picture that is not black: ${JSON.stringify(picture)}`)
+    // Firefox's own camera shows one colour, which changes.
+    if (friend.kind === 'chromium') assert(picture.variety > 8, `${this.name} sees a picture with something on it: ${JSON.stringify(picture)}`)
   }
 
   /** Waits for a playing picture, and says how far it is. */
@@ -277,7 +281,8 @@ export class Person {
   /** Leaves: everything of this person in the browser is gone. */
   async leave() {
     present.delete(this)
-    await this.context.close()
+    // The browser may be gone already.
+    await this.context.close().catch(() => {})
   }
 }
 
