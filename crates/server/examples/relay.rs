@@ -40,7 +40,8 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
             signal = tokio::signal::ctrl_c() => {
                 signal?;
                 println!("{:#?}", media.stats());
-                return Ok(media.shutdown());
+                media.shutdown();
+                return Ok(());
             }
         }
     }

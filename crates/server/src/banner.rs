@@ -96,12 +96,38 @@ pub(crate) fn host(ip: IpAddr) -> String {
 /// The code in half-block characters, black on white whatever the terminal's colours are.
 fn code(url: &str) -> Option<String> {
     let code = QrCode::with_error_correction_level(url, EcLevel::L).ok()?;
-    let drawn = code
-        .render::<Dense1x2>()
-        .dark_color(Dense1x2::Dark)
-        .light_color(Dense1x2::Light)
-        .quiet_zone(true)
-        .build();
-    // `Light` is the drawn half block: white on black makes it the light one.
-    Some(drawn.lines().map(|line| format!("  \x1b[97;40m{line}\x1b[0m\n")).collect())
+    let drawn = code.render::<Dense1x2>().quiet_zone(true).build();
+    Some(drawn.lines().map(|line| format!("  \x1b[30;107m{line}\x1b[0m\n")).collect())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_code_is_dark_on_light_with_room_around_it() {
+        let drawn = code("https://192.168.1.20:8443/").unwrap();
+        let lines: Vec<&str> = drawn.lines().collect();
+        assert!(lines.iter().all(|l| l.starts_with("  \x1b[30;107m") && l.ends_with("\x1b[0m")));
+        // Four light modules on each side (ISO/IEC 18004 §5.3.8), then the finder pattern's dark frame.
+        assert!(lines[..2].iter().all(|l| !l.contains(['█', '▀', '▄'])));
+        assert!(lines[2].starts_with("  \x1b[30;107m    █▀▀▀▀▀█"), "{}", lines[2]);
+    }
+
+    #[test]
+    fn the_addresses_are_those_the_listener_covers() {
+        let sources = crate::config::Sources {
+            flags: vec![("public-host", "call.example".to_owned())],
+            ..crate::config::Sources::default()
+        };
+        let (_, config) = crate::config::Settings::read(&sources).unwrap();
+        let reachable: Vec<IpAddr> = ["192.168.1.20", "fd00::2"].map(|ip| ip.parse().unwrap()).to_vec();
+        for (listening, wanted) in [
+            ("0.0.0.0:8443", &["https://call.example:8443/", "https://192.168.1.20:8443/"][..]),
+            ("[::]:443", &["https://call.example/", "https://192.168.1.20/", "https://[fd00::2]/"]),
+            ("192.168.1.20:443", &["https://call.example/", "https://192.168.1.20/"]),
+        ] {
+            assert_eq!(https_urls(&config, listening.parse().unwrap(), &reachable), wanted, "{listening}");
+        }
+    }
 }

@@ -18,12 +18,14 @@ fn the_documentation_is_current() {
     );
 }
 
+/// What stands in the file, in the environment, on the command line; and what the message must hold.
+type Wrong<'a> = (&'a str, &'a [(&'a str, &'a str)], &'a [&'a str], &'a [&'a str]);
+
 #[test]
 fn wrong_keys_and_values_are_named_with_their_place() {
     let folder = Folder::new();
     let file = folder.path().join("test.toml");
-    // What stands in the file, in the environment, on the command line; what the message must hold.
-    let table: &[(&str, &[(&str, &str)], &[&str], &[&str])] = &[
+    let table: &[Wrong] = &[
         (
             "\n\nrelay-port = \"1-2\"",
             &[],

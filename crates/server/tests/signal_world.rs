@@ -232,7 +232,7 @@ impl World {
                     client.received = seq;
                     client.log.push(frame.message);
                 }
-                if client.received % 8 == 0 {
+                if client.received.is_multiple_of(8) {
                     self.transmit(at, None, ClientMessage::Ack);
                 }
             }

@@ -3,7 +3,7 @@
 use std::net::SocketAddr;
 use std::sync::Arc;
 
-use tokio::sync::oneshot;
+use tokio::net::TcpStream;
 use turn::{ConnectionId, FiveTuple, OpenError, RelayId};
 
 use super::pipe::Pipe;
@@ -18,8 +18,8 @@ pub(super) enum Command {
     StreamClosed(FiveTuple),
     /// Answers [`Notice::OpenListener`].
     ListenerOpened { relay: RelayId, result: Result<SocketAddr, OpenError> },
-    /// A peer connected to a listener: may it?
-    PeerAccepted { relay: RelayId, from: SocketAddr, answer: oneshot::Sender<Option<ConnectionId>> },
+    /// A peer connected to a listener: may it? The stream is closed if not.
+    PeerAccepted { relay: RelayId, from: SocketAddr, stream: TcpStream },
     /// Answers [`Notice::Connect`].
     PeerConnected { connection: ConnectionId, ok: bool },
     /// A connection with a peer ended.

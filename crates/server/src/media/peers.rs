@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use tokio::net::{TcpListener, TcpSocket, TcpStream};
-use tokio::sync::{Notify, mpsc, oneshot};
+use tokio::sync::{Notify, mpsc};
 use tokio::task::AbortHandle;
 use turn::{ConnectionId, OpenError, RelayId};
 
@@ -38,7 +38,7 @@ impl Peers {
         self.connections.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn insert(&self, connection: ConnectionId, stream: TcpStream) {
+    pub(super) fn insert(&self, connection: ConnectionId, stream: TcpStream) {
         self.lock().insert(connection, Peer { stream: Some(stream), closed: Arc::default() });
     }
 
@@ -121,12 +121,8 @@ async fn accept(thread: Thread, relay: RelayId, listener: TcpListener) {
             tokio::task::yield_now().await;
             continue;
         };
-        let (answer, answered) = oneshot::channel();
-        if !thread.say(Command::PeerAccepted { relay, from, answer }).await {
+        if !thread.say(Command::PeerAccepted { relay, from, stream }).await {
             return;
-        }
-        if let Ok(Some(connection)) = answered.await {
-            thread.peers.insert(connection, stream);
         }
     }
 }

@@ -94,6 +94,7 @@ impl MediaPlane {
                 commands: receiver,
                 notices,
                 counters,
+                peers: thread.peers.clone(),
                 stop: stop.clone(),
             };
             parts.watch().map_err(StartError::System)?;

@@ -4,9 +4,11 @@
 use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _, ReadHalf, WriteHalf};
+use tokio::sync::Notify;
 use tokio::time::timeout;
 use turn::{ConnectionId, FiveTuple};
 use wire::Transport;
@@ -34,8 +36,28 @@ const CONNECTION_BIND: [u8; 2] = [0x00, 0x0b];
 struct Reading<S> {
     half: ReadHalf<S>,
     buffer: Vec<u8>,
-    /// A ConnectionBind is on its way: what follows is not ours to read before it is answered.
+    /// A ConnectionBind is among the messages just cut: what follows is not ours to read before it is answered.
     held: bool,
+}
+
+/// How often something was written to the client: a refused ConnectionBind is answered, and messages go on.
+#[derive(Default)]
+struct Written {
+    times: AtomicU64,
+    rung: Notify,
+}
+
+impl Written {
+    fn count(&self) {
+        self.times.fetch_add(1, Ordering::AcqRel);
+        self.rung.notify_one();
+    }
+
+    async fn beyond(&self, seen: u64) {
+        while self.times.load(Ordering::Acquire) == seen {
+            self.rung.notified().await;
+        }
+    }
 }
 
 impl MediaPlane {
@@ -64,9 +86,10 @@ impl MediaPlane {
         let (half, writer) = tokio::io::split(stream);
         let mut reading = Reading { half, buffer: Vec::new(), held: false };
         let mut writing = Writing { half: writer, bytes: Vec::new() };
+        let written = Written::default();
         let end = tokio::select! {
-            error = reading.run(thread, client, &pipe) => Err(error),
-            next = writing.run(&pipe) => next,
+            error = reading.run(thread, client, &pipe, &written) => Err(error),
+            next = writing.run(&pipe, &written) => next,
         };
         match end {
             Ok(Some(connection)) => {
@@ -87,13 +110,9 @@ fn canonical(address: SocketAddr) -> SocketAddr {
 
 impl<S: AsyncRead + AsyncWrite> Reading<S> {
     /// Reads messages into the pipe until the stream ends or cannot be followed.
-    async fn run(&mut self, thread: &Thread, client: FiveTuple, pipe: &Pipe) -> io::Error {
+    async fn run(&mut self, thread: &Thread, client: FiveTuple, pipe: &Pipe, written: &Written) -> io::Error {
         let mut patience = FIRST_MESSAGE;
         loop {
-            if self.held {
-                // Only the other half knows how it goes on, and ends this one.
-                std::future::pending::<()>().await;
-            }
             let length = self.buffer.len();
             self.buffer.resize(length + READ_BYTES, 0);
             let read = timeout(patience, self.half.read(&mut self.buffer[length..])).await;
@@ -110,10 +129,15 @@ impl<S: AsyncRead + AsyncWrite> Reading<S> {
             };
             if whole > 0 {
                 patience = SILENCE;
+                let seen = written.times.load(Ordering::Acquire);
                 if pipe.push_input(&self.buffer[..whole]).await {
                     thread.say(Command::StreamReadable(client)).await;
                 }
                 self.buffer.drain(..whole);
+                if self.held {
+                    // If it is granted, the other half ends this one before it counts.
+                    written.beyond(seen).await;
+                }
             }
         }
     }
@@ -140,16 +164,16 @@ struct Writing<S> {
 
 impl<S: AsyncWrite> Writing<S> {
     /// Writes until the stream ends: by itself (`None`), or by becoming one with a peer connection.
-    async fn run(&mut self, pipe: &Pipe) -> io::Result<Option<ConnectionId>> {
+    async fn run(&mut self, pipe: &Pipe, written: &Written) -> io::Result<Option<ConnectionId>> {
         loop {
             let next = pipe.take_output(&mut self.bytes).await;
-            let written = async {
+            let writing = async {
                 self.half.write_all(&self.bytes).await?;
                 self.half.flush().await
             };
-            timeout(WRITING, written).await.map_err(|_| io::Error::from(io::ErrorKind::TimedOut))??;
+            timeout(WRITING, writing).await.map_err(|_| io::Error::from(io::ErrorKind::TimedOut))??;
             match next {
-                Next::Open => {}
+                Next::Open => written.count(),
                 Next::Close => {
                     let _ = timeout(WRITING, self.half.shutdown()).await;
                     return Ok(None);

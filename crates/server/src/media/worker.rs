@@ -22,6 +22,7 @@ use wire::{Instant, Transport};
 
 use super::counters::{Counters, Snapshot};
 use super::message::{Command, Notice};
+use super::peers::Peers;
 use super::pipe::{Next, Pipe, Pushed};
 use super::relays::Relays;
 
@@ -62,6 +63,7 @@ pub(super) struct Worker {
     next_minute: Instant,
     snapshot: Snapshot,
     counters: Arc<Counters>,
+    peers: Arc<Peers>,
     stop: Arc<AtomicBool>,
 }
 
@@ -74,6 +76,7 @@ pub(super) struct Parts {
     pub(super) commands: mpsc::Receiver<Command>,
     pub(super) notices: mpsc::Sender<Notice>,
     pub(super) counters: Arc<Counters>,
+    pub(super) peers: Arc<Peers>,
     pub(super) stop: Arc<AtomicBool>,
 }
 
@@ -90,7 +93,7 @@ impl Parts {
 impl Worker {
     /// A worker for the calling thread.
     pub(super) fn new(parts: Parts) -> Self {
-        let Parts { poller, clock, listeners, machine, commands, notices, counters, stop } = parts;
+        let Parts { poller, clock, listeners, machine, commands, notices, counters, peers, stop } = parts;
         Self {
             poller,
             clock,
@@ -108,6 +111,7 @@ impl Worker {
             next_minute: Instant::ZERO,
             snapshot: Snapshot::default(),
             counters,
+            peers,
             stop,
         }
     }
@@ -187,6 +191,7 @@ impl Worker {
             self.forwards.extend(self.machine.handle_input(now, source, &mut run));
         }
         for forward in self.forwards.drain(..) {
+            let bytes = &self.inbox.bytes(slot)[forward.bytes.clone()];
             let (key, to, from) = match forward.to {
                 Destination::Peer { relay, to } => (relay.0, to, None),
                 Destination::Client(client) if client.transport == Transport::Udp => {
@@ -194,11 +199,15 @@ impl Worker {
                     (key, client.remote, from)
                 }
                 Destination::Client(client) => {
-                    let bytes = &self.inbox.bytes(slot)[forward.bytes.clone()];
                     to_stream(&self.streams, &mut self.snapshot, client, &forward, bytes);
                     continue;
                 }
             };
+            if forward.pad > 0 {
+                // Only an indication is padded: it is the way of clients that bind no channel, and rare.
+                send_copy(&mut self.outbox, (key, to, from), &forward, bytes);
+                continue;
+            }
             let part = Part {
                 slot,
                 start: forward.bytes.start,
@@ -244,10 +253,10 @@ impl Worker {
                 self.machine.client_closed(now, client);
             }
             Command::ListenerOpened { relay, result } => self.machine.relay_opened(now, relay, result),
-            Command::PeerAccepted { relay, from, answer } => {
-                let connection = self.machine.peer_accepted(now, relay, from);
-                if let (Err(_), Some(connection)) = (answer.send(connection), connection) {
-                    self.machine.connection_closed(now, connection);
+            Command::PeerAccepted { relay, from, stream } => {
+                // The client may only hear of the connection once it can be bound.
+                if let Some(connection) = self.machine.peer_accepted(now, relay, from) {
+                    self.peers.insert(connection, stream);
                 }
             }
             Command::PeerConnected { connection, ok } => self.machine.peer_connected(now, connection, ok),
@@ -288,9 +297,7 @@ impl Worker {
                 return to_stream(&self.streams, &mut self.snapshot, client, forward, bytes);
             }
         };
-        let payload = &bytes[forward.strip.min(bytes.len())..];
-        let length = forward.header.len() + payload.len();
-        self.outbox.send(key, to, from, &[&forward.header, payload], length);
+        send_copy(&mut self.outbox, (key, to, from), forward, bytes);
     }
 
     /// Sends what is queued and forgets what was received.
@@ -425,6 +432,19 @@ fn listener_of(listeners: &[Socket], local: SocketAddr) -> Option<(u64, Option<I
             && address.is_ipv4() == local.is_ipv4()
     };
     keyed().find(|(_, address)| wildcard(address)).map(|(key, _)| (key, Some(local.ip())))
+}
+
+/// Queues a copy of one forwarded datagram.
+fn send_copy(
+    outbox: &mut Outbox,
+    (key, to, from): (u64, SocketAddr, Option<IpAddr>),
+    forward: &Forward,
+    bytes: &[u8],
+) {
+    let payload = &bytes[forward.strip.min(bytes.len())..];
+    let pad = &[0; 3][..forward.pad.min(3)];
+    let length = forward.header.len() + payload.len() + pad.len();
+    outbox.send(key, to, from, &[&forward.header, payload, pad], length);
 }
 
 /// Writes forwarded datagrams into the pipe of a stream client, each as one message.

@@ -46,12 +46,17 @@ pub struct IceGrant {
     pub lifetime: u32,
 }
 
+/// Answers whether a person may take a name.
+pub type Rename = Box<dyn Fn(Person, String) -> Answer<Result<Person, String>> + Send + Sync>;
+/// Answers which ICE servers a person gets.
+pub type IceServers = Box<dyn Fn(&Door, &Person) -> IceGrant + Send + Sync>;
+
 /// The questions, answered by the rest of the server.
 pub struct Authority {
     /// Whom a hello speaks for. Neither name nor identity is an error, code `Name`.
     pub identify: Box<dyn Fn(Claim) -> Answer<Result<Identity, Denied>> + Send + Sync>,
     /// The person under another name, or what is wrong with the name.
-    pub rename: Box<dyn Fn(Person, String) -> Answer<Result<Person, String>> + Send + Sync>,
+    pub rename: Rename,
     /// The ICE servers for a person who came through a door.
-    pub ice_servers: Box<dyn Fn(&Door, &Person) -> IceGrant + Send + Sync>,
+    pub ice_servers: IceServers,
 }
