@@ -12,7 +12,7 @@ import { command } from './lab/namespaces.mjs'
 import { Visavis } from './servers/visavis.mjs'
 
 const OUT = fileURLToPath(new URL('../docs/call.png', import.meta.url))
-const VIEW = { width: 1280, height: 800 }
+const VIEW = { width: 1440, height: 880 }
 
 const folder = mkdtempSync(path.join(tmpdir(), 'visavis-picture-'))
 const server = await Visavis.local()

@@ -83,9 +83,14 @@ export class Person {
    * @param {string} name
    */
   async press(name) {
+    let nudge = 0
     await this.until(`'${name}' can be pressed`, async () => {
       const button = await this.page.$(`aria/${name}[role="button"]`)
-      if (!button || !(await button.evaluate(reachable))) return false
+      if (!button || !(await button.evaluate(reachable))) {
+        // During a call the controls withdraw until the mouse moves.
+        await this.page.mouse.move(400 + (nudge++ % 2) * 20, 300)
+        return false
+      }
       // It may be gone by now: then it is looked for again.
       return button.click().then(() => true, () => false)
     })
