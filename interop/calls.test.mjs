@@ -75,11 +75,12 @@ async function connect(caller, callee) {
 
 /** Both see and hear each other. @param {Person} a @param {Person} b */
 async function together(a, b) {
-  await Promise.all([a.sees(b.name), b.sees(a.name), a.hears(), b.hears()])
+  await Promise.all([a.sees(b), b.sees(a), a.hears(), b.hears()])
 }
 
 /** @param {Person} who @param {Person} other */
 async function hangUp(who, other) {
+  if (await who.has('Close')) await who.press('Close')
   await who.press('Hang up')
   await Promise.all([who.says('The call has ended'), other.says('The call has ended')])
 }
@@ -204,11 +205,11 @@ describe('a call that does not come about', () => {
 describe('a camera or a microphone that is missing', () => {
   test('the camera is not allowed: the page says so, and the other hears', async (t) => {
     const { ada, bruno } = await two(t, [chromium, chromium], { 0: { allow: ['microphone'] } })
-    await ada.turnOn()
+    await ada.press('Camera')
     await ada.reads('The camera is not allowed')
     await ada.screenshot('denied-camera')
     await connect(ada, bruno)
-    await Promise.all([ada.sees(bruno.name), ada.hears(), bruno.hears(), bruno.reads(`${ada.name}’s camera is off`)])
+    await Promise.all([ada.sees(bruno), ada.hears(), bruno.hears(), bruno.reads(`${ada.name}’s camera is off`)])
     await hangUp(ada, bruno)
   })
 
@@ -217,7 +218,7 @@ describe('a camera or a microphone that is missing', () => {
     await ada.turnOn()
     await ada.reads('Camera and microphone are not allowed')
     await connect(ada, bruno)
-    await Promise.all([ada.sees(bruno.name), ada.hears(), bruno.reads(`${ada.name}’s microphone is off`)])
+    await Promise.all([ada.sees(bruno), ada.hears(), bruno.reads(`${ada.name}’s microphone is off`)])
     await hangUp(ada, bruno)
   })
 
@@ -229,7 +230,7 @@ describe('a camera or a microphone that is missing', () => {
     await ada.reads('No camera found')
     await ada.screenshot('no-camera')
     await connect(bruno, ada)
-    await Promise.all([ada.sees(bruno.name), ada.hears(), bruno.hears()])
+    await Promise.all([ada.sees(bruno), ada.hears(), bruno.hears()])
     await hangUp(ada, bruno)
     await ada.leave()
   })
@@ -247,7 +248,7 @@ describe('during a call', () => {
     await ada.screenshot('camera-off')
     await bruno.press('Camera')
     await bruno.press('Mute')
-    await Promise.all([ada.sees(bruno.name), ada.hears()])
+    await Promise.all([ada.sees(bruno), ada.hears()])
     await hangUp(ada, bruno)
   })
 
@@ -264,8 +265,18 @@ describe('during a call', () => {
     await bruno.screenshot('screen')
     await ada.press('Share screen')
     await bruno.until('the screen is gone', () => bruno.page.evaluate((label) => ![...document.querySelectorAll('video')].some(({ ariaLabel }) => ariaLabel === label), `${ada.name}’s screen`))
-    await bruno.sees(ada.name)
+    await bruno.sees(ada)
     await hangUp(ada, bruno)
+  })
+
+  test('every control can be reached while the chat or the details are open', async (t) => {
+    const { ada, bruno } = await two(t)
+    await connect(ada, bruno)
+    await ada.press('Chat')
+    for (const name of ['Mute', 'Mute', 'Camera', 'Camera', 'Chat', 'More']) await ada.press(name)
+    await ada.press('Call details')
+    await ada.press('Hang up')
+    await bruno.says('The call has ended')
   })
 
   test('messages go both ways', async (t) => {

@@ -86,7 +86,7 @@ async function pair(t, browsers, [a, b]) {
   await bruno.says('is calling you')
   await bruno.press('Accept')
   const ms = await firstFrames([ada, bruno], [{ clicks: [], frames: [] }, { clicks: [], frames: [] }])
-  await Promise.all([ada.sees(bruno.name), bruno.sees(ada.name)])
+  await Promise.all([ada.sees(bruno), bruno.sees(ada)])
   const [x, y] = await Promise.all([settled(ada, route(a, b)), settled(bruno, route(a, b))])
   /** @type {Row} */
   const row = { a, b, browsers: browsers.map(({ kind }) => kind).join(', '), route: relayed(x) || relayed(y) ? 'relayed' : 'direct', path: `${way(x)} – ${way(y)}`, ms }
@@ -187,7 +187,7 @@ test('the network breaks during a file: the call comes back and the file arrives
   await ada.call(bruno.name)
   await bruno.says('is calling you')
   await bruno.press('Accept')
-  await Promise.all([ada.sees(bruno.name), bruno.sees(ada.name)])
+  await Promise.all([ada.sees(bruno), bruno.sees(ada)])
   // Slow enough to be cut in the middle.
   lab.shape('a-port-restricted', '20mbit')
   const file = randomFile(t, 24 << 20)
@@ -203,5 +203,5 @@ test('the network breaks during a file: the call comes back and the file arrives
   await Promise.all([ada.says('In a call'), bruno.says('In a call')])
   await bruno.until('the file is complete', async () => (await bruno.page.$(`a[download="${file.name}"]`)) !== null, 90_000)
   assert.deepEqual(await bruno.received(file.name), { size: file.size, sha256: file.sha256 })
-  await Promise.all([ada.sees(bruno.name), bruno.sees(ada.name)])
+  await Promise.all([ada.sees(bruno), bruno.sees(ada)])
 })

@@ -8,6 +8,7 @@
  * @property {RTCPeerConnection[]} connections All that were ever made, in order.
  * @property {{ name: string, at: number }[]} clicks Buttons pressed, ms since the epoch.
  * @property {{ at: number }[]} frames The first frame of each remote picture, ms since the epoch.
+ * @property {Map<string, Blob>} blobs What the page offers to save, by its URL.
  * @property {() => Promise<Summary | null>} summary The newest open connection.
  * @property {() => Picture | null} picture The largest remote picture that is playing.
  *
@@ -74,6 +75,16 @@ export function install() {
     }, true)
   }
 
+  // The page's policy lets nobody fetch what it offers to save, so the blobs are kept as they are made.
+  /** @type {Map<string, Blob>} */
+  const blobs = new Map()
+  const { createObjectURL } = URL
+  URL.createObjectURL = (object) => {
+    const url = createObjectURL.call(URL, object)
+    if (object instanceof Blob) blobs.set(url, object)
+    return url
+  }
+
   const summary = async () => {
     const peer = connections.findLast(({ connectionState }) => connectionState !== 'closed')
     if (!peer) return null
@@ -122,5 +133,5 @@ export function install() {
     return { currentTime: video.currentTime, width: video.videoWidth, height: video.videoHeight, label: video.ariaLabel ?? '', brightness: light / pixels, variety: colours.size }
   }
 
-  Object.defineProperty(window, 'interop', { value: { connections, clicks, frames, summary, picture } })
+  Object.defineProperty(window, 'interop', { value: { connections, clicks, frames, blobs, summary, picture } })
 }

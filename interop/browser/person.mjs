@@ -32,11 +32,13 @@ export class Person {
 
   /**
    * @param {string} name
+   * @param {import('./launch.mjs').Kind} kind the browser
    * @param {import('puppeteer-core').BrowserContext} context
    * @param {import('puppeteer-core').Page} page
    */
-  constructor(name, context, page) {
+  constructor(name, kind, context, page) {
     this.name = name
+    this.kind = kind
     this.context = context
     this.page = page
     page.setDefaultTimeout(PATIENCE)
@@ -62,7 +64,7 @@ export class Person {
       const session = await page.createCDPSession()
       await session.send('Emulation.setUserAgentOverride', { userAgent: await browser.puppet.userAgent(), acceptLanguage: language })
     }
-    const person = new Person(name, context, page)
+    const person = new Person(name, browser.kind, context, page)
     present.add(person)
     await page.goto(url, { waitUntil: 'domcontentloaded' })
     return person
@@ -81,9 +83,14 @@ export class Person {
    * @param {string} name
    */
   async press(name) {
+    let nudge = 0
     await this.until(`'${name}' can be pressed`, async () => {
       const button = await this.page.$(`aria/${name}[role="button"]`)
-      if (!button || !(await button.evaluate(reachable))) return false
+      if (!button || !(await button.evaluate(reachable))) {
+        // During a call the controls withdraw until the mouse moves.
+        await this.page.mouse.move(400 + (nudge++ % 2) * 20, 300)
+        return false
+      }
       // It may be gone by now: then it is looked for again.
       return button.click().then(() => true, () => false)
     })
@@ -185,7 +192,7 @@ export class Person {
     const found = await link()
     assert(found)
     return found.evaluate(async (anchor) => {
-      const bytes = await (await fetch(/** @type {HTMLAnchorElement} */ (anchor).href)).arrayBuffer()
+      const bytes = await /** @type {any} */ (window).interop.blobs.get(/** @type {HTMLAnchorElement} */ (anchor).href).arrayBuffer()
       const digest = new Uint8Array(await crypto.subtle.digest('SHA-256', bytes))
       return { size: bytes.byteLength, sha256: [...digest].map((byte) => byte.toString(16).padStart(2, '0')).join('') }
     })
@@ -213,18 +220,20 @@ export class Person {
    * Waits until the friend is really seen: frames are decoded, the picture advances, and it is not black or of one
    * colour.
    *
-   * @param {string} friend
+   * @param {Person} friend
    */
   async sees(friend) {
     const before = await this.moving()
-    await this.until(`${friend} moves`, async () => {
+    await this.until(`${friend.name} moves`, async () => {
       const now = await this.moving()
       return now !== null && before !== null && now.framesDecoded > before.framesDecoded + 2 && now.currentTime > before.currentTime
     })
     const picture = await this.picture()
     assert(picture)
-    assert.equal(picture.label, friend)
-    assert(picture.brightness > 10 && picture.variety > 8, `${this.name} sees a picture with something on it: ${JSON.stringify(picture)}`)
+    assert.equal(picture.label, friend.name)
+    assert(picture.brightness > 10, `${this.name} sees a picture that is not black: ${JSON.stringify(picture)}`)
+    // Firefox's own camera shows one colour, which changes.
+    if (friend.kind === 'chromium') assert(picture.variety > 8, `${this.name} sees a picture with something on it: ${JSON.stringify(picture)}`)
   }
 
   /** Waits for a playing picture, and says how far it is. */
@@ -277,7 +286,8 @@ export class Person {
   /** Leaves: everything of this person in the browser is gone. */
   async leave() {
     present.delete(this)
-    await this.context.close()
+    // The browser may be gone already.
+    await this.context.close().catch(() => {})
   }
 }
 
