@@ -86,6 +86,10 @@ export class Browser {
   kill() {
     running.delete(this)
     this.child?.kill('SIGKILL')
-    this.#cleanUp()
+    try {
+      this.#cleanUp()
+    } catch {
+      // Its helpers may still be writing. An error here would keep the process from ending.
+    }
   }
 }
