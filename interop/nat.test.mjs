@@ -58,7 +58,7 @@ after(async () => {
 
 /** @param {string} host @param {import('./browser/launch.mjs').Kind} [kind] */
 function browserAt(host, kind = 'chromium') {
-  return Browser.launch(kind, { lab, host, ca: identity.ca, names: [NAME] })
+  return Browser.launch(kind, { lab, host, ca: identity.ca, names: { [NAME]: SERVER } })
 }
 
 /** @param {import('node:test').TestContext} t @param {Browser} browser @param {string} name */

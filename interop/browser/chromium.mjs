@@ -41,10 +41,12 @@ const AWAKE = ['--disable-background-timer-throttling', '--disable-backgrounding
  * @param {import('./launch.mjs').Options} options
  * @param {string} home a folder of its own
  */
-export async function chromium({ lab, host, ca, names = [], media = {}, args = [], locale = 'en-US' }, home) {
+export async function chromium({ lab, host, ca, names = {}, media = {}, args = [], locale = 'en-US' }, home) {
   if (ca) trust(ca, path.join(home, '.pki', 'nssdb'))
   mkdirSync(path.join(home, 'profile'), { recursive: true })
-  const reachable = ['localhost', '127.0.0.1', '[::1]', '203.0.113.*', ...names].map((name) => `, EXCLUDE ${name}`)
+  // STUN servers are looked up with the dot of an absolute name, which the file of hosts does not have.
+  const known = Object.entries(names).map(([name, address]) => `MAP ${name} ${address}, MAP ${name}. ${address}, `)
+  const reachable = ['localhost', '127.0.0.1', '[::1]', '203.0.113.*'].map((name) => `, EXCLUDE ${name}`)
   const argv = [
     CHROMIUM,
     '--headless=new',
@@ -56,7 +58,7 @@ export async function chromium({ lab, host, ca, names = [], media = {}, args = [
     '--window-size=1280,800',
     `--lang=${locale}`,
     `--user-data-dir=${path.join(home, 'profile')}`,
-    `--host-resolver-rules=MAP * ~NOTFOUND${reachable.join('')}`,
+    `--host-resolver-rules=${known.join('')}MAP * ~NOTFOUND${reachable.join('')}`,
     `--disable-features=${DISABLED_FEATURES.join(',')}`,
     ...QUIET,
     ...AWAKE,

@@ -10,7 +10,7 @@ import { firefox } from './firefox.mjs'
  * @property {import('../lab/lab.mjs').Lab} [lab] The laboratory to run in, with `host`; this machine without.
  * @property {string} [host]
  * @property {string} [ca] A PEM file with an authority to trust.
- * @property {string[]} [names] Host names that the browser may look up.
+ * @property {Record<string, string>} [names] Host names that the browser may look up, and their addresses.
  * @property {Media} [media] What Chromium's camera and microphone show; Firefox makes its own.
  * @property {string} [locale] The language of the browser, `en-US` by default.
  * @property {string[]} [args] More switches for Chromium.
@@ -86,6 +86,10 @@ export class Browser {
   kill() {
     running.delete(this)
     this.child?.kill('SIGKILL')
-    this.#cleanUp()
+    try {
+      this.#cleanUp()
+    } catch {
+      // Its helpers may still be writing. An error here would keep the process from ending.
+    }
   }
 }
