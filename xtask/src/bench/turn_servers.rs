@@ -1,5 +1,7 @@
 //! The two TURN servers of the bench: ours and coturn, on the same core, with equal duties.
 
+#![expect(clippy::disallowed_types, reason = "a bench reads the clock of the machine it measures")]
+
 use std::fs;
 use std::io::{BufRead as _, BufReader};
 use std::net::{SocketAddr, UdpSocket};
