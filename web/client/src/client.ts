@@ -205,6 +205,7 @@ class Core {
       local: stream.getTracks().length > 0 ? stream : null,
       screen: this.media.screenStream,
       remote: running?.remote ?? null,
+      remoteVoice: running?.remoteVoice ?? null,
       remoteScreen: running?.remoteScreen ?? null,
     }
   }

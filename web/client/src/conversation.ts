@@ -52,7 +52,9 @@ export interface StoredConversation {
 }
 
 export class Conversation {
+  /** One stream for each kind, because an element with a picture that never comes would not play the sound either. */
   readonly remote: MediaStream
+  readonly remoteVoice: MediaStream
   readonly remoteScreen: MediaStream
   readonly chat: Chat
   readonly files: Files
@@ -89,6 +91,7 @@ export class Conversation {
     this.generation = stored ? stored.generation + 1 : 1
     this.everConnected = stored !== null
     this.remote = host.environment.stream()
+    this.remoteVoice = host.environment.stream()
     this.remoteScreen = host.environment.stream()
     const send = (message: Control) => this.say(message)
     this.chat = new Chat(messages, send, (said) => host.changed({ messages: said }))
@@ -258,8 +261,9 @@ export class Conversation {
 
   private showTracks(): void {
     const [microphone, camera, screen] = this.peer.incoming()
-    fill(this.remote, [microphone, camera])
-    fill(this.remoteScreen, [screen])
+    fill(this.remoteVoice, microphone)
+    fill(this.remote, camera)
+    fill(this.remoteScreen, screen)
   }
 
   private useChannels(control: RTCDataChannel, bulk: RTCDataChannel): void {
@@ -365,8 +369,8 @@ export class Conversation {
   }
 }
 
-/** Puts other tracks into the stream that is being shown. */
-function fill(stream: MediaStream, tracks: readonly (MediaStreamTrack | undefined)[]): void {
-  for (const track of stream.getTracks()) if (!tracks.includes(track)) stream.removeTrack(track)
-  for (const track of tracks) if (track) stream.addTrack(track)
+/** Puts another track into the stream that is being played. */
+function fill(stream: MediaStream, track: MediaStreamTrack | undefined): void {
+  for (const old of stream.getTracks()) if (old !== track) stream.removeTrack(old)
+  if (track) stream.addTrack(track)
 }

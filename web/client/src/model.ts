@@ -160,7 +160,19 @@ export interface Commands {
   refuseFile(id: string): void
   cancelFile(id: string): void
   /** The streams to show; they are not part of `Model` because they are not data. */
-  streams(): { readonly local: MediaStream | null; readonly screen: MediaStream | null; readonly remote: MediaStream | null; readonly remoteScreen: MediaStream | null }
+  streams(): Streams
   /** The loudness of our own microphone now, 0 to 1. */
   level(): number
+}
+
+/** What is to be seen and heard now. Each stream stays the same object for a whole call; its tracks change. */
+export interface Streams {
+  /** Our camera and microphone. */
+  readonly local: MediaStream | null
+  readonly screen: MediaStream | null
+  /** The friend's camera: for a muted `<video>`. */
+  readonly remote: MediaStream | null
+  /** The friend's microphone: for an `<audio>` of its own, which plays whether there is a picture or not. */
+  readonly remoteVoice: MediaStream | null
+  readonly remoteScreen: MediaStream | null
 }

@@ -113,16 +113,15 @@ impl<S: AsyncRead + AsyncWrite> Reading<S> {
     async fn run(&mut self, thread: &Thread, client: FiveTuple, pipe: &Pipe, written: &Written) -> io::Error {
         let mut patience = FIRST_MESSAGE;
         loop {
-            let length = self.buffer.len();
-            self.buffer.resize(length + READ_BYTES, 0);
-            let read = timeout(patience, self.half.read(&mut self.buffer[length..])).await;
-            let read = match read {
+            self.buffer.reserve(READ_BYTES);
+            // When the stream becomes a pipe this is dropped while it waits: then the buffer holds what was read, and
+            // nothing else.
+            match timeout(patience, self.half.read_buf(&mut self.buffer)).await {
                 Ok(Ok(0)) => return io::ErrorKind::UnexpectedEof.into(),
-                Ok(Ok(read)) => read,
+                Ok(Ok(_)) => {}
                 Ok(Err(error)) => return error,
                 Err(_) => return io::ErrorKind::TimedOut.into(),
-            };
-            self.buffer.truncate(length + read);
+            }
             let whole = match self.whole_messages() {
                 Ok(whole) => whole,
                 Err(turn::frame::Malformed) => return io::ErrorKind::InvalidData.into(),

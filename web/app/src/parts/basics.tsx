@@ -15,44 +15,56 @@ export function Avatar(props: { readonly name: string, readonly size?: 'small' |
   )
 }
 
-/** A live picture. */
+/** Plays what the stream carries now in the element. */
+function playing(element: () => HTMLMediaElement, stream: () => MediaStream | null, onBlocked?: (play: () => void) => void): void {
+  const play = (): void => {
+    element().play().catch((error: unknown) => {
+      if (error instanceof DOMException && error.name === 'NotAllowedError') onBlocked?.(play)
+    })
+  }
+  const source = createMemo(stream)
+  createEffect(() => {
+    const now = source()
+    if (element().srcObject !== now) element().srcObject = now
+    if (now) play()
+  })
+  onCleanup(() => { element().srcObject = null })
+}
+
+/** A live picture, without its sound. */
 export function Video(props: {
   readonly stream: MediaStream | null
   readonly label: string
-  readonly muted?: boolean
   readonly mirror?: boolean
   readonly class?: string
-  readonly speaker?: string
-  /** Told when the browser refuses to play sound before a gesture. */
-  readonly onBlocked?: (play: () => void) => void
   readonly ref?: (element: HTMLVideoElement) => void
 }): JSX.Element {
   let element!: HTMLVideoElement
-  const play = (): void => {
-    element.play().catch((error: unknown) => {
-      if (error instanceof DOMException && error.name === 'NotAllowedError') props.onBlocked?.(play)
-    })
-  }
-  createEffect(() => { element.muted = props.muted ?? false })
-  const source = createMemo(() => props.stream)
-  createEffect(() => {
-    const stream = source()
-    if (element.srcObject !== stream) element.srcObject = stream
-    if (stream) play()
-  })
-  const speaker = createMemo(() => props.speaker)
-  createEffect(() => {
-    const id = speaker()
-    if (id !== undefined && 'setSinkId' in element) element.setSinkId(id).catch(() => undefined)
-  })
-  onCleanup(() => { element.srcObject = null })
+  playing(() => element, () => props.stream)
   return (
     <video
       ref={node => { element = node; props.ref?.(node) }}
       class={`${props.class ?? ''} ${props.mirror ? 'mirror' : ''}`} aria-label={props.label}
-      autoplay playsinline
+      autoplay muted playsinline
     />
   )
+}
+
+/** A voice. It has an element of its own: one that also waits for a picture would be silent while there is none. */
+export function Voice(props: {
+  readonly stream: MediaStream | null
+  readonly speaker: string
+  /** Told when the browser refuses to play sound before a gesture. */
+  readonly onBlocked: (play: () => void) => void
+}): JSX.Element {
+  let element!: HTMLAudioElement
+  playing(() => element, () => props.stream, play => props.onBlocked(play))
+  const speaker = createMemo(() => props.speaker)
+  createEffect(() => {
+    const id = speaker()
+    if ('setSinkId' in element) element.setSinkId(id).catch(() => undefined)
+  })
+  return <audio ref={node => { element = node }} autoplay />
 }
 
 /** The button of a command: icon, name, state. */

@@ -48,7 +48,7 @@ export function SelfView(): JSX.Element {
   return (
     <section class="self" aria-label={app.t().you}>
       <div class="self-frame">
-        <Video stream={app.streams().local} label={app.t().you} muted mirror class={app.model().camera.kind === 'on' ? '' : 'dark'} />
+        <Video stream={app.streams().local} label={app.t().you} mirror class={app.model().camera.kind === 'on' ? '' : 'dark'} />
         <Explanation />
         <Show when={capturing()}>
           <div class="self-bar">

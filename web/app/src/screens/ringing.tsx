@@ -28,7 +28,7 @@ function SmallSelf(): JSX.Element {
   const app = useApp()
   return (
     <div class="small-self" classList={{ hidden: app.model().camera.kind !== 'on' }}>
-      <Video stream={app.streams().local} label={app.t().you} muted mirror />
+      <Video stream={app.streams().local} label={app.t().you} mirror />
     </div>
   )
 }

@@ -2,7 +2,7 @@
 import { createEffect, createMemo, createSignal, on, onCleanup, onMount, Show, type JSX } from 'solid-js'
 import { commands } from '../commands.js'
 import { clock } from '../format.js'
-import { ActionButton, Avatar, CommandButton, Video } from '../parts/basics.jsx'
+import { ActionButton, Avatar, CommandButton, Video, Voice } from '../parts/basics.jsx'
 import { ChatPanel, FileToast } from '../parts/chat.jsx'
 import { DetailsPanel } from '../parts/details.jsx'
 import { FloatingSelf } from '../parts/floating.jsx'
@@ -13,7 +13,7 @@ import type { RunningCall } from '@visavis/client/model.js'
 
 interface Props { readonly call: RunningCall }
 
-/** The friend's picture, or what stands for it. It also carries the sound, so it stays even when nothing is to be seen. */
+/** The friend's voice, and the picture or what stands for it. */
 function Friend(props: Props): JSX.Element {
   const app = useApp()
   const [blocked, setBlocked] = createSignal<(() => void) | null>(null)
@@ -22,11 +22,12 @@ function Friend(props: Props): JSX.Element {
   return (
     <>
       <Show when={screen()}>
-        <Video stream={app.streams().remoteScreen} label={app.t().remoteScreen(props.call.peer.name)} muted class="their-screen" />
+        <Video stream={app.streams().remoteScreen} label={app.t().remoteScreen(props.call.peer.name)} class="their-screen" />
       </Show>
       <div class="friend-frame" classList={{ inset: screen() }}>
+        <Voice stream={app.streams().remoteVoice} speaker={app.model().devices.speaker} onBlocked={play => setBlocked(() => play)} />
         <Video
-          stream={app.streams().remote} label={props.call.peer.name} speaker={app.model().devices.speaker} onBlocked={play => setBlocked(() => play)}
+          stream={app.streams().remote} label={props.call.peer.name}
           class={`friend ${seen() ? '' : 'dark'} ${app.prefs().fill ? 'fill' : ''} ${props.call.path === 'reconnecting' ? 'stale' : ''}`}
         />
         <Show when={!seen()}>

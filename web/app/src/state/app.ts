@@ -1,5 +1,5 @@
 /** What every component may use: the model, the commands, the person's choices and what is open on the screen. */
-import type { Commands, Model } from '@visavis/client/model.js'
+import type { Commands, Model, Streams } from '@visavis/client/model.js'
 import type { Presence } from '@visavis/client/protocol.js'
 import { createContext, useContext, type Accessor } from 'solid-js'
 import type { Dictionary, Language } from '../i18n/index.js'
@@ -8,7 +8,6 @@ import type { Corner } from '../snap.js'
 import type { Prefs } from './prefs.js'
 import type { Intent } from './words.js'
 
-export type Streams = ReturnType<Commands['streams']>
 export type Panel = 'chat' | 'details'
 export type Dialog = 'settings' | 'help'
 

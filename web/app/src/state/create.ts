@@ -1,10 +1,10 @@
 /** Makes the app: follows the client's model, keeps the person's choices, and turns wishes into commands. */
-import type { Commands, Model } from '@visavis/client/model.js'
+import type { Commands, Model, Streams } from '@visavis/client/model.js'
 import type { Presence } from '@visavis/client/protocol.js'
 import { createEffect, createMemo, createRoot, createSignal, onCleanup, untrack, type Accessor } from 'solid-js'
 import { dictionaries, pickLanguage } from '../i18n/index.js'
 import { readRoute, type Route } from '../route.js'
-import { runningCall, type Actions, type App, type Features, type Streams, type Ui } from './app.js'
+import { runningCall, type Actions, type App, type Features, type Ui } from './app.js'
 import { readPrefs, withRecent, writePrefs, type Prefs } from './prefs.js'
 
 /** The client, as far as the page needs it. */
@@ -54,7 +54,7 @@ function listening(target: EventTarget, ...events: string[]): (update: () => voi
 }
 
 function sameStreams(a: Streams, b: Streams): boolean {
-  return a.local === b.local && a.screen === b.screen && a.remote === b.remote && a.remoteScreen === b.remoteScreen
+  return a.local === b.local && a.screen === b.screen && a.remote === b.remote && a.remoteVoice === b.remoteVoice && a.remoteScreen === b.remoteScreen
 }
 
 /** How often the presence of the people called lately is asked for, in milliseconds. */

@@ -1,7 +1,7 @@
 /**
  * Shows one state of the page without a server: `gallery.html?state=NAME&theme=dark&lang=fr`. Without a state, a list.
  */
-import type { Commands, Model } from '@visavis/client/model.js'
+import type { Commands, Model, Streams } from '@visavis/client/model.js'
 import { createRoot } from 'solid-js'
 import { render } from 'solid-js/web'
 import { App } from '../../src/App.jsx'
@@ -30,10 +30,11 @@ function fake(first: Model): Source {
   }
   const on = (kind: string): boolean => kind === 'on'
   const remote = call.kind === 'running' ? call.remote : null
-  const streams: ReturnType<Commands['streams']> = {
+  const streams: Streams = {
     local: on(model.camera.kind) ? portrait(bruno, 960, 720) : null,
     screen: call.kind === 'running' && call.sharingScreen ? screenPicture() : null,
     remote: remote?.camera ? portrait(ada) : remote ? new MediaStream() : null,
+    remoteVoice: remote && new MediaStream(),
     remoteScreen: remote?.screen ? screenPicture() : null,
   }
   const nothing = (): void => undefined
