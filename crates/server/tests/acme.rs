@@ -96,7 +96,12 @@ fn a_certificate_is_got_kept_and_used_again() {
     let chain = chain.expect("a certificate in time");
     let issuer = folder.path().join("issuer.pem");
     fs::write(&issuer, &chain[chain.rfind("-----BEGIN CERTIFICATE").unwrap()..]).unwrap();
-    let mut stream = tls(trusting(&issuer, &["http/1.1"]), https, "localhost").unwrap();
+    // It is on the disk a moment before it is in use.
+    let stream = (0..100_000).find_map(|_| {
+        std::thread::yield_now();
+        tls(trusting(&issuer, &["http/1.1"]), https, "localhost").ok()
+    });
+    let mut stream = stream.expect("a handshake with the new certificate");
     let answer = exchange(&mut stream, "localhost", "GET", "/healthz", &[], "");
     assert_eq!(answer.status, 200);
     assert!(answer.header("strict-transport-security").starts_with("max-age="));
