@@ -7,6 +7,7 @@ mod stun_message;
 mod turn_frame;
 mod turn_server;
 
+pub use server::signal::fuzzing::signal_frames;
 pub use stun_message::stun_message;
 pub use turn_frame::turn_frame;
 pub use turn_server::turn_server;
@@ -15,5 +16,9 @@ pub use turn_server::turn_server;
 pub type Target = fn(&[u8]);
 
 /// All targets by name; the name is also that of the corpus folder.
-pub const TARGETS: [(&str, Target); 3] =
-    [("stun_message", stun_message), ("turn_frame", turn_frame), ("turn_server", turn_server)];
+pub const TARGETS: &[(&str, Target)] = &[
+    ("signal_frames", signal_frames),
+    ("stun_message", stun_message),
+    ("turn_frame", turn_frame),
+    ("turn_server", turn_server),
+];

@@ -45,6 +45,11 @@ fn replay(name: &str) {
 }
 
 #[test]
+fn signal_frames() {
+    replay("signal_frames");
+}
+
+#[test]
 fn stun_message() {
     replay("stun_message");
 }
