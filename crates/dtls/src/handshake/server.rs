@@ -1,0 +1,22 @@
+//! The server until the version is settled: what ClientHello offers decides.
+//!
+//! No cookie is asked for. It would prove that the client receives what is sent to its address (RFC 6347
+//! §4.2.1); ICE has proved that already, and the round trip is saved.
+
+use super::server12::Server12;
+use super::{Fault, Link, Negotiation, Progress, alert};
+use crate::Version;
+use crate::message::{CLIENT_HELLO, ClientHello};
+use crate::reassembly::Message;
+
+pub(crate) fn on_client_hello(link: &mut Link, message: &Message) -> Result<Progress, Fault> {
+    if message.kind() != CLIENT_HELLO {
+        return Err(Fault::Unexpected);
+    }
+    let hello = ClientHello::parse(message.body())?;
+    if !link.config.versions.contains(&Version::Dtls12) {
+        return Err(Fault::Fatal(alert::PROTOCOL_VERSION, "the client has no version in common with us"));
+    }
+    let server = Server12::new(link, &hello, message)?;
+    Ok(Progress::Become(Box::new(Negotiation::Server12(server))))
+}

@@ -1,0 +1,175 @@
+use std::time::Duration;
+
+use dtls::{Certificate, Closed, Config, Dtls, Event, Role, SealError, SrtpProfile, Version};
+use wire::{Instant, Rng};
+
+use crate::link::{DELAY, Pair, certificate, config};
+
+const V12: &[Version] = &[Version::Dtls12];
+
+fn fault(pair: &Pair, end: usize) -> Closed {
+    match pair.events[end].last() {
+        Some(Event::Closed(closed)) => *closed,
+        other => panic!("{other:?}"),
+    }
+}
+
+#[test]
+fn both_sides_agree_and_count_the_round_trips() {
+    let mut pair = Pair::of(V12, 1);
+    let [client, _] = pair.connect();
+    assert_eq!(client.unwrap().version, Version::Dtls12);
+    // Four flights, each one way: the client is connected after two round trips.
+    assert_eq!(pair.now, Instant::ZERO + 4 * DELAY);
+    pair.assert_works("no faults");
+    assert_eq!(pair.ends[0].stats().retransmissions + pair.ends[1].stats().retransmissions, 0);
+    assert_eq!(pair.ends[0].remote_certificate(), Some(certificate(1).der()));
+    assert_eq!(pair.ends[0].poll_timeout(), None, "nothing is scheduled while connected");
+}
+
+#[test]
+fn the_server_prefers_and_the_client_restricts() {
+    let check = |offered: &[SrtpProfile], taken: &[SrtpProfile], expected: Option<SrtpProfile>| {
+        let mut client = config(Role::Client, V12);
+        client.srtp_profiles = offered.to_vec();
+        let mut server = config(Role::Server, V12);
+        server.srtp_profiles = taken.to_vec();
+        let mut pair = Pair::new(client, server, 1);
+        pair.assert_works("profiles");
+        let keys = pair.connected()[0].clone().unwrap().srtp;
+        assert_eq!(keys.as_ref().map(|keys| keys.profile), expected);
+        if let Some(keys) = keys {
+            let lengths = [keys.client_key, keys.server_key, keys.client_salt, keys.server_salt];
+            let [key, salt] = [keys.profile.key_len(), keys.profile.salt_len()];
+            assert_eq!(lengths.each_ref().map(Vec::len), [key, key, salt, salt]);
+            assert!(lengths[0] != lengths[1] && lengths[2] != lengths[3]);
+        }
+    };
+    use SrtpProfile::*;
+    check(&SrtpProfile::ALL, &SrtpProfile::ALL, Some(AeadAes128Gcm));
+    check(&SrtpProfile::ALL, &[AeadAes256Gcm, AeadAes128Gcm], Some(AeadAes256Gcm));
+    check(&[Aes128CmHmacSha1_80], &SrtpProfile::ALL, Some(Aes128CmHmacSha1_80));
+    check(&[AeadAes128Gcm], &[AeadAes256Gcm], None);
+    check(&[], &SrtpProfile::ALL, None);
+    check(&SrtpProfile::ALL, &[], None);
+}
+
+#[test]
+fn a_wrong_fingerprint_ends_it_before_anything_is_delivered() {
+    for wrong in [Role::Client, Role::Server] {
+        let mut configs = [config(Role::Client, V12), config(Role::Server, V12)];
+        let end = usize::from(wrong == Role::Server);
+        configs[end].remote_fingerprints = vec![certificate(2).fingerprint()];
+        let [client, server] = configs;
+        let mut pair = Pair::new(client, server, 1);
+        pair.settle();
+        assert_eq!(pair.events[end], [Event::Closed(Closed::Fingerprint)]);
+        let other = fault(&pair, 1 - end);
+        assert!(matches!(other, Closed::Timeout(Some(42)) | Closed::Alert(42)), "{other:?}");
+        assert!(pair.now < Instant::ZERO + Duration::from_secs(3), "an alert shortens the wait");
+    }
+}
+
+#[test]
+fn fingerprints_may_come_late_and_data_waits_for_them() {
+    let mut client = config(Role::Client, V12);
+    let expected = std::mem::take(&mut client.remote_fingerprints);
+    let mut pair = Pair::new(client.clone(), config(Role::Server, V12), 1);
+    pair.settle();
+    assert_eq!(pair.connected().map(|c| c.is_some()), [false, true]);
+    assert_eq!(pair.ends[0].seal(&mut [0; 100], 10), Err(SealError::NotConnected));
+    pair.send(1, b"too early");
+    pair.settle();
+    assert!(pair.received[0].is_empty());
+    assert_eq!(pair.ends[0].stats().early_data, 1);
+    let now = pair.now;
+    pair.ends[0].set_remote_fingerprints(now, expected);
+    pair.assert_works("late");
+
+    let mut pair = Pair::new(client, config(Role::Server, V12), 1);
+    pair.settle();
+    let now = pair.now;
+    pair.ends[0].set_remote_fingerprints(now, vec![certificate(2).fingerprint()]);
+    pair.settle();
+    assert_eq!(fault(&pair, 0), Closed::Fingerprint);
+    assert_eq!(fault(&pair, 1), Closed::Alert(42));
+}
+
+#[test]
+fn closing_tells_the_peer() {
+    let mut pair = Pair::of(V12, 1);
+    pair.assert_works("before");
+    let now = pair.now;
+    pair.ends[1].close(now);
+    pair.ends[1].close(now);
+    pair.settle();
+    assert_eq!((fault(&pair, 0), fault(&pair, 1)), (Closed::Peer, Closed::Local));
+    assert_eq!(pair.ends[0].seal(&mut [0; 100], 10), Err(SealError::NotConnected));
+    assert!(pair.ends.iter().all(|end| end.poll_timeout().is_none()));
+    assert_eq!(pair.events.each_ref().map(Vec::len), [2, 2], "nothing follows");
+}
+
+#[test]
+fn nobody_there_is_a_timeout() {
+    let mut pair = Pair::of(V12, 1).with_fate(|_, _| Vec::new());
+    pair.settle();
+    assert_eq!(fault(&pair, 0), Closed::Timeout(None));
+    assert_eq!(pair.now, Instant::ZERO + Duration::from_secs(30));
+    assert!(pair.events[1].is_empty(), "a server waits until somebody comes");
+    // 50 ms doubling to 3 s: few datagrams in 30 s.
+    assert!((10..20).contains(&pair.ends[0].stats().retransmissions));
+}
+
+#[test]
+fn a_peer_without_our_certificate_key_is_refused() {
+    // A certificate with the expected fingerprint, but the key of another.
+    let key = certificate(3).key_to_pkcs8();
+    assert!(Certificate::from_der(&key, certificate(1).der().to_vec()).is_err());
+}
+
+#[test]
+fn small_datagrams_carry_every_handshake() {
+    for mtu in [256, 300, 548, 1200, 5000] {
+        let small = |role| Config { mtu, ..config(role, V12) };
+        let mut pair = Pair::new(small(Role::Client), small(Role::Server), 1).with_fate(move |n, bytes| {
+            assert!(bytes.len() <= mtu, "datagram {n} has {} bytes", bytes.len());
+            vec![(Duration::ZERO, bytes)]
+        });
+        pair.assert_works(&format!("{mtu}"));
+    }
+}
+
+#[test]
+fn the_same_seed_gives_the_same_trace() {
+    let trace = |seed| {
+        let mut lengths = Vec::new();
+        let mut pair = Pair::of(V12, seed);
+        while pair.step() {
+            lengths.push((pair.now, pair.sent, pair.bytes));
+        }
+        (lengths, pair.connected().map(|c| c.map(|c| c.remote_fingerprint)))
+    };
+    assert_eq!(trace(4), trace(4));
+}
+
+#[test]
+fn strangers_get_nothing_but_a_bounded_answer() {
+    // A server that is sent a hello and hears nothing more sends its flight some times, then gives up.
+    let now = Instant::ZERO;
+    let mut client = Dtls::new(config(Role::Client, V12), Rng::from_number(1), now);
+    let mut hello = [0; 2000];
+    let len = client.poll_transmit(now, &mut hello).unwrap();
+    let mut server = Dtls::new(config(Role::Server, V12), Rng::from_number(2), now);
+    server.handle_input(now, &mut hello[..len]);
+    let (mut sent, mut now, mut buf) = (0, now, [0; 2000]);
+    loop {
+        while let Some(len) = server.poll_transmit(now, &mut buf) {
+            sent += len;
+        }
+        let Some(due) = server.poll_timeout() else { break };
+        now = due;
+        server.handle_timeout(now);
+    }
+    assert!(sent < 20_000, "{sent}");
+    assert!(matches!(server.poll_event(), Some(Event::Closed(Closed::Timeout(None)))));
+}
