@@ -45,6 +45,21 @@ fn replay(name: &str) {
 }
 
 #[test]
+fn rtcp_compound() {
+    replay("rtcp_compound");
+}
+
+#[test]
+fn rtp_packet() {
+    replay("rtp_packet");
+}
+
+#[test]
+fn srtp_unprotect() {
+    replay("srtp_unprotect");
+}
+
+#[test]
 fn stun_message() {
     replay("stun_message");
 }

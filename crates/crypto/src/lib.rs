@@ -3,6 +3,8 @@
 //! Everything comes from `aws-lc-rs`, except MD5, which that library rightly does not offer and which
 //! RFC 8489 §9.2.2 still needs to derive the key of an old TURN client from its password.
 
+pub mod aead;
+pub mod counter_mode;
 pub mod password;
 pub mod signature;
 
