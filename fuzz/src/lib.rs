@@ -3,10 +3,12 @@
 //! The tests replay `corpus/` and seeded mutations of it; `libfuzzer/` runs the same functions under
 //! `cargo fuzz` (`cd fuzz && cargo +nightly fuzz run --fuzz-dir libfuzzer turn_server corpus/turn_server`).
 
+mod rtp;
 mod stun_message;
 mod turn_frame;
 mod turn_server;
 
+pub use rtp::{rtcp_compound, rtp_packet, srtp_unprotect};
 pub use server::signal::fuzzing::signal_frames;
 pub use stun_message::stun_message;
 pub use turn_frame::turn_frame;
@@ -18,6 +20,9 @@ pub type Target = fn(&[u8]);
 /// All targets by name; the name is also that of the corpus folder.
 pub const TARGETS: &[(&str, Target)] = &[
     ("signal_frames", signal_frames),
+    ("rtcp_compound", rtcp_compound),
+    ("rtp_packet", rtp_packet),
+    ("srtp_unprotect", srtp_unprotect),
     ("stun_message", stun_message),
     ("turn_frame", turn_frame),
     ("turn_server", turn_server),

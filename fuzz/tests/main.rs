@@ -44,33 +44,12 @@ fn replay(name: &str) {
     }
 }
 
+/// Every target has a corpus; each is replayed on a thread of its own.
 #[test]
-fn signal_frames() {
-    replay("signal_frames");
-}
-
-#[test]
-fn stun_message() {
-    replay("stun_message");
-}
-
-#[test]
-fn turn_frame() {
-    replay("turn_frame");
-}
-
-#[test]
-fn turn_server() {
-    replay("turn_server");
-}
-
-/// Command lists from nothing: what is not in the corpus yet.
-#[test]
-fn turn_server_from_seeds() {
-    for seed in 0..300 {
-        let mut rng = Rng::from_number(seed);
-        let mut bytes = vec![0; usize::try_from(rng.below(600)).unwrap()];
-        rng.fill(&mut bytes);
-        fuzz::turn_server(&bytes);
-    }
+fn every_corpus_is_replayed() {
+    std::thread::scope(|scope| {
+        for (name, _) in fuzz::TARGETS {
+            scope.spawn(|| replay(name));
+        }
+    });
 }

@@ -5,6 +5,7 @@
 
 pub mod aead;
 pub mod agreement;
+pub mod counter_mode;
 mod der;
 pub mod identity;
 pub mod kdf;

@@ -1,0 +1,6 @@
+//! RTP, RTCP and SRTP against published samples, against another implementation, and against themselves.
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+mod rtcp;
+mod srtp;
+mod vectors;
