@@ -45,6 +45,11 @@ fn replay(name: &str) {
 }
 
 #[test]
+fn sdp_session() {
+    replay("sdp_session");
+}
+
+#[test]
 fn stun_message() {
     replay("stun_message");
 }
