@@ -4,11 +4,13 @@
 //! `cargo fuzz` (`cd fuzz && cargo +nightly fuzz run --fuzz-dir libfuzzer turn_server corpus/turn_server`).
 
 mod rtp;
+mod sdp_session;
 mod stun_message;
 mod turn_frame;
 mod turn_server;
 
 pub use rtp::{rtcp_compound, rtp_packet, srtp_unprotect};
+pub use sdp_session::sdp_session;
 pub use server::signal::fuzzing::signal_frames;
 pub use stun_message::stun_message;
 pub use turn_frame::turn_frame;
@@ -23,6 +25,7 @@ pub const TARGETS: &[(&str, Target)] = &[
     ("rtcp_compound", rtcp_compound),
     ("rtp_packet", rtp_packet),
     ("srtp_unprotect", srtp_unprotect),
+    ("sdp_session", sdp_session),
     ("stun_message", stun_message),
     ("turn_frame", turn_frame),
     ("turn_server", turn_server),
