@@ -32,6 +32,7 @@ const EDGES: &[(&str, &[&str])] = &[
         ],
     ),
     ("turn-load", &["wire", "crypto", "net"]),
+    ("sctp-inproc", &["wire", "sctp"]),
     ("xtask", &[]),
 ];
 

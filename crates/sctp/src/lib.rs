@@ -1,0 +1,22 @@
+//! SCTP.
+mod association;
+mod channel;
+mod config;
+mod dcep;
+mod error;
+mod event;
+mod num;
+pub mod packet;
+mod ranges;
+mod receive;
+mod rtt;
+mod send;
+mod stats;
+mod streams;
+mod timers;
+pub use association::Association;
+pub use channel::{ChannelConfig, Reliability, priority};
+pub use config::{Config, Role};
+pub use error::{OpenError, ParametersError, Reason, SendError};
+pub use event::{ChannelId, Event, Kind};
+pub use stats::{Dropped, Stats};

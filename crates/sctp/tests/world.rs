@@ -1,0 +1,224 @@
+//! Two associations, the link between them, and the time.
+
+use sctp::{Association, Config, Event, Role};
+use std::collections::VecDeque;
+use std::time::Duration;
+use wire::{Instant, Rng};
+
+/// One direction of the link.
+#[derive(Clone, Debug)]
+pub(crate) struct Link {
+    pub(crate) delay: Duration,
+    /// Added at random up to this much, which reorders.
+    pub(crate) jitter: Duration,
+    /// Of a thousand packets.
+    pub(crate) loss: u64,
+    pub(crate) duplication: u64,
+    pub(crate) corruption: u64,
+    /// Bits per second, and bytes that may wait for their turn.
+    pub(crate) rate: Option<(u64, usize)>,
+}
+
+impl Default for Link {
+    fn default() -> Self {
+        Self {
+            delay: Duration::from_millis(20),
+            jitter: Duration::ZERO,
+            loss: 0,
+            duplication: 0,
+            corruption: 0,
+            rate: None,
+        }
+    }
+}
+
+/// What happens to the n-th packet of a session, counted over both directions.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Fault {
+    Drop,
+    Duplicate,
+    Delay,
+    Corrupt,
+}
+
+struct Direction {
+    link: Link,
+    busy: Instant,
+    flying: VecDeque<(Instant, u64, Vec<u8>)>,
+}
+
+/// Side 0 and side 1.
+pub(crate) struct World {
+    pub(crate) now: Instant,
+    pub(crate) sides: [Association; 2],
+    pub(crate) events: [Vec<Event>; 2],
+    directions: [Direction; 2],
+    rng: Rng,
+    pub(crate) packets: u64,
+    pub(crate) fault: Option<(u64, Fault)>,
+    /// Every packet as it was sent: by whom, and its bytes.
+    pub(crate) log: Option<Vec<(usize, Vec<u8>)>>,
+    /// Whether events are taken at once.
+    pub(crate) reading: [bool; 2],
+}
+
+impl World {
+    pub(crate) fn new(seed: u64, configs: [Config; 2], links: [Link; 2]) -> Self {
+        let now = Instant::from_nanos(1_000_000_000);
+        let mut rng = Rng::from_number(seed);
+        let [a, b] = configs;
+        let a = Config { role: Role::Client, ..a };
+        let b = Config { role: Role::Server, ..b };
+        let sides = [Association::new(a, rng.array(), now), Association::new(b, rng.array(), now)];
+        let directions = links.map(|link| Direction { link, busy: now, flying: VecDeque::new() });
+        Self {
+            now,
+            sides,
+            events: [Vec::new(), Vec::new()],
+            directions,
+            rng,
+            packets: 0,
+            fault: None,
+            log: None,
+            reading: [true, true],
+        }
+    }
+
+    /// Two peers with large messages and a plain link, connected.
+    pub(crate) fn connected(seed: u64) -> Self {
+        let mut world = Self::new(seed, [config(), config()], [Link::default(), Link::default()]);
+        world.connect();
+        world
+    }
+
+    pub(crate) fn connect(&mut self) {
+        for side in &mut self.sides {
+            side.connect(self.now);
+        }
+        self.run_until(|w| w.sides.iter().all(Association::is_connected));
+    }
+
+    /// Lets everything out that wants out, and takes the events.
+    pub(crate) fn drain(&mut self) {
+        let mut buf = [0; 65_536];
+        for side in 0..2 {
+            let mut packets = 0;
+            while let Some(len) = self.sides[side].poll_transmit(self.now, &mut buf) {
+                packets += 1;
+                assert!(packets < 100_000, "a side sends without end");
+                self.carry(side, &buf[..len]);
+            }
+            while self.reading[side]
+                && let Some(event) = self.sides[side].poll_event()
+            {
+                self.events[side].push(event);
+            }
+        }
+    }
+
+    fn carry(&mut self, from: usize, packet: &[u8]) {
+        if let Some(log) = &mut self.log {
+            log.push((from, packet.to_vec()));
+        }
+        let fault = self.fault.filter(|(n, _)| *n == self.packets).map(|(_, fault)| fault);
+        self.packets += 1;
+        let link = self.directions[from].link.clone();
+        if fault == Some(Fault::Drop) || self.rng.chance(link.loss) {
+            return;
+        }
+        let mut at = self.now;
+        let direction = &mut self.directions[from];
+        if let Some((rate, queue)) = link.rate {
+            let waiting = direction.busy.saturating_since(self.now).as_secs_f64() * rate as f64 / 8.0;
+            if waiting as usize + packet.len() > queue {
+                return;
+            }
+            let takes = Duration::from_nanos(packet.len() as u64 * 8 * 1_000_000_000 / rate);
+            direction.busy = direction.busy.max(self.now) + takes;
+            at = direction.busy;
+        }
+        at += link.delay;
+        if fault == Some(Fault::Delay) {
+            at += Duration::from_millis(700);
+        }
+        let copies = 1 + u64::from(fault == Some(Fault::Duplicate) || self.rng.chance(link.duplication));
+        for _ in 0..copies {
+            let mut bytes = packet.to_vec();
+            if fault == Some(Fault::Corrupt) || self.rng.chance(link.corruption) {
+                let at = usize::try_from(self.rng.below(bytes.len() as u64)).unwrap();
+                bytes[at] ^= 1 << self.rng.below(8);
+            }
+            let jitter = link.jitter.as_nanos() as u64;
+            let late = if jitter == 0 { 0 } else { self.rng.below(jitter) };
+            self.put(from, at + Duration::from_nanos(late), bytes);
+        }
+    }
+
+    fn put(&mut self, from: usize, at: Instant, bytes: Vec<u8>) {
+        let flying = &mut self.directions[from].flying;
+        let place = flying.partition_point(|(other, _, _)| *other <= at);
+        flying.insert(place, (at, 0, bytes));
+    }
+
+    /// The next moment at which anything happens.
+    fn next(&self) -> Option<Instant> {
+        let packets = self.directions.iter().filter_map(|d| d.flying.front().map(|(at, _, _)| *at));
+        let timers = self.sides.iter().filter_map(Association::poll_timeout);
+        packets.chain(timers).min()
+    }
+
+    /// Goes to the next moment; false if nothing will happen any more.
+    pub(crate) fn step(&mut self) -> bool {
+        self.drain();
+        let Some(next) = self.next() else { return false };
+        self.now = self.now.max(next);
+        for side in 0..2 {
+            self.sides[side].handle_timeout(self.now);
+            let due = self.sides[side].poll_timeout();
+            assert!(due.is_none_or(|due| due > self.now), "a deadline was passed over");
+        }
+        for from in 0..2 {
+            while self.directions[from].flying.front().is_some_and(|(at, _, _)| *at <= self.now) {
+                let (_, _, bytes) = self.directions[from].flying.pop_front().unwrap();
+                self.sides[1 - from].handle_input(self.now, &bytes);
+            }
+        }
+        self.drain();
+        true
+    }
+
+    /// Runs until something holds; it must within ten minutes.
+    pub(crate) fn run_until(&mut self, done: impl Fn(&Self) -> bool) {
+        let end = self.now + Duration::from_secs(600);
+        self.drain();
+        while !done(self) {
+            assert!(self.step(), "everything rests, and what was waited for has not come: {}", self.report());
+            assert!(self.now < end, "what was waited for has not come: {}", self.report());
+        }
+    }
+
+    pub(crate) fn run_for(&mut self, duration: Duration) {
+        let end = self.now + duration;
+        self.drain();
+        while self.next().is_some_and(|at| at <= end) {
+            self.step();
+        }
+        self.now = end;
+        self.drain();
+    }
+
+    pub(crate) fn report(&self) -> String {
+        format!(
+            "{:?}\n{:?}\n{:?} {:?}",
+            self.sides[0].stats(),
+            self.sides[1].stats(),
+            self.sides.each_ref().map(Association::congestion_window),
+            self.sides.each_ref().map(Association::round_trip)
+        )
+    }
+}
+
+/// The defaults, with checksums, and messages of any size.
+pub(crate) fn config() -> Config {
+    Config { zero_checksum: false, remote_max_message_size: None, ..Config::default() }
+}
