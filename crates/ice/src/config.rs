@@ -1,6 +1,8 @@
 use std::net::SocketAddr;
 use std::time::Duration;
 
+use crate::Credentials;
+
 /// Who decides which pair is used (RFC 8445 §6.1.1).
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
 pub enum Role {
@@ -27,6 +29,8 @@ impl Role {
 pub struct Config {
     /// The role to begin with; a conflict may change it.
     pub role: Role,
+    /// Our credentials, where the session description has drawn them; `None` draws them from the seed.
+    pub credentials: Option<Credentials>,
     /// Be an ICE-lite agent (RFC 8445 §2.5): only host candidates, no checks of its own.
     pub lite: bool,
     /// STUN servers to learn server-reflexive candidates from; the first 8 are used.
@@ -75,6 +79,7 @@ impl Default for Config {
     fn default() -> Self {
         Self {
             role: Role::Controlling,
+            credentials: None,
             lite: false,
             stun_servers: Vec::new(),
             pacing: Duration::from_millis(20),

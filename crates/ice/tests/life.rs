@@ -61,7 +61,7 @@ fn a_restart_moves_without_a_gap() {
         let initiator = round % 2;
         let old = *world.sides[initiator].agent.selected().unwrap();
         let now = world.now;
-        world.sides[initiator].agent.restart(now);
+        world.sides[initiator].agent.restart(now, None);
         assert_eq!(world.sides[initiator].agent.selected(), Some(&old));
         let offer = world.credentials_of(initiator);
         world.signal(1 - initiator, offer, ms(400));
@@ -86,7 +86,7 @@ fn an_unanswered_restart_costs_nothing() {
     for _ in 0..3 {
         let now = world.now;
         world.signalling = false;
-        world.sides[0].agent.restart(now);
+        world.sides[0].agent.restart(now, None);
         world.run_for(ms(60_000));
         assert_eq!(world.sides[0].agent.selected(), Some(&old));
         assert!(world.sides[1].agent.selected().is_some());

@@ -257,7 +257,7 @@ impl World {
         match signal {
             Signal::Credentials(credentials, lite) => {
                 if agent.remote_credentials().is_some_and(|known| *known != credentials) {
-                    agent.restart(self.now);
+                    agent.restart(self.now, None);
                     self.drain();
                     let answer = self.credentials_of(to);
                     self.signal(1 - to, answer, self.signal_delay);

@@ -105,7 +105,7 @@ impl Agent {
     pub fn new(config: Config, seed: [u8; 32], _now: Instant) -> Self {
         let mut rng = Rng::new(seed);
         let role = if config.lite { Role::Controlled } else { config.role };
-        let current = Session::new(1, &mut rng);
+        let current = Session::new(1, config.credentials.clone(), &mut rng);
         Self {
             config,
             role,
@@ -230,9 +230,10 @@ impl Agent {
 
     /// Begins a new generation (RFC 8445 §9): new credentials, no candidates of the peer, and our own told
     /// anew. Data goes on over the selected pair, whose consent is kept fresh, until a new pair is nominated.
-    pub fn restart(&mut self, now: Instant) {
+    /// `credentials` are those that the new description has; `None` draws them.
+    pub fn restart(&mut self, now: Instant, credentials: Option<Credentials>) {
         if !self.closed {
-            self.begin_generation(now);
+            self.begin_generation(now, credentials);
             self.settle(now);
         }
     }

@@ -25,8 +25,8 @@ pub(super) struct RemoteSession {
 }
 
 impl Session {
-    pub(super) fn new(generation: u32, rng: &mut Rng) -> Self {
-        let local = Credentials::random(rng);
+    pub(super) fn new(generation: u32, local: Option<Credentials>, rng: &mut Rng) -> Self {
+        let local = local.unwrap_or_else(|| Credentials::random(rng));
         Self { generation, local_key: local.key(), local, remote: None, remote_done: false }
     }
 }
@@ -80,9 +80,9 @@ impl Agent {
         }
     }
 
-    pub(super) fn begin_generation(&mut self, now: Instant) {
+    pub(super) fn begin_generation(&mut self, now: Instant, credentials: Option<Credentials>) {
         let next = self.current.generation.wrapping_add(1);
-        let old = std::mem::replace(&mut self.current, Session::new(next, &mut self.rng));
+        let old = std::mem::replace(&mut self.current, Session::new(next, credentials, &mut self.rng));
         let kept = self.selected.map(|(id, _)| id);
         let kept_generation = kept.and_then(|id| self.pairs.get(&id)).map(|pair| pair.generation);
         // Of three generations in a row, the middle one has carried no data: it goes.
