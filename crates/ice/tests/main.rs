@@ -1,7 +1,10 @@
 //! Two agents in a virtual world.
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
+mod candidates;
 mod connect;
+mod faults;
 mod life;
 mod nat;
+mod script;
 mod world;

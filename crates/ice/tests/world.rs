@@ -406,6 +406,7 @@ impl World {
         let mut buf = [0; 100];
         let mut w = Writer::new(&mut buf, Class::Success, Method::BINDING, message.transaction_id()).unwrap();
         w.put(&XorMappedAddress(packet.from)).unwrap();
+        w.put_fingerprint().unwrap();
         let bytes = w.len();
         let bytes = buf[..bytes].to_vec();
         self.fly(Packet { transport: Transport::Udp, from: packet.to, to: packet.from, bytes }, true);
