@@ -3,10 +3,14 @@
 //! The tests replay `corpus/` and seeded mutations of it; `libfuzzer/` runs the same functions under
 //! `cargo fuzz` (`cd fuzz && cargo +nightly fuzz run --fuzz-dir libfuzzer turn_server corpus/turn_server`).
 
+mod ice_agent;
+mod ice_candidate;
 mod stun_message;
 mod turn_frame;
 mod turn_server;
 
+pub use ice_agent::ice_agent;
+pub use ice_candidate::ice_candidate;
 pub use stun_message::stun_message;
 pub use turn_frame::turn_frame;
 pub use turn_server::turn_server;
@@ -15,5 +19,10 @@ pub use turn_server::turn_server;
 pub type Target = fn(&[u8]);
 
 /// All targets by name; the name is also that of the corpus folder.
-pub const TARGETS: [(&str, Target); 3] =
-    [("stun_message", stun_message), ("turn_frame", turn_frame), ("turn_server", turn_server)];
+pub const TARGETS: [(&str, Target); 5] = [
+    ("ice_agent", ice_agent),
+    ("ice_candidate", ice_candidate),
+    ("stun_message", stun_message),
+    ("turn_frame", turn_frame),
+    ("turn_server", turn_server),
+];

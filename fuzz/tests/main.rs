@@ -45,6 +45,27 @@ fn replay(name: &str) {
 }
 
 #[test]
+fn ice_agent() {
+    replay("ice_agent");
+}
+
+/// Command lists from nothing: what is not in the corpus yet.
+#[test]
+fn ice_agent_from_seeds() {
+    for seed in 0..300 {
+        let mut rng = Rng::from_number(seed);
+        let mut bytes = vec![0; usize::try_from(rng.below(600)).unwrap()];
+        rng.fill(&mut bytes);
+        fuzz::ice_agent(&bytes);
+    }
+}
+
+#[test]
+fn ice_candidate() {
+    replay("ice_candidate");
+}
+
+#[test]
 fn stun_message() {
     replay("stun_message");
 }

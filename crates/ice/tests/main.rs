@@ -4,6 +4,7 @@
 mod candidates;
 mod connect;
 mod faults;
+mod gather;
 mod life;
 mod nat;
 mod script;
