@@ -71,7 +71,13 @@ fn play(seed: u64) -> Vec<String> {
     };
     let renomination = below(3) == 0;
     let pacing = ms([5, 20, 50][usize::try_from(below(3)).unwrap()]);
-    let configs = roles.map(|role| Config { renomination, pacing, ..full(role) });
+    let mut configs = roles.map(|role| Config { renomination, pacing, ..full(role) });
+    let mut nats = nats;
+    let lite = below(5) == 0;
+    if lite {
+        configs[1] = Config { lite: true, ..Config::default() };
+        nats[1] = Nat::None;
+    }
     let mut world = World::new(seed, nats, configs);
     let fastest = below(60);
     world.weather = Weather {
@@ -83,7 +89,8 @@ fn play(seed: u64) -> Vec<String> {
     };
     let lossy = world.weather.loss + world.weather.corruption > 0;
     world.signal_delay = ms(below(500));
-    world.start(true);
+    // Relays come in time, or long after everything else.
+    world.start_with([true, !lite], ms([100, 3000][usize::try_from(below(2)).unwrap()]));
     let what = format!("seed {seed}: {nats:?} {roles:?} {:?}", world.weather);
     assert!(world.run_until(ms(60_000), World::agreed), "{what}");
     assert!(lossy || world.is_direct() == must_be_direct(nats[0], nats[1]), "{what}");
