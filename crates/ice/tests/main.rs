@@ -7,5 +7,6 @@ mod faults;
 mod gather;
 mod life;
 mod nat;
+mod player;
 mod script;
 mod world;

@@ -1,176 +1,11 @@
 //! An agent against a peer that is played message by message.
 
+use crate::player::{NOMINATE, NOMINATION, Out, PEER, PWD, Say, Script, controlled, response};
 use crate::world::{addr, ms};
-use ice::{Agent, CandidateKind, Config, ConnectionState, Credentials, Event, Input, Local, PairState, Role};
-use std::net::SocketAddr;
-use stun::attribute::{
-    ErrorCode, IceControlled, IceControlling, Priority, UnknownAttributes, UseCandidate, Username,
-    XorMappedAddress,
-};
-use stun::{Class, Integrity, Key, Message, Method, TransactionId, Writer};
-use wire::{Instant, Transport};
-
-const OURS: &str = "192.0.2.10:5000";
-const PEER: [&str; 3] = ["198.51.100.1:7000", "198.51.100.2:7000", "198.51.100.3:7000"];
-const PWD: &str = "peerpeerpeerpeerpeerpeer";
-const NOMINATION: u16 = 0xc001;
-
-/// What a played request says besides the usual.
-#[derive(Clone, Copy, Default)]
-struct Say {
-    nominate: bool,
-    number: Option<u32>,
-    controlled: bool,
-    tie_breaker: u64,
-    no_priority: bool,
-    wrong_pwd: bool,
-    wrong_name: bool,
-    no_fingerprint: bool,
-    unknown: bool,
-}
-
-struct Script {
-    agent: Agent,
-    now: Instant,
-    counter: u8,
-}
-
-/// A message that the agent has sent.
-struct Out {
-    to: SocketAddr,
-    bytes: Vec<u8>,
-}
-
-impl Out {
-    fn message(&self) -> Message<'_> {
-        Message::parse(&self.bytes).unwrap()
-    }
-}
-
-impl Script {
-    fn new(config: Config) -> Self {
-        let mut agent = Agent::new(config, [1; 32], Instant::ZERO);
-        agent.add_local(Instant::ZERO, Local::host(addr(OURS))).unwrap();
-        agent.end_of_local_candidates(Instant::ZERO);
-        Self { agent, now: Instant::ZERO, counter: 0 }
-    }
-
-    /// With the peer's credentials, and its candidates in falling priority.
-    fn introduced(config: Config, candidates: usize) -> Self {
-        let mut script = Self::new(config);
-        script.introduce();
-        for (at, peer) in PEER[..candidates].iter().enumerate() {
-            let (ip, priority) = (addr(peer).ip(), 2_000_000_000 - at * 1000);
-            let line = format!("candidate:{at} 1 udp {priority} {ip} 7000 typ host");
-            script.agent.add_remote(script.now, line.parse().unwrap());
-        }
-        script
-    }
-
-    fn introduce(&mut self) {
-        let peer = Credentials { ufrag: "peer".to_owned(), pwd: PWD.to_owned() };
-        self.agent.set_remote_credentials(self.now, peer, false).unwrap();
-    }
-
-    fn sent(&mut self) -> Vec<Out> {
-        let mut buf = [0; 1200];
-        let mut all = Vec::new();
-        while let Some(transmit) = self.agent.poll_transmit(self.now, &mut buf) {
-            all.push(Out { to: transmit.to, bytes: buf[..transmit.len].to_vec() });
-        }
-        all
-    }
-
-    fn pass(&mut self, millis: u64) {
-        self.now += ms(millis);
-        self.agent.handle_timeout(self.now);
-    }
-
-    fn input(&mut self, from: &str, bytes: &[u8]) {
-        let input = Input { transport: Transport::Udp, local: addr(OURS), remote: addr(from), bytes };
-        self.agent.handle_input(self.now, input);
-    }
-
-    fn request(&mut self, from: &str, say: Say) {
-        self.counter += 1;
-        let own = self.agent.credentials().clone();
-        let name = format!("{}:peer", if say.wrong_name { "nobody" } else { &own.ufrag });
-        let mut buf = [0; 300];
-        let id = TransactionId([self.counter; 12]);
-        let mut w = Writer::new(&mut buf, Class::Request, Method::BINDING, id).unwrap();
-        w.put(&Username(&name)).unwrap();
-        if !say.no_priority {
-            w.put(&Priority(1_800_000_000)).unwrap();
-        }
-        if say.controlled {
-            w.put(&IceControlled(say.tie_breaker)).unwrap();
-        } else {
-            w.put(&IceControlling(say.tie_breaker)).unwrap();
-        }
-        if say.nominate {
-            w.put(&UseCandidate).unwrap();
-        }
-        if let Some(number) = say.number {
-            w.put_raw(NOMINATION, &u32::to_be_bytes(number)).unwrap();
-        }
-        if say.unknown {
-            w.put_raw(0x7abc, &[1]).unwrap();
-        }
-        let pwd = if say.wrong_pwd { PWD } else { &own.pwd };
-        w.put_integrity(&Key::new(pwd.as_bytes()), Integrity::Sha1).unwrap();
-        if !say.no_fingerprint {
-            w.put_fingerprint().unwrap();
-        }
-        let len = w.len();
-        self.input(from, &buf[..len]);
-    }
-
-    /// Answers what the agent has asked, if it was asked of one of `who`.
-    fn answer(&mut self, who: &[&str]) {
-        for out in self.sent() {
-            let message = out.message();
-            let Some(from) = who.iter().find(|who| addr(who) == out.to) else { continue };
-            if message.class() == Class::Request {
-                let bytes = response(message.transaction_id(), None, PWD);
-                self.input(from, &bytes);
-            }
-        }
-    }
-
-    fn selected(&self) -> Option<(SocketAddr, bool)> {
-        self.agent.selected().map(|pair| (pair.remote, pair.nominated))
-    }
-}
-
-fn response(id: TransactionId, error: Option<ErrorCode<'_>>, pwd: &str) -> Vec<u8> {
-    let mut buf = [0; 200];
-    let class = if error.is_some() { Class::Error } else { Class::Success };
-    let mut w = Writer::new(&mut buf, class, Method::BINDING, id).unwrap();
-    match error {
-        Some(error) => w.put(&error).unwrap(),
-        None => w.put(&XorMappedAddress(addr(OURS))).unwrap(),
-    }
-    w.put_integrity(&Key::new(pwd.as_bytes()), Integrity::Sha1).unwrap();
-    w.put_fingerprint().unwrap();
-    let len = w.len();
-    buf[..len].to_vec()
-}
-
-fn controlled() -> Config {
-    Config { role: Role::Controlled, ..Config::default() }
-}
-
-const NOMINATE: Say = Say {
-    nominate: true,
-    number: None,
-    controlled: false,
-    tie_breaker: 0,
-    no_priority: false,
-    wrong_pwd: false,
-    wrong_name: false,
-    no_fingerprint: false,
-    unknown: false,
-};
+use ice::{CandidateKind, Config, ConnectionState, Event, Input, Local, PairState, Role};
+use stun::attribute::{ErrorCode, IceControlled, Priority, UnknownAttributes, UseCandidate, Username};
+use stun::{Class, Key, TransactionId};
+use wire::Transport;
 
 /// RFC 5245 §8.1.1.2: the peer puts USE-CANDIDATE into every check; the highest priority that works wins.
 #[test]
@@ -444,4 +279,57 @@ fn foundations_are_frozen_and_thawed() {
     assert_eq!(states(&script), [InProgress, Frozen, Frozen, Frozen]);
     script.answer(&PEER[..1]);
     assert_eq!(states(&script)[..2], [Succeeded, Waiting]);
+}
+
+/// RFC 8445 §7.3.1.4: a check of the peer restarts ours that is under way, for ours may have met a closed NAT.
+#[test]
+fn a_check_under_way_is_sent_anew() {
+    let mut script = Script::introduced(controlled(), 1);
+    let first = script.sent()[0].message().transaction_id();
+    script.pass(20);
+    script.request(PEER[0], Say::default());
+    let sent = script.sent();
+    let requests: Vec<_> = sent.iter().filter(|out| out.message().class() == Class::Request).collect();
+    assert_eq!(requests.len(), 1);
+    assert_ne!(requests[0].message().transaction_id(), first);
+    // The answer to the first one still counts.
+    script.input(PEER[0], &response(first, None, PWD));
+    assert_eq!(script.selected(), Some((addr(PEER[0]), false)));
+}
+
+#[test]
+fn a_refusal_fails_the_pair() {
+    let mut script = Script::introduced(Config::default(), 1);
+    let id = script.sent()[0].message().transaction_id();
+    script.input(PEER[0], &response(id, Some(ErrorCode::BAD_REQUEST), PWD));
+    assert_eq!(script.agent.pair_stats().next().unwrap().state, PairState::Failed);
+}
+
+/// A peer that has restarted before it could tell us is answered, and nothing is concluded from it.
+#[test]
+fn a_name_from_the_future_is_answered_only() {
+    let mut script = Script::introduced(controlled(), 0);
+    script.request(PEER[0], Say { wrong_theirs: true, ..NOMINATE });
+    assert_eq!(script.sent().len(), 1);
+    assert_eq!(script.agent.remote_candidate_stats().count(), 0);
+    assert_eq!(script.agent.pair_stats().count(), 0);
+}
+
+/// RFC 8445 §9: after a restart a valid pair is not enough to leave the old one; a nominated one is.
+#[test]
+fn a_restart_moves_when_a_pair_is_nominated() {
+    let mut script = Script::introduced(controlled(), 1);
+    script.request(PEER[0], NOMINATE);
+    script.answer(&PEER);
+    assert_eq!(script.selected(), Some((addr(PEER[0]), true)));
+    script.agent.restart(script.now);
+    script.introduce();
+    script.request(PEER[1], Say::default());
+    script.pass(20);
+    script.answer(&PEER);
+    assert!(script.agent.pair_stats().any(|pair| pair.state == PairState::Succeeded && !pair.selected));
+    assert_eq!(script.selected(), Some((addr(PEER[0]), true)));
+    script.request(PEER[1], NOMINATE);
+    assert_eq!(script.selected(), Some((addr(PEER[1]), true)));
+    assert_eq!(script.agent.pair_stats().count(), 1, "the old generation is gone");
 }
