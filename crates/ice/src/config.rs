@@ -55,8 +55,9 @@ pub struct Config {
     /// After this long without an answer nothing may be sent any more (RFC 7675 §5.1: 30 s). A lite agent goes
     /// by the checks of its peer: for one that keeps its path alive by indications only, `Duration::MAX` is never.
     pub consent_timeout: Duration,
-    /// After this long without an answer the state is `Disconnected` and all pairs are checked again (7 s, so
-    /// that one consent check may be lost).
+    /// After this long without an answer the state is `Disconnected` and all pairs are checked again. 8 s: a
+    /// consent check that is not answered is followed by another after [`rto`](Self::rto), so that three in a
+    /// row may be lost before anything is said.
     pub disconnected_after: Duration,
     /// Time between the requests that keep the mappings of server-reflexive candidates alive until a pair is
     /// nominated (RFC 8445 §11: 15 s).
@@ -90,7 +91,7 @@ impl Default for Config {
             failure_patience: Duration::from_millis(39_500),
             consent_interval: Duration::from_secs(5),
             consent_timeout: Duration::from_secs(30),
-            disconnected_after: Duration::from_secs(7),
+            disconnected_after: Duration::from_secs(8),
             keepalive: Duration::from_secs(15),
             renomination: false,
             max_pairs: 100,
