@@ -5,6 +5,8 @@
 
 mod rtp;
 mod sdp_session;
+mod ice_agent;
+mod ice_candidate;
 mod stun_message;
 mod turn_frame;
 mod turn_server;
@@ -12,6 +14,8 @@ mod turn_server;
 pub use rtp::{rtcp_compound, rtp_packet, srtp_unprotect};
 pub use sdp_session::sdp_session;
 pub use server::signal::fuzzing::signal_frames;
+pub use ice_agent::ice_agent;
+pub use ice_candidate::ice_candidate;
 pub use stun_message::stun_message;
 pub use turn_frame::turn_frame;
 pub use turn_server::turn_server;
@@ -26,6 +30,9 @@ pub const TARGETS: &[(&str, Target)] = &[
     ("rtp_packet", rtp_packet),
     ("srtp_unprotect", srtp_unprotect),
     ("sdp_session", sdp_session),
+pub const TARGETS: [(&str, Target); 5] = [
+    ("ice_agent", ice_agent),
+    ("ice_candidate", ice_candidate),
     ("stun_message", stun_message),
     ("turn_frame", turn_frame),
     ("turn_server", turn_server),

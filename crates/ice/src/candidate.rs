@@ -353,7 +353,8 @@ impl Local {
         Self { address, kind: LocalKind::Tcp(tcp_type), name: None }
     }
 
-    /// A relayed transport address.
+    /// A relayed transport address. The driver passes what leaves from it to its TURN client, and asks that for
+    /// a permission for each destination: the first messages wait for it, or are sent again by the agent.
     pub const fn relayed(
         address: SocketAddr,
         via: Transport,

@@ -44,6 +44,9 @@ pub struct Config {
     pub rto: Duration,
     /// How often a request is sent in all (Rc of RFC 8489 §6.2.1: 7).
     pub retransmissions: u32,
+    /// How long a STUN server is asked before gathering ends without it (5 s, four requests). A description that
+    /// waits for all candidates must not wait the 39.5 s of a whole transaction.
+    pub gathering_timeout: Duration,
     /// How long a controlling agent that has a valid direct pair waits for a better one before it nominates
     /// (100 ms). Data flows over the valid pair meanwhile.
     pub direct_patience: Duration,
@@ -53,10 +56,12 @@ pub struct Config {
     pub failure_patience: Duration,
     /// Mean time between consent checks; each interval is 0.8 to 1.2 of it (RFC 7675 §5.1: 5 s).
     pub consent_interval: Duration,
-    /// After this long without an answer nothing may be sent any more (RFC 7675 §5.1: 30 s).
+    /// After this long without an answer nothing may be sent any more (RFC 7675 §5.1: 30 s). A lite agent goes
+    /// by the checks of its peer: for one that keeps its path alive by indications only, `Duration::MAX` is never.
     pub consent_timeout: Duration,
-    /// After this long without an answer the state is `Disconnected` and all pairs are checked again (7 s, so
-    /// that one consent check may be lost).
+    /// After this long without an answer the state is `Disconnected` and all pairs are checked again. 8 s: a
+    /// consent check that is not answered is followed by another after [`rto`](Self::rto), so that three in a
+    /// row may be lost before anything is said.
     pub disconnected_after: Duration,
     /// Time between the requests that keep the mappings of server-reflexive candidates alive until a pair is
     /// nominated (RFC 8445 §11: 15 s).
@@ -85,12 +90,13 @@ impl Default for Config {
             pacing: Duration::from_millis(20),
             rto: Duration::from_millis(500),
             retransmissions: 7,
+            gathering_timeout: Duration::from_secs(5),
             direct_patience: Duration::from_millis(100),
             relayed_patience: Duration::from_secs(1),
             failure_patience: Duration::from_millis(39_500),
             consent_interval: Duration::from_secs(5),
             consent_timeout: Duration::from_secs(30),
-            disconnected_after: Duration::from_secs(7),
+            disconnected_after: Duration::from_secs(8),
             keepalive: Duration::from_secs(15),
             renomination: false,
             max_pairs: 100,

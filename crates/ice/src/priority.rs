@@ -54,14 +54,15 @@ pub(crate) fn local_preference(ip: IpAddr, position: usize, tcp_type: Option<Tcp
     }
 }
 
-/// What makes two candidates share a foundation: type, the address of the base, the server's address, and the
-/// transport protocol.
+/// What makes two candidates share a foundation: type, the address of the base, the server's address, the
+/// transport protocol, and that to a relay's server.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) struct FoundationKey {
     pub(crate) kind: CandidateKind,
     pub(crate) base: IpAddr,
     pub(crate) server: Option<IpAddr>,
     pub(crate) protocol: Protocol,
+    pub(crate) via: Option<Transport>,
 }
 
 /// Foundations are handed out in order, so that they tell nothing of the addresses behind them. When there are
@@ -139,6 +140,7 @@ mod tests {
             base: [192, 0, 2, 1].into(),
             server: None,
             protocol: Protocol::Udp,
+            via: None,
         };
         assert_eq!(foundations.of(key), 1);
         assert_eq!(foundations.of(FoundationKey { protocol: Protocol::Tcp, ..key }), 2);

@@ -132,13 +132,18 @@ impl World {
 
     /// Both sides give their host addresses, and a relay each after two round trips.
     pub(crate) fn start(&mut self, relays: bool) {
+        self.start_with([relays; 2], ms(100));
+    }
+
+    /// The same, with a relay for these sides after this time.
+    pub(crate) fn start_with(&mut self, relays: [bool; 2], after: Duration) {
         for side in 0..2 {
             self.gather(side);
         }
         self.exchange_credentials();
-        if relays {
-            self.run_for(ms(100));
-            for side in 0..2 {
+        if relays != [false; 2] {
+            self.run_for(after);
+            for side in (0..2).filter(|side| relays[*side]) {
                 self.add_relay(side);
             }
         }
@@ -406,6 +411,7 @@ impl World {
         let mut buf = [0; 100];
         let mut w = Writer::new(&mut buf, Class::Success, Method::BINDING, message.transaction_id()).unwrap();
         w.put(&XorMappedAddress(packet.from)).unwrap();
+        w.put_fingerprint().unwrap();
         let bytes = w.len();
         let bytes = buf[..bytes].to_vec();
         self.fly(Packet { transport: Transport::Udp, from: packet.to, to: packet.from, bytes }, true);

@@ -14,6 +14,8 @@ pub(super) struct Consent {
     last: Instant,
     /// When the next check is to be sent; a lite agent sends none.
     next: Option<Instant>,
+    /// The last check is not answered yet.
+    asking: bool,
 }
 
 impl Agent {
@@ -28,16 +30,19 @@ impl Agent {
             return;
         }
         let next = if self.config.lite { None } else { Some(now + self.consent_wait()) };
-        self.consent = Some(Consent { last: now, next });
+        self.consent = Some(Consent { last: now, next, asking: false });
         self.arm_consent();
     }
 
     pub(super) fn refresh_consent(&mut self, now: Instant) {
-        if let Some(consent) = &mut self.consent {
-            consent.last = now;
-            self.disconnected = false;
-            self.arm_consent();
+        let wait = self.consent_wait();
+        let Some(consent) = &mut self.consent else { return };
+        consent.last = now;
+        if std::mem::take(&mut consent.asking) {
+            consent.next = Some(now + wait);
         }
+        self.disconnected = false;
+        self.arm_consent();
     }
 
     /// RFC 7675 §5.1: each interval is 0.8 to 1.2 of the mean.
@@ -69,9 +74,12 @@ impl Agent {
         }
         if due {
             self.send_consent_check(now);
-            let next = now + self.consent_wait();
+            // One that may be lost is followed by another soon, until the pair counts as silent: then all pairs
+            // are checked, this one among them.
+            let wait = if self.disconnected { self.consent_wait() } else { self.config.rto };
             if let Some(consent) = &mut self.consent {
-                consent.next = Some(next);
+                consent.next = Some(now + wait);
+                consent.asking = true;
             }
         }
         self.arm_consent();

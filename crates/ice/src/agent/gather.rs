@@ -22,7 +22,8 @@ pub(super) struct Gather {
 
 pub(super) enum GatherState {
     Waiting,
-    InProgress(TransactionId, Transaction),
+    /// Under way until it is answered, or until the deadline.
+    InProgress(TransactionId, Transaction, Instant),
     /// It was answered, and the mapping is worth keeping.
     Mapped,
     /// It was not answered, or there is no NAT in between.
@@ -89,8 +90,9 @@ impl Agent {
         let timing = self.timing(outstanding);
         let Some(gather) = self.gathers.get_mut(&id) else { return };
         let transaction = Transaction::new(now, timing, false);
-        gather.state = GatherState::InProgress(TransactionId(self.rng.array()), transaction);
-        self.timers.set(Timer::Gather(id), Some(transaction.poll_timeout()));
+        let deadline = now + self.config.gathering_timeout;
+        gather.state = GatherState::InProgress(TransactionId(self.rng.array()), transaction, deadline);
+        self.timers.set(Timer::Gather(id), Some(transaction.poll_timeout().min(deadline)));
         self.push_out(Out::Gather(id));
     }
 
@@ -103,14 +105,18 @@ impl Agent {
 
     pub(super) fn handle_gather_timeout(&mut self, now: Instant, id: u32) {
         let Some(gather) = self.gathers.get_mut(&id) else { return };
-        let GatherState::InProgress(_, transaction) = &mut gather.state else { return };
+        let GatherState::InProgress(_, transaction, deadline) = &mut gather.state else { return };
+        if now >= *deadline {
+            gather.state = GatherState::Over;
+            return;
+        }
         match transaction.handle_timeout(now) {
             Some(Step::Retransmit) => {
-                self.timers.set(Timer::Gather(id), Some(transaction.poll_timeout()));
+                self.timers.set(Timer::Gather(id), Some(transaction.poll_timeout().min(*deadline)));
                 self.push_out(Out::Gather(id));
             }
             Some(Step::TimedOut) => gather.state = GatherState::Over,
-            None => self.timers.set(Timer::Gather(id), Some(transaction.poll_timeout())),
+            None => self.timers.set(Timer::Gather(id), Some(transaction.poll_timeout().min(*deadline))),
         }
     }
 
@@ -129,7 +135,7 @@ impl Agent {
         id: TransactionId,
     ) -> Option<u32> {
         let asked = |g: &&Gather| {
-            let GatherState::InProgress(asked, _) = g.state else { return false };
+            let GatherState::InProgress(asked, ..) = g.state else { return false };
             asked == id && g.base == local && g.server == server
         };
         self.gathers.iter().find(|(_, g)| asked(g)).map(|(id, _)| *id)

@@ -153,7 +153,8 @@ impl Agent {
             LocalKind::Relayed { via, server, mapped } => (Some(via), Some(server.ip()), Some(mapped)),
         };
         let preference = local_preference(address.ip(), self.position_of(kind, address.ip()), tcp_type);
-        let foundation = self.foundations.of(FoundationKey { kind, base: address.ip(), server, protocol });
+        let foundation =
+            self.foundations.of(FoundationKey { kind, base: address.ip(), server, protocol, via });
         let id = self.next_id();
         let candidate = LocalCandidate {
             kind,
@@ -237,7 +238,9 @@ impl Agent {
     ) -> Option<u32> {
         let from = self.locals.get(&base)?;
         let same = |c: &LocalCandidate| c.base == from.base && c.protocol == from.protocol;
-        if let Some((id, _)) = self.locals.iter().find(|(_, c)| same(c) && c.address == address) {
+        // Addresses from the system may have a scope that those of a message have not.
+        let equal = |a: SocketAddr| a.ip() == address.ip() && a.port() == address.port();
+        if let Some((id, _)) = self.locals.iter().find(|(_, c)| same(c) && equal(c.address)) {
             // A host address that is shown as a name is told as server-reflexive too, or a peer that cannot
             // look the name up could not reach it at all (mDNS draft §3.1.2.2).
             let hidden = kind == CandidateKind::ServerReflexive && *id == base && from.name.is_some();
@@ -249,7 +252,8 @@ impl Agent {
             self.stats.dropped.full += 1;
             return None;
         }
-        let key = FoundationKey { kind, base: from.base.ip(), server, protocol: from.protocol };
+        let key =
+            FoundationKey { kind, base: from.base.ip(), server, protocol: from.protocol, via: from.via };
         let hide = from.name.is_some();
         let hidden = if from.base.is_ipv4() { HIDDEN } else { ([0u16; 8], 0).into() };
         let preference = from.preference;

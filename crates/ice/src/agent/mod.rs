@@ -166,7 +166,8 @@ impl Agent {
     }
 
     /// Writes the next message into `buf` (1,200 bytes are enough). A message from an active TCP candidate
-    /// without a connection to `to` asks the driver to open one and send it when it is open.
+    /// without a connection to `to` asks the driver to open one and send it when it is open; from a listener
+    /// without one it is to be dropped.
     pub fn poll_transmit(&mut self, now: Instant, buf: &mut [u8]) -> Option<Transmit> {
         if self.outbox.is_empty() { None } else { self.write_next(now, buf) }
     }

@@ -141,7 +141,7 @@ impl Agent {
 
     fn write_gather(&mut self, id: u32, buf: &mut [u8]) -> Option<(Path, usize)> {
         let gather = self.gathers.get(&id)?;
-        let GatherState::InProgress(transaction, _) = gather.state else { return None };
+        let GatherState::InProgress(transaction, ..) = gather.state else { return None };
         self.stats.requests_sent += 1;
         let (base, server) = (gather.base, gather.server);
         write_binding(buf, Class::Request, transaction, base, server)

@@ -36,7 +36,7 @@ impl Agent {
     /// address is a `.local` name asks for it to be resolved; one that cannot be used is counted and dropped.
     pub fn add_remote(&mut self, now: Instant, candidate: Candidate) {
         if !self.closed {
-            self.sort_remote(now, candidate);
+            self.sort_remote(candidate);
             self.settle(now);
         }
     }
@@ -62,7 +62,7 @@ impl Agent {
     }
 
     /// Decides what is to be done with a candidate, by its generation and its address.
-    pub(super) fn sort_remote(&mut self, _now: Instant, candidate: Candidate) {
+    pub(super) fn sort_remote(&mut self, candidate: Candidate) {
         let known = self.current.remote.as_ref().map(|remote| &remote.credentials.ufrag);
         let belongs = match (&candidate.ufrag, known) {
             (None, _) => true,

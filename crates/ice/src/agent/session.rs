@@ -61,7 +61,12 @@ impl Agent {
         self.current.remote = Some(RemoteSession { credentials, key, lite });
         self.timers.set(Timer::Failure, Some(now + self.config.failure_patience));
         for candidate in std::mem::take(&mut self.early) {
-            self.sort_remote(now, candidate);
+            self.sort_remote(candidate);
+        }
+        if self.config.lite && lite {
+            // Only now it is known that nobody else makes the pairs.
+            let remotes: Vec<u32> = self.remotes.keys().copied().collect();
+            remotes.into_iter().for_each(|remote| self.pair_remote(remote));
         }
     }
 
