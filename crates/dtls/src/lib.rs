@@ -8,6 +8,7 @@ mod flight;
 mod handshake;
 mod machine;
 mod message;
+mod post_handshake;
 mod reassembly;
 mod record;
 mod records;

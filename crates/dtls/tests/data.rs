@@ -2,7 +2,7 @@ use dtls::{Dtls, SealError, Version};
 
 use crate::link::Pair;
 
-const ALL: &[&[Version]] = &[&[Version::Dtls12]];
+const ALL: &[&[Version]] = &[&[Version::Dtls12], &[Version::Dtls13]];
 
 fn record(end: &mut Dtls, data: &[u8]) -> Vec<u8> {
     let mut buf = vec![0; data.len() + end.overhead()];

@@ -175,3 +175,20 @@ fn a_peer_that_offers_both_versions_gets_dtls_12_of_us() {
         World::new(role, &[Version::Dtls12], None).run(Version::Dtls12);
     }
 }
+
+#[test]
+fn dtls_13_as_client_and_as_server() {
+    for role in [Role::Client, Role::Server] {
+        World::new(role, &[Version::Dtls13], Some(Version::Dtls13)).run(Version::Dtls13);
+    }
+}
+
+#[test]
+fn the_newest_common_version_is_taken() {
+    let both = [Version::Dtls13, Version::Dtls12];
+    for role in [Role::Client, Role::Server] {
+        World::new(role, &both, Some(Version::Dtls12)).run(Version::Dtls12);
+        World::new(role, &both, Some(Version::Dtls13)).run(Version::Dtls13);
+        World::new(role, &both, None).run(Version::Dtls13);
+    }
+}
