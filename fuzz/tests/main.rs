@@ -45,6 +45,11 @@ fn replay(name: &str) {
 }
 
 #[test]
+fn dtls() {
+    replay("dtls");
+}
+
+#[test]
 fn stun_message() {
     replay("stun_message");
 }
@@ -67,5 +72,16 @@ fn turn_server_from_seeds() {
         let mut bytes = vec![0; usize::try_from(rng.below(600)).unwrap()];
         rng.fill(&mut bytes);
         fuzz::turn_server(&bytes);
+    }
+}
+
+/// The same for DTLS.
+#[test]
+fn dtls_from_seeds() {
+    for seed in 0..200 {
+        let mut rng = Rng::from_number(seed);
+        let mut bytes = vec![0; usize::try_from(rng.below(400)).unwrap()];
+        rng.fill(&mut bytes);
+        fuzz::dtls(&bytes);
     }
 }

@@ -32,6 +32,7 @@ const EDGES: &[(&str, &[&str])] = &[
         ],
     ),
     ("turn-load", &["wire", "crypto", "net"]),
+    ("dtls-records", &["wire", "crypto", "dtls"]),
     ("xtask", &[]),
 ];
 

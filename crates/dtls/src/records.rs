@@ -37,6 +37,7 @@ impl Records {
     /// Whether the version is DTLS 1.3.
     pub(crate) fn is_13(&self) -> bool {
         self.open_handshake.is_some()
+            || self.open_data.as_ref().is_some_and(|o| o.keys.version == Version::Dtls13)
     }
 
     fn sealer(&self, epoch: u16) -> Option<&Sealer> {
@@ -143,9 +144,11 @@ impl Records {
         self.open_data = Some(Opener::new(open));
     }
 
-    /// Takes the peer's next keys; those before are kept for what is still on its way.
+    /// Takes the peer's next keys; those before are kept for what is still on its way. Those of the handshake are
+    /// not: its epoch would soon look like a new one, as headers have two bits of it.
     pub(crate) fn update_open(&mut self, keys: Keys) {
         self.open_previous = self.open_data.replace(Opener::new(keys));
+        self.open_handshake = None;
     }
 
     /// Installs both directions of the DTLS 1.3 handshake.
