@@ -226,6 +226,10 @@ impl Dtls {
     }
 
     fn on_handshake(&mut self, now: Instant, record: &Record, mut data: &[u8]) {
+        if record.epoch == 0 && !matches!(self.state, State::Handshake(_)) {
+            self.stats.unexpected += 1; // anybody's: it would only take up room
+            return;
+        }
         let (mut repeated, mut taken) = (false, true);
         while !data.is_empty() {
             let (outcome, len) = self.reassembly.add(data, record.epoch);
@@ -258,9 +262,7 @@ impl Dtls {
         if !matches!(self.state, State::Handshake(_)) {
             self.post.acknowledge();
         }
-        // Once all is done, only who has the keys may make us repeat ourselves.
-        let heard = record.epoch > 0 || matches!(self.state, State::Handshake(_));
-        if repeated && heard {
+        if repeated {
             let gap = self.link.config.retransmit_after;
             self.stats.retransmissions += u64::from(self.link.flight.peer_repeats(now, gap));
         }

@@ -146,6 +146,9 @@ impl Offer {
         }
         let cipher = cipher13(hello.suite)?;
         let (wanted, cookie) = hello.retry()?;
+        if wanted.is_none() && cookie.is_none() {
+            return Err(Fault::Fatal(alert::ILLEGAL_PARAMETER, "the server asks for the same hello again"));
+        }
         if let Some(code) = wanted {
             let group = group(code)?;
             let offered = group != Group::X25519MlKem768 || link.config.post_quantum;

@@ -1,6 +1,6 @@
 //! The secrets of DTLS 1.3 (RFC 8446 §7, with the label prefix of RFC 9147 §5.9).
 
-use crypto::identity::PublicKey;
+use crypto::identity::{PublicKey, SignatureScheme};
 use crypto::kdf::Digest;
 
 use super::client::{OUR_SCHEME, scheme};
@@ -155,7 +155,13 @@ impl Session13 {
     /// Checks the peer's CertificateVerify.
     pub(crate) fn check_signature(&self, peer: &PublicKey, from: Role, body: &[u8]) -> Result<(), Fault> {
         let verify = CertificateVerify::parse(body)?;
-        if peer.verify(scheme(verify.scheme)?, &self.signed(from), verify.signature) {
+        let scheme = scheme(verify.scheme)?;
+        // RFC 8446 §4.2.3 leaves this one to the signatures inside certificates.
+        if scheme == SignatureScheme::RsaPkcs1Sha256 {
+            let what = "the peer signs with RSASSA-PKCS1-v1_5, which DTLS 1.3 does not have";
+            return Err(Fault::Fatal(alert::ILLEGAL_PARAMETER, what));
+        }
+        if peer.verify(scheme, &self.signed(from), verify.signature) {
             Ok(())
         } else {
             let what = "the peer does not have the key of its certificate";
