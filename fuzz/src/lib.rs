@@ -7,6 +7,7 @@ mod rtp;
 mod sdp_session;
 mod ice_agent;
 mod ice_candidate;
+mod dtls;
 mod stun_message;
 mod turn_frame;
 mod turn_server;
@@ -16,6 +17,7 @@ pub use sdp_session::sdp_session;
 pub use server::signal::fuzzing::signal_frames;
 pub use ice_agent::ice_agent;
 pub use ice_candidate::ice_candidate;
+pub use dtls::dtls;
 pub use stun_message::stun_message;
 pub use turn_frame::turn_frame;
 pub use turn_server::turn_server;
@@ -33,6 +35,8 @@ pub const TARGETS: &[(&str, Target)] = &[
 pub const TARGETS: [(&str, Target); 5] = [
     ("ice_agent", ice_agent),
     ("ice_candidate", ice_candidate),
+pub const TARGETS: [(&str, Target); 4] = [
+    ("dtls", dtls),
     ("stun_message", stun_message),
     ("turn_frame", turn_frame),
     ("turn_server", turn_server),

@@ -33,6 +33,7 @@ const EDGES: &[(&str, &[&str])] = &[
     ),
     ("turn-load", &["wire", "crypto", "net"]),
     ("sctp-inproc", &["wire", "sctp"]),
+    ("dtls-records", &["wire", "crypto", "dtls"]),
     ("xtask", &[]),
 ];
 

@@ -144,16 +144,6 @@ impl SignatureScheme {
     pub fn from_code(code: u16) -> Option<Self> {
         Self::ALL.into_iter().find(|scheme| scheme.code() == code)
     }
-
-    fn algorithm(self) -> &'static dyn VerificationAlgorithm {
-        match self {
-            Self::EcdsaP256Sha256 => &signature::ECDSA_P256_SHA256_ASN1,
-            Self::EcdsaP384Sha384 => &signature::ECDSA_P384_SHA384_ASN1,
-            Self::Ed25519 => &signature::ED25519,
-            Self::RsaPssSha256 => &signature::RSA_PSS_2048_8192_SHA256,
-            Self::RsaPkcs1Sha256 => &signature::RSA_PKCS1_2048_8192_SHA256,
-        }
-    }
 }
 
 /// What kind of key a certificate holds.
@@ -204,13 +194,18 @@ impl PublicKey {
 
     /// Whether `signature` is this key's under `scheme` over `message`; not when the key cannot use the scheme.
     pub fn verify(&self, scheme: SignatureScheme, message: &[u8], signature: &[u8]) -> bool {
-        let fits = match scheme {
-            SignatureScheme::EcdsaP256Sha256 => self.kind == KeyKind::P256,
-            SignatureScheme::EcdsaP384Sha384 => self.kind == KeyKind::P384,
-            SignatureScheme::Ed25519 => self.kind == KeyKind::Ed25519,
-            SignatureScheme::RsaPssSha256 | SignatureScheme::RsaPkcs1Sha256 => self.kind == KeyKind::Rsa,
+        let algorithm: &dyn VerificationAlgorithm = match (scheme, self.kind) {
+            (SignatureScheme::EcdsaP256Sha256, KeyKind::P256) => &signature::ECDSA_P256_SHA256_ASN1,
+            (SignatureScheme::EcdsaP384Sha384, KeyKind::P384) => &signature::ECDSA_P384_SHA384_ASN1,
+            // In TLS 1.2 the number names the hash alone (RFC 5246 §7.4.1.4.1), and OpenSSL makes use of it.
+            (SignatureScheme::EcdsaP256Sha256, KeyKind::P384) => &signature::ECDSA_P384_SHA256_ASN1,
+            (SignatureScheme::EcdsaP384Sha384, KeyKind::P256) => &signature::ECDSA_P256_SHA384_ASN1,
+            (SignatureScheme::Ed25519, KeyKind::Ed25519) => &signature::ED25519,
+            (SignatureScheme::RsaPssSha256, KeyKind::Rsa) => &signature::RSA_PSS_2048_8192_SHA256,
+            (SignatureScheme::RsaPkcs1Sha256, KeyKind::Rsa) => &signature::RSA_PKCS1_2048_8192_SHA256,
+            _ => return false,
         };
-        fits && UnparsedPublicKey::new(scheme.algorithm(), &self.bytes).verify(message, signature).is_ok()
+        UnparsedPublicKey::new(algorithm, &self.bytes).verify(message, signature).is_ok()
     }
 }
 
@@ -269,6 +264,7 @@ mod tests {
         let public = PublicKey::from_certificate(&found).unwrap();
         let signed = pair.sign(&SystemRandom::new(), b"message").unwrap();
         assert!(public.verify(SignatureScheme::EcdsaP384Sha384, b"message", signed.as_ref()));
+        assert!(!public.verify(SignatureScheme::EcdsaP256Sha256, b"message", signed.as_ref()));
 
         let pair = rsa::KeyPair::generate(rsa::KeySize::Rsa2048).unwrap();
         let found = certificate(&[&der::oid(&OID_RSA), &[5, 0]], pair.public_key().as_ref());

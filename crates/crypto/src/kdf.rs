@@ -62,6 +62,13 @@ impl Hash {
         filled.expect("no more than 255 blocks are asked for");
     }
 
+    /// As many bytes as the hash has, filled by `fill`: how a secret follows from another.
+    pub fn secret(self, fill: impl FnOnce(&mut [u8])) -> Digest {
+        let mut digest = Digest { bytes: [0; 64], len: self.output_len() };
+        fill(&mut digest.bytes[..digest.len]);
+        digest
+    }
+
     /// The PRF of TLS 1.2 (RFC 5246 §5) with this hash: fills `out` from `secret`, `label` and `seed`.
     ///
     /// # Panics

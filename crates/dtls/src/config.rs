@@ -110,6 +110,9 @@ pub struct Config {
     pub srtp_profiles: Vec<SrtpProfile>,
     /// The versions offered or accepted; the newest that both sides have is taken. Not empty.
     pub versions: Vec<Version>,
+    /// Whether X25519MLKEM768 is offered and preferred in DTLS 1.3, so that what is recorded today cannot be read
+    /// by whoever will have a quantum computer. It makes the first hello two datagrams long.
+    pub post_quantum: bool,
     /// The largest datagram that the handshake may send, in bytes: 256 to 16384, taken into that range.
     pub mtu: usize,
     /// When the first retransmission is due if nothing comes; every further one takes twice as long, up to 3 s.
@@ -128,7 +131,8 @@ impl Config {
             role,
             remote_fingerprints: Vec::new(),
             srtp_profiles: SrtpProfile::ALL.to_vec(),
-            versions: vec![Version::Dtls12],
+            versions: vec![Version::Dtls13, Version::Dtls12],
+            post_quantum: true,
             mtu: 1200,
             retransmit_after: Duration::from_millis(50),
             handshake_timeout: Duration::from_secs(30),

@@ -87,6 +87,15 @@ impl Flight {
         self.due
     }
 
+    pub(crate) const fn awaits_answer(&self) -> bool {
+        self.awaits_answer
+    }
+
+    /// How often it was sent again.
+    pub(crate) const fn rounds(&self) -> u32 {
+        self.rounds
+    }
+
     pub(crate) const fn is_sending(&self) -> bool {
         self.sending
     }
@@ -123,7 +132,6 @@ impl Flight {
         self.rounds += 1;
     }
 
-    #[expect(dead_code, reason = "for DTLS 1.3")]
     /// The peer has this record (RFC 9147 §7.2). Whether the whole flight has arrived now.
     pub(crate) fn acknowledge(&mut self, epoch: u64, seq: u64) -> bool {
         if let Some(sent) = self.sent.iter().find(|s| u64::from(s.epoch) == epoch && s.seq == seq) {
@@ -132,7 +140,7 @@ impl Flight {
             message.acknowledged.sort_unstable();
             message.acknowledged.dedup();
         }
-        self.messages.iter().all(Outgoing::is_acknowledged)
+        !self.messages.is_empty() && self.messages.iter().all(Outgoing::is_acknowledged)
     }
 
     /// Fills `buf` with records of this flight; their length, 0 when nothing is left.

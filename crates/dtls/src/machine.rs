@@ -5,8 +5,9 @@ use wire::{Instant, Rng};
 
 use crate::flight::Flight;
 use crate::handshake::{Fault, Identity, Link, Negotiation, Offer, Progress, alert};
+use crate::post_handshake::PostHandshake;
 use crate::reassembly::{Message, Outcome, Reassembly};
-use crate::record::{ALERT, APPLICATION_DATA, HANDSHAKE, Record};
+use crate::record::{ACK, ALERT, APPLICATION_DATA, HANDSHAKE, Record};
 use crate::records::Records;
 use crate::{Closed, Config, Connected, Event, Fingerprint, Role, SealError, Stats};
 
@@ -27,6 +28,7 @@ pub struct Dtls {
     plain_alert: Option<u8>,
     /// An alert to be sent: its level and description.
     alert: Option<[u8; 2]>,
+    post: PostHandshake,
     events: VecDeque<Event>,
     stats: Stats,
 }
@@ -53,6 +55,7 @@ impl Dtls {
             flight: Flight::default(),
             next_message: 0,
             peer_certificate: Vec::new(),
+            traffic: None,
         };
         let negotiation = match role {
             Role::Client => Negotiation::Offer(Offer::new(&mut link)),
@@ -65,6 +68,7 @@ impl Dtls {
             deadline,
             plain_alert: None,
             alert: None,
+            post: PostHandshake::default(),
             events: VecDeque::new(),
             stats: Stats::default(),
         }
@@ -110,6 +114,9 @@ impl Dtls {
         let exhausted = sealer.is_exhausted();
         let record = sealer.seal(APPLICATION_DATA, buf, len);
         self.stats.data_sent += u64::from(record.is_some());
+        if sealer.seq >= self.post.update_at() {
+            self.update_keys_now();
+        }
         record.ok_or(if exhausted { SealError::Exhausted } else { SealError::Length })
     }
 
@@ -147,6 +154,11 @@ impl Dtls {
                 return Some(len);
             }
         }
+        if self.post.is_due()
+            && let Some(len) = self.post.write(&mut self.link, buf)
+        {
+            return Some(len);
+        }
         self.alert.take().and_then(|alert| self.write_alert(alert, buf))
     }
 
@@ -179,6 +191,13 @@ impl Dtls {
             return;
         }
         self.stats.retransmissions += u64::from(self.link.flight.handle_timeout(now));
+        if !matches!(self.state, State::Handshake(_)) {
+            self.post.handle_timeout(&mut self.link.flight);
+        }
+    }
+
+    pub(crate) fn update_keys_now(&mut self) {
+        self.post.update(&mut self.link);
     }
 
     /// Ends the connection and tells the peer (close_notify).
@@ -200,22 +219,36 @@ impl Dtls {
         match record.content {
             HANDSHAKE => self.on_handshake(now, record, data),
             ALERT => self.on_alert(now, record, data),
+            ACK if record.epoch > 0 => self.post.on_ack(&mut self.link, &mut self.stats, data),
             // The epoch of a record says what ChangeCipherSpec would.
             _ => {}
         }
     }
 
     fn on_handshake(&mut self, now: Instant, record: &Record, mut data: &[u8]) {
-        let mut repeated = false;
+        if record.epoch == 0 && !matches!(self.state, State::Handshake(_)) {
+            self.stats.unexpected += 1; // anybody's: it would only take up room
+            return;
+        }
+        let (mut repeated, mut taken) = (false, true);
         while !data.is_empty() {
             let (outcome, len) = self.reassembly.add(data, record.epoch);
             data = &data[len..];
             match outcome {
                 Outcome::Kept => {}
                 Outcome::Repeated => repeated = true,
-                Outcome::Malformed => self.stats.malformed += 1,
-                Outcome::Refused => self.stats.unexpected += 1,
+                Outcome::Malformed => {
+                    self.stats.malformed += 1;
+                    taken = false;
+                }
+                Outcome::Refused => {
+                    self.stats.unexpected += 1;
+                    taken = false;
+                }
             }
+        }
+        if taken && self.link.records.is_13() {
+            self.post.note(self.link.config.role, record);
         }
         self.deadline = match self.state {
             State::Handshake(_) => self.deadline.or(Some(now + self.link.config.handshake_timeout)),
@@ -226,9 +259,10 @@ impl Dtls {
                 self.reassembly.accept();
             }
         }
-        // Once all is done, only who has the keys may make us repeat ourselves.
-        let heard = record.epoch > 0 || matches!(self.state, State::Handshake(_));
-        if repeated && heard {
+        if !matches!(self.state, State::Handshake(_)) {
+            self.post.acknowledge();
+        }
+        if repeated {
             let gap = self.link.config.retransmit_after;
             self.stats.retransmissions += u64::from(self.link.flight.peer_repeats(now, gap));
         }
@@ -236,9 +270,19 @@ impl Dtls {
 
     /// Whether the message was the one awaited.
     fn on_message(&mut self, now: Instant, message: &Message) -> bool {
-        let State::Handshake(negotiation) = &mut self.state else {
-            self.stats.unexpected += 1;
-            return false;
+        let negotiation = match &mut self.state {
+            State::Handshake(negotiation) => negotiation,
+            State::Unproven(_) | State::Open if self.link.records.is_13() && message.epoch > 0 => {
+                if let Err(fault) = self.post.on_message(&mut self.link, message) {
+                    self.fail(now, fault);
+                }
+                return true;
+            }
+            // Renegotiation, which RFC 8842 leaves no room for.
+            _ => {
+                self.stats.unexpected += 1;
+                return false;
+            }
         };
         match negotiation.on_message(&mut self.link, message) {
             Ok(Progress::More) => {}
@@ -267,6 +311,9 @@ impl Dtls {
 
     fn connect(&mut self, connected: Box<Connected>) {
         self.state = State::Open;
+        if self.link.traffic.is_some() {
+            self.post.connected();
+        }
         self.events.push_back(Event::Connected(connected));
     }
 
@@ -315,6 +362,7 @@ impl Dtls {
         self.deadline = None;
         self.alert = alert;
         self.reassembly = Reassembly::default();
+        self.post = PostHandshake::default();
         self.link.flight = Flight::default();
         self.events.push_back(Event::Closed(closed));
     }
@@ -348,7 +396,7 @@ impl<'a> Iterator for Opened<'a> {
             if record.content != APPLICATION_DATA {
                 dtls.on_record(self.now, &record, data);
             } else if record.epoch > 0 && matches!(dtls.state, State::Open) {
-                if !dtls.link.flight.is_empty() {
+                if !dtls.link.flight.is_empty() && !dtls.link.flight.awaits_answer() {
                     dtls.link.flight = Flight::default(); // the peer has all of it, or it could not send data
                 }
                 dtls.stats.data_received += 1;

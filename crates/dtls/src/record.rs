@@ -16,7 +16,6 @@ pub(crate) const CHANGE_CIPHER_SPEC: u8 = 20;
 pub(crate) const ALERT: u8 = 21;
 pub(crate) const HANDSHAKE: u8 = 22;
 pub(crate) const APPLICATION_DATA: u8 = 23;
-#[expect(dead_code, reason = "for DTLS 1.3")]
 pub(crate) const ACK: u8 = 26;
 
 /// Bytes of the header of DTLS 1.2, and of every record in the clear.
@@ -29,6 +28,8 @@ const UNIFIED_HEADER: usize = 5;
 pub(crate) const MAX_DATA: usize = 1 << 14;
 /// 48 bits (RFC 6347 §4.1).
 const LAST_SEQUENCE: u64 = (1 << 48) - 1;
+/// What a key of DTLS 1.3 may seal: 2^24.5 records (RFC 9147 §4.5.3).
+const LAST_SEQUENCE_13: u64 = 23_726_565;
 
 /// Writes the header of a record in the clear: epoch 0, `len` bytes to follow.
 pub(crate) fn plain_header(content: u8, seq: u64, len: usize) -> [u8; PLAIN_HEADER] {
@@ -65,7 +66,6 @@ impl Keys {
         Self { version: Version::Dtls12, epoch: 1, aead: AesGcm::new(key), iv, mask: None }
     }
 
-    #[cfg_attr(not(test), expect(dead_code, reason = "for DTLS 1.3"))]
     /// Keys of DTLS 1.3.
     pub(crate) fn dtls13(epoch: u16, key: &[u8], iv: [u8; 12], sn_key: &[u8]) -> Self {
         let mask = Some(HeaderMask::new(sn_key));
@@ -119,7 +119,11 @@ impl Sealer {
 
     /// Whether the numbers are used up.
     pub(crate) const fn is_exhausted(&self) -> bool {
-        self.seq > LAST_SEQUENCE
+        self.seq
+            > match self.keys.version {
+                Version::Dtls12 => LAST_SEQUENCE,
+                Version::Dtls13 => LAST_SEQUENCE_13,
+            }
     }
 
     /// Makes a record of the `len` bytes that stand at [`Keys::header_len`] in `buf`, and returns its length.

@@ -34,6 +34,12 @@ impl Records {
         epoch == 0 || self.sealer(epoch).is_some()
     }
 
+    /// Whether the version is DTLS 1.3.
+    pub(crate) fn is_13(&self) -> bool {
+        self.open_handshake.is_some()
+            || self.open_data.as_ref().is_some_and(|o| o.keys.version == Version::Dtls13)
+    }
+
     fn sealer(&self, epoch: u16) -> Option<&Sealer> {
         [&self.seal_handshake, &self.seal_data].into_iter().flatten().find(|s| s.keys.epoch == epoch)
     }
@@ -138,7 +144,13 @@ impl Records {
         self.open_data = Some(Opener::new(open));
     }
 
-    #[expect(dead_code, reason = "for DTLS 1.3")]
+    /// Takes the peer's next keys; those before are kept for what is still on its way. Those of the handshake are
+    /// not: its epoch would soon look like a new one, as headers have two bits of it.
+    pub(crate) fn update_open(&mut self, keys: Keys) {
+        self.open_previous = self.open_data.replace(Opener::new(keys));
+        self.open_handshake = None;
+    }
+
     /// Installs both directions of the DTLS 1.3 handshake.
     pub(crate) fn install_handshake(&mut self, seal: Keys, open: Keys) {
         self.seal_handshake = Some(Sealer::new(seal));

@@ -2,7 +2,7 @@ use dtls::{Dtls, SealError, Version};
 
 use crate::link::Pair;
 
-const ALL: &[&[Version]] = &[&[Version::Dtls12]];
+const ALL: &[&[Version]] = &[&[Version::Dtls12], &[Version::Dtls13]];
 
 fn record(end: &mut Dtls, data: &[u8]) -> Vec<u8> {
     let mut buf = vec![0; data.len() + end.overhead()];
@@ -60,5 +60,53 @@ fn misuse_is_told_and_breaks_nothing() {
         let whole = pair.ends[0].seal(&mut vec![0; 20_000], 16_384);
         assert_eq!(whole, Ok(16_384 + overhead));
         pair.assert_works("after");
+    }
+}
+
+/// Epochs go on, although headers have only two bits of them (RFC 9147 §4.2.1).
+#[test]
+fn keys_change_while_data_flows() {
+    let mut pair = Pair::of(&[Version::Dtls13], 1);
+    pair.assert_works("before");
+    for round in 0..20u8 {
+        pair.received = Default::default();
+        for end in [0, 1] {
+            if round % 3 != end {
+                let now = pair.now;
+                pair.ends[usize::from(end)].update_keys(now);
+            }
+        }
+        for i in 0..30u8 {
+            for from in [0, 1] {
+                pair.send(from, &[round, i]);
+            }
+            pair.step();
+        }
+        pair.settle();
+        let expected: Vec<Vec<u8>> = (0..30).map(|i| vec![round, i]).collect();
+        assert_eq!(pair.received, [expected.clone(), expected], "round {round}");
+    }
+    for end in &pair.ends {
+        assert_eq!((end.stats().forged, end.stats().no_key), (0, 0));
+    }
+    let now = pair.now;
+    pair.ends[0].update_keys(now);
+    pair.ends[0].update_keys(now);
+    pair.assert_works("asked for twice");
+}
+
+#[test]
+fn a_lost_update_of_keys_is_repeated() {
+    for lost in 0..3 {
+        let mut pair = Pair::of(&[Version::Dtls13], 1);
+        pair.assert_works("before");
+        let first = pair.sent;
+        let mut pair = pair.with_fate(move |n, bytes| {
+            if n == first + lost { Vec::new() } else { vec![(std::time::Duration::ZERO, bytes)] }
+        });
+        let now = pair.now;
+        pair.ends[1].update_keys(now);
+        pair.settle();
+        pair.assert_works(&format!("{lost}"));
     }
 }

@@ -8,7 +8,7 @@
 use std::sync::Arc;
 use std::time::Instant as SystemInstant;
 
-use dimpl::{Dtls as Dimpl, DtlsCertificate, Output};
+use dimpl::{Dtls as Dimpl, DtlsCertificate, NamedGroup, Output};
 use dtls::{Certificate, Config, Connected, Dtls, Event, Fingerprint, Hash, Role, Version};
 use wire::{Instant, Rng};
 
@@ -26,10 +26,10 @@ struct Peer {
 }
 
 impl Peer {
-    fn new(ours: &Certificate, role: Role, version: Option<Version>) -> Self {
+    fn new(ours: &Certificate, role: Role, version: Option<Version>, groups: &[NamedGroup]) -> Self {
         let certificate =
             DtlsCertificate { certificate: ours.der().to_vec(), private_key: ours.key_to_pkcs8() };
-        let config = Arc::new(dimpl::Config::builder().build().unwrap());
+        let config = Arc::new(dimpl::Config::builder().kx_groups(groups).build().unwrap());
         let start = SystemInstant::now();
         let mut dimpl = match version {
             Some(Version::Dtls12) => Dimpl::new_12(config, certificate, start),
@@ -89,6 +89,10 @@ struct World {
 
 impl World {
     fn new(role: Role, versions: &[Version], peer: Option<Version>) -> Self {
+        Self::with_groups(role, versions, peer, &[NamedGroup::X25519, NamedGroup::Secp256r1])
+    }
+
+    fn with_groups(role: Role, versions: &[Version], peer: Option<Version>, groups: &[NamedGroup]) -> Self {
         let (own, other) = (certificate(0), certificate(1));
         let config = Config {
             remote_fingerprints: vec![Fingerprint::of(Hash::Sha512, other.der())],
@@ -98,7 +102,7 @@ impl World {
         let peer_role = if role == Role::Client { Role::Server } else { Role::Client };
         Self {
             ours: Dtls::new(config, Rng::from_number(1), Instant::ZERO),
-            peer: Peer::new(&other, peer_role, peer),
+            peer: Peer::new(&other, peer_role, peer, groups),
             now: Instant::ZERO,
             connected: None,
             received: Vec::new(),
@@ -173,5 +177,44 @@ fn dtls_12_as_client_and_as_server() {
 fn a_peer_that_offers_both_versions_gets_dtls_12_of_us() {
     for role in [Role::Client, Role::Server] {
         World::new(role, &[Version::Dtls12], None).run(Version::Dtls12);
+    }
+}
+
+#[test]
+fn dtls_13_as_client_and_as_server() {
+    for role in [Role::Client, Role::Server] {
+        World::new(role, &[Version::Dtls13], Some(Version::Dtls13)).run(Version::Dtls13);
+    }
+}
+
+#[test]
+fn the_newest_common_version_is_taken() {
+    let both = [Version::Dtls13, Version::Dtls12];
+    for role in [Role::Client, Role::Server] {
+        World::new(role, &both, Some(Version::Dtls12)).run(Version::Dtls12);
+        World::new(role, &both, Some(Version::Dtls13)).run(Version::Dtls13);
+        World::new(role, &both, None).run(Version::Dtls13);
+    }
+}
+
+/// One side's key shares do not suit the other: HelloRetryRequest (RFC 8446 §4.1.4).
+#[test]
+fn another_key_share_is_asked_for() {
+    let peer = Some(Version::Dtls13);
+    let check = |role, groups: &[NamedGroup]| {
+        World::with_groups(role, &[Version::Dtls13], peer, groups).run(Version::Dtls13);
+    };
+    check(Role::Client, &[NamedGroup::Secp256r1]);
+    check(Role::Server, &[NamedGroup::Secp384r1, NamedGroup::X25519]);
+    check(Role::Server, &[NamedGroup::Secp384r1, NamedGroup::Secp256r1]);
+}
+
+#[test]
+fn every_group_of_dtls_12_is_spoken() {
+    for role in [Role::Client, Role::Server] {
+        for group in [NamedGroup::X25519, NamedGroup::Secp256r1] {
+            World::with_groups(role, &[Version::Dtls12], Some(Version::Dtls12), &[group])
+                .run(Version::Dtls12);
+        }
     }
 }

@@ -8,7 +8,7 @@ use wire::Rng;
 use crate::link::{Fate, Pair, config};
 use dtls::{Closed, Config, Event, Role};
 
-const ALL: &[&[Version]] = &[&[Version::Dtls12]];
+const ALL: &[&[Version]] = &[&[Version::Dtls12], &[Version::Dtls13]];
 
 fn once(bytes: Vec<u8>) -> Fate {
     vec![(Duration::ZERO, bytes)]

@@ -214,7 +214,6 @@ fn as_client_of_s_server() {
 #[test]
 fn as_client_of_s_server_with_other_keys() {
     as_client("c-rsa", &["rsa:2048"]);
-    as_client("c-ed", &["ed25519"]);
 }
 
 #[test]

@@ -10,13 +10,14 @@
 
 use crypto::identity::PublicKey;
 
-use super::client::{OUR_SCHEME, group, key_share, scheme};
+use super::client::{OUR_SCHEME, group, scheme};
 use super::schedule12::{Master, Session12, push_change_cipher_spec};
+use super::share::{Shared, respond};
 use super::{Fault, Link, Progress, Transcript, alert};
 use crate::Role;
 use crate::message::{
     CERTIFICATE, CERTIFICATE_REQUEST, CERTIFICATE_VERIFY, CLIENT_KEY_EXCHANGE, Certificate,
-    CertificateRequest, CertificateVerify, ClientKeyExchange, EXTENDED_MASTER_SECRET, FINISHED,
+    CertificateRequest, CertificateVerify, ClientKeyExchange, EXTENDED_MASTER_SECRET, FINISHED, Group,
     SERVER_HELLO_DONE, SERVER_KEY_EXCHANGE, SUITES12, ServerHello, ServerKeyExchange,
 };
 use crate::reassembly::Message;
@@ -40,7 +41,7 @@ enum Step {
 #[derive(Clone)]
 struct Exchange {
     public: Vec<u8>,
-    premaster: [u8; 32],
+    premaster: Shared,
 }
 
 impl std::fmt::Debug for Exchange {
@@ -124,11 +125,11 @@ fn agree(session: &Session12, link: &mut Link, peer: &PublicKey, body: &[u8]) ->
             "the server does not have the key of its certificate",
         ));
     }
-    let share = key_share(&mut link.rng, group);
-    let premaster = share
-        .agree(exchange.public)
-        .ok_or(Fault::Fatal(alert::ILLEGAL_PARAMETER, "the server's key share is not valid"))?;
-    Ok(Exchange { public: share.public().to_vec(), premaster })
+    if !Group::CURVES.contains(&group) {
+        return Err(Fault::Fatal(alert::ILLEGAL_PARAMETER, "the group is one of DTLS 1.3"));
+    }
+    let (public, premaster) = respond(&mut link.rng, group, exchange.public)?;
+    Ok(Exchange { public, premaster })
 }
 
 /// Sends our flight and installs the keys.

@@ -2,14 +2,20 @@
 
 mod client;
 mod client12;
+mod client13;
 mod schedule12;
+mod schedule13;
 mod server;
 mod server12;
+mod server13;
+mod share;
 
 use crypto::identity::PublicKey;
+use crypto::kdf::Digest;
 use wire::{Rng, Short};
 
 pub(crate) use client::Offer;
+pub(crate) use schedule13::Traffic;
 
 use crate::flight::{Flight, length24};
 use crate::reassembly::{HEADER, Message};
@@ -69,6 +75,10 @@ pub(crate) enum Negotiation {
     Listen,
     Client12(client12::Client12),
     Server12(server12::Server12),
+    Client13(client13::Client13),
+    /// Server: a HelloRetryRequest is out.
+    Retry(server13::Retry),
+    Server13(server13::Server13),
 }
 
 impl Negotiation {
@@ -78,6 +88,9 @@ impl Negotiation {
             Self::Listen => server::on_client_hello(link, message),
             Self::Client12(client) => client.on_message(link, message),
             Self::Server12(server) => server.on_message(link, message),
+            Self::Client13(client) => client.on_message(link, message),
+            Self::Retry(retry) => retry.on_message(link, message),
+            Self::Server13(server) => server.on_message(link, message),
         }
     }
 }
@@ -93,6 +106,8 @@ pub(crate) struct Link {
     pub(crate) next_message: u16,
     /// The peer's certificate in DER; empty until it has come.
     pub(crate) peer_certificate: Vec<u8>,
+    /// The secrets that keys are updated from, in DTLS 1.3.
+    pub(crate) traffic: Option<Traffic>,
 }
 
 /// How the peer's certificate compares with the fingerprints of its description.
@@ -112,6 +127,13 @@ impl Link {
 
     /// Adds a message to the flight and to the transcript.
     pub(crate) fn send(&mut self, transcript: &mut Transcript, epoch: u16, kind: u8, body: &[u8]) {
+        let raw = self.message(kind, body);
+        transcript.add(&raw);
+        self.flight.push(HANDSHAKE, epoch, raw);
+    }
+
+    /// The next message with its header.
+    pub(crate) fn message(&mut self, kind: u8, body: &[u8]) -> Vec<u8> {
         let mut raw = Vec::with_capacity(HEADER + body.len());
         raw.push(kind);
         raw.extend(length24(body.len()));
@@ -120,8 +142,7 @@ impl Link {
         raw.extend(length24(body.len()));
         raw.extend(body);
         self.next_message = self.next_message.wrapping_add(1);
-        transcript.add(&raw);
-        self.flight.push(HANDSHAKE, epoch, raw);
+        raw
     }
 
     pub(crate) fn identity(&self) -> Identity {
@@ -156,19 +177,52 @@ impl Link {
 /// All messages of the handshake so far: what signatures and Finished cover. Bounded by the number of messages
 /// of a handshake times [`crate::reassembly::MAX_MESSAGE`].
 #[derive(Debug, Default)]
-pub(crate) struct Transcript(Vec<u8>);
+pub(crate) struct Transcript {
+    bytes: Vec<u8>,
+    /// DTLS 1.3 leaves out what DTLS adds to the header (RFC 9147 §5.2); DTLS 1.2 has each message as if in one
+    /// fragment (RFC 6347 §4.2.6).
+    is_13: bool,
+}
 
 impl Transcript {
-    /// Adds a message with its header, as if in one fragment (RFC 6347 §4.2.6).
+    /// Adds a message with its header.
     pub(crate) fn add(&mut self, raw: &[u8]) {
-        self.0.extend(raw);
+        if self.is_13 {
+            self.bytes.extend(&raw[..4]);
+            self.bytes.extend(&raw[HEADER..]);
+        } else {
+            self.bytes.extend(raw);
+        }
     }
 
     pub(crate) fn bytes(&self) -> &[u8] {
-        &self.0
+        &self.bytes
+    }
+
+    pub(crate) fn hash(&self, hash: Hash) -> Digest {
+        hash.digest(&[&self.bytes])
     }
 
     pub(crate) fn clear(&mut self) {
-        self.0.clear();
+        self.bytes.clear();
+    }
+
+    /// The version is settled while the transcript holds one hello.
+    pub(crate) fn become_13(&mut self) {
+        if !self.is_13 {
+            self.bytes.drain(4..HEADER);
+            self.is_13 = true;
+        }
+    }
+
+    /// Puts the hash of the first hello in its place, as after HelloRetryRequest (RFC 8446 §4.4.1).
+    pub(crate) fn become_retry(&mut self, hash: Hash) {
+        const MESSAGE_HASH: u8 = 254;
+        self.become_13();
+        let digest = self.hash(hash);
+        self.bytes.clear();
+        self.bytes.push(MESSAGE_HASH);
+        self.bytes.extend(length24(digest.len()));
+        self.bytes.extend(&*digest);
     }
 }

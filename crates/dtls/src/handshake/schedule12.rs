@@ -38,7 +38,7 @@ impl Session12 {
     }
 
     /// The extended master secret (RFC 7627 §4), when the transcript ends with ClientKeyExchange.
-    pub(crate) fn master(&self, premaster: &[u8; 32]) -> Master {
+    pub(crate) fn master(&self, premaster: &[u8]) -> Master {
         let hash = self.cipher.hash();
         let mut master = [0; 48];
         let session = hash.digest(&[self.transcript.bytes()]);

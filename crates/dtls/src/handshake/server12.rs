@@ -9,24 +9,25 @@
 //!
 //! The last flight is kept until data comes: if it is lost, the client sends its own again.
 
-use crypto::agreement::KeyShare;
 use crypto::identity::PublicKey;
 
-use super::client::{OUR_SCHEME, key_share, scheme};
+use super::client::{OUR_SCHEME, scheme};
 use super::schedule12::{Master, Session12, push_change_cipher_spec};
+use super::share::Share;
 use super::{Fault, Link, Progress, Transcript, alert};
 use crate::message::{
     CERTIFICATE, CERTIFICATE_REQUEST, CERTIFICATE_VERIFY, CLIENT_KEY_EXCHANGE, Certificate,
-    CertificateRequest, CertificateVerify, ClientHello, ClientKeyExchange, EXTENDED_MASTER_SECRET, FINISHED,
-    Group, SERVER_HELLO, SERVER_HELLO_DONE, SERVER_KEY_EXCHANGE, SUITES12, ServerHello, ServerKeyExchange,
+    CertificateRequest, CertificateVerify, ClientHello, ClientKeyExchange, DOWNGRADE, EXTENDED_MASTER_SECRET,
+    FINISHED, Group, SERVER_HELLO, SERVER_HELLO_DONE, SERVER_KEY_EXCHANGE, SUITES12, ServerHello,
+    ServerKeyExchange,
 };
 use crate::reassembly::Message;
-use crate::{Cipher, Role};
+use crate::{Cipher, Role, Version};
 
 #[derive(Debug)]
 pub(crate) struct Server12 {
     session: Session12,
-    share: KeyShare,
+    share: Share,
     step: Step,
 }
 
@@ -46,7 +47,7 @@ fn choose(hello: &ClientHello<'_>) -> Result<(u16, Cipher, Group), Fault> {
     let (suite, cipher, _) = suites
         .find(|(code, ..)| hello.offers_suite(*code))
         .ok_or(failure("the client offers no cipher of ours (ECDHE, ECDSA, AES-GCM)"))?;
-    let group = Group::ALL.into_iter().find(|group| hello.offers_group(*group));
+    let group = Group::CURVES.into_iter().find(|group| hello.offers_group(*group));
     let group = group.ok_or(failure("the client offers none of the groups X25519 and P-256"))?;
     if !hello.offers_scheme(OUR_SCHEME) {
         return Err(failure("the client cannot verify ECDSA on P-256 with SHA-256"));
@@ -57,6 +58,15 @@ fn choose(hello: &ClientHello<'_>) -> Result<(u16, Cipher, Group), Fault> {
     Ok((suite, cipher, group))
 }
 
+/// Our random. A client that offered DTLS 1.3 sees at its end when somebody took the offer away.
+fn random(link: &mut Link) -> [u8; 32] {
+    let mut random: [u8; 32] = link.rng.array();
+    if link.config.versions.contains(&Version::Dtls13) {
+        random[24..].copy_from_slice(&DOWNGRADE);
+    }
+    random
+}
+
 impl Server12 {
     /// Answers a hello.
     pub(crate) fn new(link: &mut Link, hello: &ClientHello<'_>, message: &Message) -> Result<Self, Fault> {
@@ -64,14 +74,14 @@ impl Server12 {
         let mut session = Session12 {
             transcript: Transcript::default(),
             client_random: hello.random.try_into().map_err(|_| Fault::Malformed)?,
-            server_random: link.rng.array(),
+            server_random: random(link),
             cipher,
             srtp: hello.extensions.srtp_profile(&link.config.srtp_profiles)?,
         };
         session.transcript.add(&message.raw);
         let certificate = link.config.certificate.clone();
-        let share = key_share(&mut link.rng, group);
-        let parameters = ServerKeyExchange::parameters(group, share.public());
+        let share = Share::new(&mut link.rng, group);
+        let parameters = ServerKeyExchange::parameters(group, &share.public());
         let signature = certificate.sign(&session.signed_parameters(&parameters));
         let renegotiation = hello.knows_renegotiation_info();
         let answer = ServerHello::write12(
@@ -100,10 +110,7 @@ impl Server12 {
             }
             (Step::KeyExchange { peer }, CLIENT_KEY_EXCHANGE) => {
                 let exchange = ClientKeyExchange::parse(message.body())?;
-                let premaster = self
-                    .share
-                    .agree(exchange.public)
-                    .ok_or(Fault::Fatal(alert::ILLEGAL_PARAMETER, "the client's key share is not valid"))?;
+                let premaster = self.share.agree(exchange.public)?;
                 self.session.transcript.add(&message.raw);
                 let master = self.session.master(&premaster);
                 self.step = Step::Verify { peer: peer.clone(), master };

@@ -2,9 +2,10 @@ use crypto::identity::SignatureScheme;
 use wire::{Reader, Short};
 
 use super::client_hello::put_schemes;
-use super::{Builder, end, numbers, vec8, vec16, vec24};
+use super::extensions::SIGNATURE_ALGORITHMS;
+use super::{Builder, Extensions, end, numbers, vec8, vec16, vec24};
 
-/// Certificate of DTLS 1.2 (RFC 5246 §7.4.2). Only the first certificate counts: fingerprints are of it.
+/// Certificate (RFC 5246 §7.4.2, RFC 8446 §4.4.2). Only the first certificate counts: fingerprints are of it.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) struct Certificate<'a> {
     /// In DER; empty when the peer has none.
@@ -23,6 +24,36 @@ impl<'a> Certificate<'a> {
         Ok(Self { first })
     }
 
+    /// The first certificate of DTLS 1.3 (RFC 8446 §4.4.2).
+    pub(crate) fn parse13(body: &'a [u8]) -> Result<Self, Short> {
+        let mut r = Reader::new(body);
+        vec8(&mut r)?;
+        let mut chain = Reader::new(vec24(&mut r)?);
+        end(&r)?;
+        let mut first = None;
+        while !chain.rest().is_empty() {
+            let certificate = vec24(&mut chain)?;
+            vec16(&mut chain)?;
+            first = first.or(Some(certificate));
+        }
+        Ok(Self { first: first.unwrap_or_default() })
+    }
+
+    /// Writes a certificate of DTLS 1.3 that answers a request with this context.
+    pub(crate) fn write13(context: &[u8], certificate: &[u8]) -> Vec<u8> {
+        let mut b = Builder::default();
+        b.vec(1, |b| {
+            b.put(context);
+        });
+        b.vec(3, |b| {
+            b.vec(3, |b| {
+                b.put(certificate);
+            })
+            .vec(2, |_| ());
+        });
+        b.0
+    }
+
     pub(crate) fn write12(certificate: &[u8]) -> Vec<u8> {
         let mut b = Builder::default();
         b.vec(3, |b| {
@@ -34,9 +65,11 @@ impl<'a> Certificate<'a> {
     }
 }
 
-/// CertificateRequest of DTLS 1.2 (RFC 5246 §7.4.4).
+/// CertificateRequest (RFC 5246 §7.4.4, RFC 8446 §4.3.2).
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) struct CertificateRequest<'a> {
+    /// To be given back with the certificate; always empty in DTLS 1.2.
+    pub(crate) context: &'a [u8],
     schemes: &'a [u8],
 }
 
@@ -48,7 +81,27 @@ impl<'a> CertificateRequest<'a> {
         vec16(&mut r)?;
         end(&r)?;
         drop(numbers(schemes)?);
-        Ok(Self { schemes })
+        Ok(Self { context: &[], schemes })
+    }
+
+    /// Parses a request of DTLS 1.3 (RFC 8446 §4.3.2).
+    pub(crate) fn parse13(body: &'a [u8]) -> Result<Self, Short> {
+        let mut r = Reader::new(body);
+        let context = vec8(&mut r)?;
+        let extensions = Extensions::parse(&mut r)?;
+        end(&r)?;
+        let schemes = vec16(&mut Reader::new(extensions.get(SIGNATURE_ALGORITHMS).ok_or(Short)?))?;
+        drop(numbers(schemes)?);
+        Ok(Self { context, schemes })
+    }
+
+    /// Writes a request of DTLS 1.3.
+    pub(crate) fn write13() -> Vec<u8> {
+        let mut b = Builder::default();
+        b.vec(1, |_| ()).vec(2, |b| {
+            b.extension(SIGNATURE_ALGORITHMS, put_schemes);
+        });
+        b.0
     }
 
     pub(crate) fn accepts(&self, scheme: SignatureScheme) -> bool {
@@ -111,6 +164,15 @@ mod tests {
         let request = CertificateRequest::parse12(&written).unwrap();
         assert!(SignatureScheme::ALL.into_iter().all(|scheme| request.accepts(scheme)));
         assert_eq!(CertificateRequest::parse12(&written[..written.len() - 1]), Err(Short));
+
+        let written = Certificate::write13(b"context", b"certificate");
+        assert_eq!(Certificate::parse13(&written).unwrap().first, b"certificate");
+        for end in 0..written.len() {
+            assert_eq!(Certificate::parse13(&written[..end]), Err(Short));
+        }
+        let written = CertificateRequest::write13();
+        assert!(CertificateRequest::parse13(&written).unwrap().accepts(SignatureScheme::RsaPssSha256));
+        assert_eq!(CertificateRequest::parse13(&written[..written.len() - 1]), Err(Short));
 
         let written = CertificateVerify::write(SignatureScheme::Ed25519, &[3; 64]);
         let read = CertificateVerify::parse(&written).unwrap();

@@ -15,6 +15,8 @@ pub(crate) const SUITES12: [(u16, Cipher, bool); 4] = [
     (0xc02f, Cipher::Aes128Gcm, true),
     (0xc030, Cipher::Aes256Gcm, true),
 ];
+/// TLS_AES_128_GCM_SHA256 and TLS_AES_256_GCM_SHA384 (RFC 8446 appendix B.4), the preferred first.
+pub(crate) const SUITES13: [(u16, Cipher); 2] = [(0x1301, Cipher::Aes128Gcm), (0x1302, Cipher::Aes256Gcm)];
 /// RFC 5746 §3.3: says what an empty renegotiation_info would.
 const RENEGOTIATION_SCSV: u16 = 0x00ff;
 

@@ -1,13 +1,16 @@
 use wire::{Reader, Short};
 
-use super::{Builder, numbers, vec8, vec16};
-use crate::SrtpProfile;
+use super::{Builder, Group, numbers, vec8, vec16};
+use crate::{SrtpProfile, Version};
 
 pub(crate) const SUPPORTED_GROUPS: u16 = 10;
 pub(crate) const EC_POINT_FORMATS: u16 = 11;
 pub(crate) const SIGNATURE_ALGORITHMS: u16 = 13;
 pub(crate) const USE_SRTP: u16 = 14;
 pub(crate) const EXTENDED_MASTER_SECRET: u16 = 23;
+pub(crate) const SUPPORTED_VERSIONS: u16 = 43;
+pub(crate) const COOKIE: u16 = 44;
+pub(crate) const KEY_SHARE: u16 = 51;
 pub(crate) const RENEGOTIATION_INFO: u16 = 0xff01;
 
 /// The extensions of a hello (RFC 8446 §4.2), none of which occurs twice.
@@ -55,6 +58,28 @@ impl<'a> Extensions<'a> {
         let Some(content) = self.get(kind) else { return false };
         let list = vec16(&mut Reader::new(content)).and_then(|list| Ok(numbers(list)?.any(|n| n == number)));
         list.unwrap_or(false)
+    }
+
+    /// Whether the supported_versions of a ClientHello contain one (RFC 8446 §4.2.1).
+    pub(crate) fn offers_version(&self, version: Version) -> bool {
+        let Some(content) = self.get(SUPPORTED_VERSIONS) else { return false };
+        let list =
+            vec8(&mut Reader::new(content)).and_then(|list| Ok(numbers(list)?.any(|n| n == version.code())));
+        list.unwrap_or(false)
+    }
+
+    /// The key share of a ClientHello for one group (RFC 8446 §4.2.8).
+    pub(crate) fn key_share(&self, group: Group) -> Result<Option<&'a [u8]>, Short> {
+        let Some(content) = self.get(KEY_SHARE) else { return Ok(None) };
+        let mut r = Reader::new(content);
+        let mut shares = Reader::new(vec16(&mut r)?);
+        while !shares.rest().is_empty() {
+            let (code, share) = (shares.u16()?, vec16(&mut shares)?);
+            if code == group.code() {
+                return Ok(Some(share));
+            }
+        }
+        Ok(None)
     }
 
     /// The first of `ours` that is among the profiles of use_srtp (RFC 5764 §4.1.1).

@@ -1,4 +1,3 @@
-use crypto::agreement;
 use crypto::identity::SignatureScheme;
 use wire::{Reader, Short};
 
@@ -7,16 +6,21 @@ use super::{Builder, end, vec8, vec16};
 /// A group for key agreement, by its number in TLS (RFC 8446 §4.2.7).
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) enum Group {
+    /// X25519 together with ML-KEM-768, for DTLS 1.3 only: secret also from whoever will have a quantum computer.
+    X25519MlKem768,
     X25519,
     P256,
 }
 
 impl Group {
+    /// Every group of DTLS 1.2, the ones we prefer first.
+    pub(crate) const CURVES: [Self; 2] = [Self::X25519, Self::P256];
     /// Every group, the ones we prefer first.
-    pub(crate) const ALL: [Self; 2] = [Self::X25519, Self::P256];
+    pub(crate) const ALL: [Self; 3] = [Self::X25519MlKem768, Self::X25519, Self::P256];
 
     pub(crate) const fn code(self) -> u16 {
         match self {
+            Self::X25519MlKem768 => 0x11ec,
             Self::X25519 => 29,
             Self::P256 => 23,
         }
@@ -24,13 +28,6 @@ impl Group {
 
     pub(crate) fn from_code(code: u16) -> Option<Self> {
         Self::ALL.into_iter().find(|group| group.code() == code)
-    }
-
-    pub(crate) const fn curve(self) -> agreement::Group {
-        match self {
-            Self::X25519 => agreement::Group::X25519,
-            Self::P256 => agreement::Group::P256,
-        }
     }
 }
 

@@ -7,16 +7,18 @@ mod key_exchange;
 mod server_hello;
 
 pub(crate) use authentication::{Certificate, CertificateRequest, CertificateVerify};
-pub(crate) use client_hello::{ClientHello, SUITES12};
-pub(crate) use extensions::{EXTENDED_MASTER_SECRET, Extensions};
+pub(crate) use client_hello::{ClientHello, SUITES12, SUITES13};
+pub(crate) use extensions::{COOKIE, EXTENDED_MASTER_SECRET, Extensions, KEY_SHARE, SUPPORTED_VERSIONS};
 pub(crate) use key_exchange::{ClientKeyExchange, Group, ServerKeyExchange};
-pub(crate) use server_hello::{HelloVerifyRequest, ServerHello};
+pub(crate) use server_hello::{DOWNGRADE, HelloVerifyRequest, ServerHello};
 
 use wire::{Reader, Short};
 
 pub(crate) const CLIENT_HELLO: u8 = 1;
 pub(crate) const SERVER_HELLO: u8 = 2;
 pub(crate) const HELLO_VERIFY_REQUEST: u8 = 3;
+pub(crate) const NEW_SESSION_TICKET: u8 = 4;
+pub(crate) const ENCRYPTED_EXTENSIONS: u8 = 8;
 pub(crate) const CERTIFICATE: u8 = 11;
 pub(crate) const SERVER_KEY_EXCHANGE: u8 = 12;
 pub(crate) const CERTIFICATE_REQUEST: u8 = 13;
@@ -24,6 +26,7 @@ pub(crate) const SERVER_HELLO_DONE: u8 = 14;
 pub(crate) const CERTIFICATE_VERIFY: u8 = 15;
 pub(crate) const CLIENT_KEY_EXCHANGE: u8 = 16;
 pub(crate) const FINISHED: u8 = 20;
+pub(crate) const KEY_UPDATE: u8 = 24;
 
 /// Takes a vector whose length stands before it in one byte (RFC 8446 §3.4).
 pub(crate) fn vec8<'a>(r: &mut Reader<'a>) -> Result<&'a [u8], Short> {

@@ -1,8 +1,19 @@
 use wire::{Reader, Short};
 
-use super::extensions::{EC_POINT_FORMATS, EXTENDED_MASTER_SECRET, RENEGOTIATION_INFO};
-use super::{Builder, Extensions, end, vec8};
+use super::extensions::{
+    COOKIE, EC_POINT_FORMATS, EXTENDED_MASTER_SECRET, KEY_SHARE, RENEGOTIATION_INFO, SUPPORTED_VERSIONS,
+};
+use super::{Builder, Extensions, Group, end, vec8, vec16};
 use crate::{SrtpProfile, Version};
+
+/// The random of a ServerHello that is a HelloRetryRequest (RFC 8446 §4.1.3).
+const RETRY_RANDOM: [u8; 32] = [
+    0xcf, 0x21, 0xad, 0x74, 0xe5, 0x9a, 0x61, 0x11, 0xbe, 0x1d, 0x8c, 0x02, 0x1e, 0x65, 0xb8, 0x91, 0xc2,
+    0xa2, 0x11, 0x16, 0x7a, 0xbb, 0x8c, 0x5e, 0x07, 0x9e, 0x09, 0xe2, 0xc8, 0xa8, 0x33, 0x9c,
+];
+/// How the random of a server ends that has DTLS 1.3 but was not offered it (RFC 8446 §4.1.3): a client that
+/// did offer it knows that somebody changed its hello.
+pub(crate) const DOWNGRADE: [u8; 8] = *b"DOWNGRD\x01";
 
 /// ServerHello (RFC 5246 §7.4.1.3, RFC 8446 §4.1.3).
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -26,6 +37,53 @@ impl<'a> ServerHello<'a> {
             return Err(Short);
         }
         Ok(Self { random, suite, extensions })
+    }
+
+    /// Whether the server chose DTLS 1.3.
+    pub(crate) fn is_13(&self) -> bool {
+        self.extensions.get(SUPPORTED_VERSIONS) == Some(&Version::Dtls13.code().to_be_bytes())
+    }
+
+    /// Whether it is a HelloRetryRequest.
+    pub(crate) fn is_retry(&self) -> bool {
+        self.random == RETRY_RANDOM
+    }
+
+    /// The group and key share of the server (RFC 8446 §4.2.8).
+    pub(crate) fn key_share(&self) -> Result<(u16, &'a [u8]), Short> {
+        let mut r = Reader::new(self.extensions.get(KEY_SHARE).ok_or(Short)?);
+        let share = (r.u16()?, vec16(&mut r)?);
+        end(&r)?;
+        Ok(share)
+    }
+
+    /// What a HelloRetryRequest wants: a key share of this group, and this cookie back.
+    pub(crate) fn retry(&self) -> Result<(Option<u16>, Option<&'a [u8]>), Short> {
+        let group = self.extensions.get(KEY_SHARE).map(|content| Reader::new(content).u16()).transpose()?;
+        let cookie =
+            self.extensions.get(COOKIE).map(|content| vec16(&mut Reader::new(content))).transpose()?;
+        Ok((group, cookie))
+    }
+
+    /// Writes an answer of DTLS 1.3; without a key share it is a HelloRetryRequest for `group`.
+    pub(crate) fn write13(random: &[u8; 32], suite: u16, group: Group, share: Option<&[u8]>) -> Vec<u8> {
+        let mut b = Builder::default();
+        let random = if share.is_some() { random } else { &RETRY_RANDOM };
+        b.u16(Version::Dtls12.code()).put(random).vec(1, |_| ()).u16(suite).u8(0);
+        b.vec(2, |b| {
+            b.extension(SUPPORTED_VERSIONS, |b| {
+                b.u16(Version::Dtls13.code());
+            });
+            b.extension(KEY_SHARE, |b| {
+                b.u16(group.code());
+                if let Some(share) = share {
+                    b.vec(2, |b| {
+                        b.put(share);
+                    });
+                }
+            });
+        });
+        b.0
     }
 
     /// Writes an answer of DTLS 1.2. Extensions answer only what the client sent.
