@@ -68,6 +68,7 @@ impl Default for Config {
         Self {
             audio_codecs: audio_codecs(),
             video_codecs: video_codecs(),
+            // The numbers that libwebrtc gives to sound with pictures. When offers cross it refuses others.
             header_extensions: vec![
                 extension(1, AUDIO_LEVEL, true, false),
                 extension(2, ABS_SEND_TIME, true, true),

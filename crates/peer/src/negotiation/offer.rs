@@ -92,11 +92,9 @@ impl Negotiator {
             }
             session.media.push(media.unwrap_or_else(|| rejected(&slot.kind, slot.mid(), None)));
         }
-        // The tagged section stays tagged while it lives, whatever its place (RFC 8843 §7.4.1).
-        let before: Vec<_> =
-            self.current.iter().flat_map(|pair| pair.local.session.groups("BUNDLE")).collect();
-        let order = |mid: &String| before.iter().flat_map(|mids| mids.iter()).position(|known| known == mid);
-        mids.sort_by_key(|mid| order(mid).unwrap_or(usize::MAX));
+        // In the order of the sections, so that a section taken over at the front becomes the tagged one: RFC 8843
+        // §7.4.1 would keep the old one, but libwebrtc does as we do and refuses anything else ("Failed to setup
+        // RTCP mux").
         session.attributes.splice(0..0, bundle_group(mids));
         session
     }
