@@ -3,11 +3,13 @@
  * stable, with the same sections in the same directions. No packet is sent.
  */
 import assert from 'node:assert/strict'
-import { spawn, spawnSync } from 'node:child_process'
+import { fork, spawn, spawnSync } from 'node:child_process'
+import { once } from 'node:events'
 import { after, before, describe, test } from 'node:test'
 import { createInterface } from 'node:readline'
 import { fileURLToPath } from 'node:url'
 import { Browser } from './browser/launch.mjs'
+import { theirs } from './descriptions/theirs.mjs'
 
 const ROOT = fileURLToPath(new URL('..', import.meta.url))
 
@@ -38,63 +40,6 @@ class Ours {
 
   end() {
     this.child.stdin.end()
-  }
-}
-
-/**
- * Their side, in a page or in this process. Stands alone, because its text goes into the page.
- *
- * @param {{ act: string, sdp?: string }} task
- * @returns {Promise<string>}
- */
-async function theirs({ act, sdp = '' }) {
-  const scope = /** @type {{ pc: RTCPeerConnection, RTCPeerConnection: typeof RTCPeerConnection, MediaStream: typeof MediaStream }} */ (/** @type {unknown} */ (globalThis))
-  const local = async () => {
-    // libwebrtc's package wants to be told what is due.
-    await scope.pc.setLocalDescription(await (scope.pc.signalingState === 'have-remote-offer' ? scope.pc.createAnswer() : scope.pc.createOffer()))
-    return scope.pc.localDescription?.sdp ?? ''
-  }
-  const stream = () => ({ streams: [new scope.MediaStream()] })
-  switch (act) {
-    case 'new':
-      scope.pc = new scope.RTCPeerConnection()
-      return ''
-    case 'audio':
-    case 'video':
-      scope.pc.addTransceiver(act, stream())
-      return ''
-    case 'simulcast':
-      scope.pc.addTransceiver('video', { ...stream(), sendEncodings: ['h', 'm', 'l'].map((rid) => ({ rid })) })
-      return ''
-    case 'data':
-      scope.pc.createDataChannel('test')
-      return ''
-    case 'restart':
-      scope.pc.restartIce()
-      return ''
-    case 'stop':
-      scope.pc.getTransceivers()[0]?.stop()
-      return ''
-    case 'offer':
-      return local()
-    case 'answer':
-      await scope.pc.setRemoteDescription({ type: 'offer', sdp })
-      for (const transceiver of scope.pc.getTransceivers()) {
-        if (transceiver.currentDirection !== 'stopped' && transceiver.direction === 'recvonly') transceiver.direction = 'sendrecv'
-      }
-      return local()
-    case 'take':
-      await scope.pc.setRemoteDescription({ type: 'answer', sdp })
-      return ''
-    case 'agreed': {
-      const live = scope.pc.getTransceivers().filter((t) => t.mid !== null && t.currentDirection !== 'stopped' && t.currentDirection !== null)
-      return scope.pc.signalingState + ' ' + live.map((t) => `${t.mid} ${t.currentDirection}`).join(';')
-    }
-    case 'close':
-      scope.pc.close()
-      return ''
-    default:
-      throw new Error(act)
   }
 }
 
@@ -193,9 +138,16 @@ const STACKS = {
   Chromium: () => browser('chromium'),
   Firefox: () => browser('firefox'),
   libwebrtc: async () => {
-    const { default: wrtc } = await import('@roamhq/wrtc')
-    Object.assign(globalThis, { RTCPeerConnection: wrtc.RTCPeerConnection, MediaStream: wrtc.MediaStream })
-    return { their: theirs, close: async () => {} }
+    const child = fork(fileURLToPath(new URL('descriptions/libwebrtc.mjs', import.meta.url)))
+    /** @type {Their} */
+    const their = async (task) => {
+      const answer = once(child, 'message')
+      child.send(task)
+      const [{ said, error }] = await answer
+      if (error) throw new Error(error)
+      return said
+    }
+    return { their, close: async () => void child.kill('SIGKILL') }
   },
 }
 
