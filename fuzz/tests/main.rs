@@ -45,6 +45,11 @@ fn replay(name: &str) {
 }
 
 #[test]
+fn negotiator() {
+    replay("negotiator");
+}
+
+#[test]
 fn sdp_session() {
     replay("sdp_session");
 }
@@ -72,5 +77,16 @@ fn turn_server_from_seeds() {
         let mut bytes = vec![0; usize::try_from(rng.below(600)).unwrap()];
         rng.fill(&mut bytes);
         fuzz::turn_server(&bytes);
+    }
+}
+
+/// The same for the negotiator.
+#[test]
+fn negotiator_from_seeds() {
+    for seed in 0..200 {
+        let mut rng = Rng::from_number(seed);
+        let mut bytes = vec![0; usize::try_from(rng.below(200)).unwrap()];
+        rng.fill(&mut bytes);
+        fuzz::negotiator(&bytes);
     }
 }

@@ -193,3 +193,63 @@ fn sections_are_bounded() {
     let error = b.set_remote_description(&described(SdpType::Offer, &offer().1)).unwrap_err();
     assert!(error.to_string().contains("max_sections"), "{error}");
 }
+
+/// Descriptions made to cost: as long as they may be, of whatever there can be many. They are read or refused; the
+/// test runner says if one takes long.
+#[test]
+fn costly_descriptions_are_bounded() {
+    let (_, text) = offer();
+    let many = |count: usize, line: &dyn Fn(usize) -> String| (0..count).map(line).collect::<String>();
+    let in_video = |lines: String| text.replace("a=mid:1\r\n", &format!("a=mid:1\r\n{lines}"));
+    let section = "m=video 9 UDP/TLS/RTP/SAVPF 96\r\na=rtcp-mux\r\na=rtpmap:96 H264/90000\r\n";
+    let mut taken = 0;
+    for hostile in [
+        in_video(many(15_000, &|n| format!("a=rtcp-fb:* x{n}\r\n"))),
+        in_video(many(15_000, &|n| format!("a=fmtp:96 x{n}=1;apt=96\r\n"))),
+        in_video(many(15_000, &|n| format!("a=extmap:{} urn:x{n}\r\n", 4096 + n % 256))),
+        in_video(
+            many(15_000, &|n| format!("a=rid:x{n} send\r\n"))
+                + "a=simulcast:send y"
+                + &";y".repeat(200_000)
+                + "\r\n",
+        ),
+        in_video(
+            many(15_000, &|n| format!("a=ssrc:{n} cname:x\r\na=ssrc-group:FID {n} {}\r\n", n + 1))[..400_000]
+                .to_owned()
+                + "0\r\n",
+        ),
+        in_video(many(15_000, &|n| format!("a=candidate:{n} 1 udp 1 192.0.2.1 1 typ host\r\n"))),
+        text.replace("a=group:BUNDLE", &format!("a=group:BUNDLE{}\r\na=group:BUNDLE", " x".repeat(400_000))),
+        text.clone()
+            + &many(250, &|n| format!("{section}a=mid:m{n}\r\na=fmtp:96 profile-level-id={n:06x}\r\n")),
+    ] {
+        let mut b =
+            Negotiator::new(Config { receive_simulcast: true, ..config() }, Rng::from_number(2)).unwrap();
+        if b.set_remote_description(&described(SdpType::Offer, &hostile)).is_ok() {
+            taken += 1;
+            b.set_local_description(None).unwrap();
+            assert!(b.local_description().unwrap().sdp.len() < 400_000);
+            let ice = b.negotiated().ice.unwrap();
+            assert!(ice.remote_candidates.len() <= 256);
+            b.set_local_description(None).unwrap();
+        }
+    }
+    assert!(taken >= 6, "most of them can be read: {taken}");
+}
+
+#[test]
+fn lite_agents_are_controlled() {
+    for (ours, theirs, controlling) in
+        [(false, false, true), (true, false, false), (false, true, true), (true, true, true)]
+    {
+        let make = |ice_lite, seed| {
+            Negotiator::new(Config { ice_lite, ..config() }, Rng::from_number(seed)).unwrap()
+        };
+        let (mut a, mut b) = (make(ours, 1), make(theirs, 2));
+        a.use_data_channels().unwrap();
+        negotiate(&mut a, &mut b);
+        let (one, two) = (a.negotiated().ice.unwrap(), b.negotiated().ice.unwrap());
+        assert_eq!((one.controlling, one.remote_lite), (controlling, theirs), "{ours} {theirs}");
+        assert_eq!((two.controlling, two.remote_lite), (!controlling, ours), "{ours} {theirs}");
+    }
+}

@@ -187,6 +187,9 @@ impl Negotiator {
     }
 }
 
+/// Entries of a simulcast list that are looked at.
+const MAX_LISTED: usize = 64;
+
 /// The streams that an offer would send and receive, by name; of alternatives the first.
 pub(super) fn offered_simulcast(media: &Media) -> Option<(Vec<String>, Vec<String>)> {
     let described = |stream: &SimulcastStream| {
@@ -195,7 +198,7 @@ pub(super) fn offered_simulcast(media: &Media) -> Option<(Vec<String>, Vec<Strin
     };
     let first = |streams: &[Vec<SimulcastStream>]| -> Vec<String> {
         let mut names: Vec<String> = Vec::new();
-        let streams = streams.iter().filter_map(|alternatives| alternatives.first());
+        let streams = streams.iter().filter_map(|alternatives| alternatives.first()).take(MAX_LISTED);
         for stream in streams.filter(|stream| described(stream)) {
             if names.len() < MAX_ENCODINGS && !names.contains(&stream.rid) {
                 names.push(stream.rid.clone());

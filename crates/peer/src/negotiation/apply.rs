@@ -169,7 +169,8 @@ impl Negotiator {
         match (remote::content(media), kind) {
             _ if media.is_rejected() => Use::Refused,
             (Content::Data, _) if self.slots.iter().all(|slot| slot.usage != Use::Data) => Use::Data,
-            (Content::Rtp, Some(kind)) => {
+            // Rolled back offers leave transceivers to which the program has given something to send.
+            (Content::Rtp, Some(kind)) if self.transceivers.len() < 2 * self.config.max_sections => {
                 Use::Transceiver(self.associate(kind, session.direction(media).receives()))
             }
             _ => Use::Refused,

@@ -165,11 +165,19 @@ fn repair(codec: &Codec) -> Option<(u8, u8)> {
     codec.name.eq_ignore_ascii_case("rtx").then_some((apt, codec.payload_type))
 }
 
+/// Bytes of parameters kept of one codec; lines beyond are passed over.
+const MAX_FMTP: usize = 1_024;
+/// Kinds of feedback kept of one codec; more are passed over.
+const MAX_FEEDBACK: usize = 32;
+
 /// Adds parameters and feedback.
 fn describe(codec: &mut Codec, media: &Media) {
     for attribute in &media.attributes {
         match attribute {
-            Attribute::Fmtp(fmtp) if fmtp.payload_type == codec.payload_type => {
+            Attribute::Fmtp(fmtp)
+                if fmtp.payload_type == codec.payload_type
+                    && codec.fmtp.len() + fmtp.parameters.len() < MAX_FMTP =>
+            {
                 if !codec.fmtp.is_empty() {
                     codec.fmtp.push(';');
                 }
@@ -177,6 +185,7 @@ fn describe(codec: &mut Codec, media: &Media) {
             }
             Attribute::RtcpFb(RtcpFeedback { payload_type, feedback })
                 if payload_type.is_none_or(|payload_type| payload_type == codec.payload_type)
+                    && codec.feedback.len() < MAX_FEEDBACK
                     && !codec.feedback.contains(feedback) =>
             {
                 codec.feedback.push(feedback.clone());

@@ -42,6 +42,10 @@ pub(super) struct Numbers {
     pub(super) extensions: Vec<(u16, String)>,
 }
 
+/// Codecs remembered of a session: as many as there are payload types. More, which only differ in parameters, are
+/// passed over.
+const MAX_KNOWN: usize = 128;
+
 impl Numbers {
     /// Those of the sessions, the first one's counting most.
     pub(super) fn of<'a>(sessions: impl Iterator<Item = &'a Session>) -> Self {
@@ -56,7 +60,8 @@ impl Numbers {
                 }
             }
             for codec in codecs(media) {
-                if !numbers.known.iter().any(|known| known.matches(&codec)) {
+                let room = numbers.known.len() < MAX_KNOWN;
+                if room && !numbers.known.iter().any(|known| known.matches(&codec)) {
                     numbers.known.push(codec);
                 }
             }

@@ -280,12 +280,14 @@ fn agreed_codecs(ours: &Media, theirs: &Media, local_answer: bool) -> (Vec<Codec
 
 fn agreed_extensions(ours: &Media, theirs: &Media, local_answer: bool) -> Vec<ExtensionInUse> {
     let (answer, offer) = if local_answer { (ours, theirs) } else { (theirs, ours) };
+    // As many as there are numbers.
+    const MOST: usize = 256;
     let maps = |media: &Media| -> Vec<sdp::ExtMap> {
         let maps = media.attributes.iter().filter_map(|attribute| match attribute {
             Attribute::ExtMap(map) => Some(map.clone()),
             _ => None,
         });
-        maps.collect()
+        maps.take(MOST).collect()
     };
     let offered = maps(offer);
     let mut agreed: Vec<ExtensionInUse> = Vec::new();

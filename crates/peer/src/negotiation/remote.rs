@@ -3,6 +3,7 @@
 use super::error::RemoteError;
 use super::{IceCredentials, Slot, Use};
 use sdp::{Attribute, Direction, Kind, Media, Session, Setup};
+use std::collections::BTreeMap;
 
 /// Candidates taken from one description; more are passed over.
 const MAX_CANDIDATES: usize = 256;
@@ -24,12 +25,11 @@ pub(super) struct Transport {
 /// The sections that share the transport, the tagged one first (RFC 8843 §7): those of the first bundle with anything
 /// in it, else the first section that is not rejected.
 pub(super) fn bundle(session: &Session) -> Vec<usize> {
+    let active = session.media.iter().enumerate().filter(|(_, media)| !media.is_rejected());
+    let named: BTreeMap<&str, usize> = active.filter_map(|(at, media)| Some((media.mid()?, at))).collect();
     for mids in session.groups("BUNDLE") {
-        let mut sections: Vec<usize> = Vec::new();
-        for mid in mids {
-            let section = session.media.iter().position(|m| m.mid() == Some(mid) && !m.is_rejected());
-            sections.extend(section.filter(|section| !sections.contains(section)));
-        }
+        let mut left = named.clone();
+        let sections: Vec<usize> = mids.iter().filter_map(|mid| left.remove(mid.as_str())).collect();
         if !sections.is_empty() {
             return sections;
         }
