@@ -4,6 +4,7 @@
 //! `cargo fuzz` (`cd fuzz && cargo +nightly fuzz run --fuzz-dir libfuzzer turn_server corpus/turn_server`).
 
 mod rtp;
+mod negotiator;
 mod sdp_session;
 mod ice_agent;
 mod ice_candidate;
@@ -13,6 +14,7 @@ mod turn_frame;
 mod turn_server;
 
 pub use rtp::{rtcp_compound, rtp_packet, srtp_unprotect};
+pub use negotiator::negotiator;
 pub use sdp_session::sdp_session;
 pub use server::signal::fuzzing::signal_frames;
 pub use ice_agent::ice_agent;
@@ -31,6 +33,8 @@ pub const TARGETS: &[(&str, Target)] = &[
     ("rtcp_compound", rtcp_compound),
     ("rtp_packet", rtp_packet),
     ("srtp_unprotect", srtp_unprotect),
+pub const TARGETS: [(&str, Target); 5] = [
+    ("negotiator", negotiator),
     ("sdp_session", sdp_session),
 pub const TARGETS: [(&str, Target); 5] = [
     ("ice_agent", ice_agent),

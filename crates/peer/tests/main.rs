@@ -1,0 +1,10 @@
+//! Negotiation: tables, browser captures, and two negotiators against each other.
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+mod captures;
+mod errors;
+mod exchange;
+mod random;
+mod rules;
+mod simulcast;
+mod support;
