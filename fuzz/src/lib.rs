@@ -33,13 +33,10 @@ pub const TARGETS: &[(&str, Target)] = &[
     ("rtcp_compound", rtcp_compound),
     ("rtp_packet", rtp_packet),
     ("srtp_unprotect", srtp_unprotect),
-pub const TARGETS: [(&str, Target); 5] = [
     ("negotiator", negotiator),
     ("sdp_session", sdp_session),
-pub const TARGETS: [(&str, Target); 5] = [
     ("ice_agent", ice_agent),
     ("ice_candidate", ice_candidate),
-pub const TARGETS: [(&str, Target); 4] = [
     ("dtls", dtls),
     ("stun_message", stun_message),
     ("turn_frame", turn_frame),

@@ -1,6 +1,22 @@
-//! The peer connection without input and output.
-//!
-//! So far: [`negotiation`], which turns what a program wants to send and receive into session descriptions, and the
-//! descriptions of both sides into what is to be done.
+//! A WebRTC peer connection as a machine without input and output.
 
+mod channels;
+mod config;
+mod connection;
+mod event;
+mod input;
 pub mod negotiation;
+mod output;
+mod relay;
+mod stats;
+
+pub use channels::ChannelError;
+pub use config::{Config, TurnServer};
+pub use connection::{CandidateError, Peer};
+pub use event::{ChannelId, ConnectionState, Event, LocalCandidate, RelayId};
+pub use input::Received;
+pub use stats::{Counters, Dropped, Stats};
+
+pub use dtls::Certificate;
+pub use ice::Local;
+pub use sctp::{ChannelConfig, Kind, Reliability, SendError};

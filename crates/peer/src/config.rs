@@ -1,0 +1,66 @@
+use std::fmt;
+use std::net::SocketAddr;
+
+use dtls::{Certificate, SrtpProfile, Version};
+use wire::Transport;
+
+use crate::negotiation;
+
+/// A TURN server and our account there.
+#[derive(Clone, PartialEq, Eq)]
+pub struct TurnServer {
+    /// Its address.
+    pub address: SocketAddr,
+    /// How to reach it.
+    pub transport: Transport,
+    /// The user name.
+    pub username: String,
+    /// The password.
+    pub password: String,
+}
+
+impl fmt::Debug for TurnServer {
+    /// Leaves the password out.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "TurnServer({:?} {})", self.transport, self.address)
+    }
+}
+
+/// What a [`crate::Peer`] is told at its beginning.
+#[derive(Clone, Debug)]
+pub struct Config {
+    /// Our identity for DTLS; its fingerprint goes into our descriptions.
+    pub certificate: Certificate,
+    /// Codecs, header extensions and limits of descriptions. The fingerprints are filled in.
+    pub negotiation: negotiation::Config,
+    /// ICE: STUN servers, pacing, patience. Role and credentials are filled in.
+    pub ice: ice::Config,
+    /// TURN servers, each of which is asked for one relayed address.
+    pub turn_servers: Vec<TurnServer>,
+    /// Whether only relayed addresses are used and told (W3C `iceTransportPolicy: "relay"`), so that the other side
+    /// does not learn ours.
+    pub relay_only: bool,
+    /// The versions of DTLS.
+    pub dtls_versions: Vec<Version>,
+    /// The SRTP profiles, the preferred first.
+    pub srtp_profiles: Vec<SrtpProfile>,
+    /// Data channels: windows, buffers, timers. Ports, role and the peer's limits are filled in.
+    pub sctp: sctp::Config,
+}
+
+impl Config {
+    /// The usual configuration for this identity.
+    pub fn new(certificate: Certificate) -> Self {
+        let role = dtls::Config::new(certificate.clone(), dtls::Role::Client);
+        Self {
+            certificate,
+            negotiation: negotiation::Config::default(),
+            ice: ice::Config::default(),
+            turn_servers: Vec::new(),
+            relay_only: false,
+            dtls_versions: role.versions,
+            srtp_profiles: role.srtp_profiles,
+            sctp: sctp::Config::default(),
+        }
+    }
+}

@@ -1,0 +1,475 @@
+//! The connection as a whole: descriptions, and what follows from them.
+
+use std::collections::{BTreeMap, VecDeque};
+use std::fmt;
+use std::net::{IpAddr, SocketAddr};
+
+use dtls::{Dtls, Fingerprint};
+use ice::{Agent, CandidateKind, Credentials, Local};
+use sctp::Association;
+use wire::{Instant, Rng, Transport};
+
+use crate::channels::Channel;
+use crate::negotiation::{
+    self, ConfigError, Description, DtlsRole, IceCredentials, Misuse, Negotiated, Negotiator, OfferOptions,
+    RemoteError, SignalingState,
+};
+use crate::relay::{Relay, Stage};
+use crate::stats::Counters;
+use crate::{Config, ConnectionState, Event, RelayId};
+
+/// Addresses of the other side that relays are asked to permit.
+const MAX_REMOTE_IPS: usize = 64;
+
+/// Why a candidate of the other side was not taken.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum CandidateError {
+    /// It came at the wrong time.
+    Misuse(Misuse),
+    /// It cannot be read.
+    Parse(ice::ParseError),
+}
+
+impl fmt::Display for CandidateError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Misuse(misuse) => misuse.fmt(f),
+            Self::Parse(error) => write!(f, "the candidate cannot be read: {error}"),
+        }
+    }
+}
+
+impl std::error::Error for CandidateError {}
+
+/// A peer connection without input and output: W3C's `RTCPeerConnection` as a machine. The crate's documentation
+/// shows how to drive it.
+pub struct Peer {
+    pub(crate) config: Config,
+    pub(crate) rng: Rng,
+    pub(crate) negotiator: Negotiator,
+    pub(crate) agent: Option<Agent>,
+    /// The credentials that the agent has.
+    pub(crate) credentials: Option<IceCredentials>,
+    /// Our role and the other side's fingerprints, once agreed.
+    pub(crate) secured: Option<negotiation::Dtls>,
+    pub(crate) dtls: Option<Dtls>,
+    pub(crate) sctp: Option<Association>,
+    pub(crate) relays: Vec<Relay>,
+    pub(crate) locals: Vec<Local>,
+    pub(crate) locals_done: bool,
+    pub(crate) remote_ips: Vec<IpAddr>,
+    /// Datagrams of DTLS that came before it was agreed who we are.
+    pub(crate) early: VecDeque<Vec<u8>>,
+    /// A record that did not fit the last run.
+    pub(crate) held: Vec<u8>,
+    pub(crate) scratch: Vec<u8>,
+    pub(crate) channels: BTreeMap<u32, Channel>,
+    pub(crate) streams: BTreeMap<u16, u32>,
+    pub(crate) next_channel: u32,
+    pub(crate) state: ConnectionState,
+    pub(crate) closed: bool,
+    pub(crate) counters: Counters,
+    pub(crate) events: VecDeque<Event>,
+}
+
+impl Peer {
+    /// A connection before its first description. `seed` is of the operating system, in a test of a number:
+    /// everything random follows from it.
+    ///
+    /// # Errors
+    /// What is wrong with the configuration of the descriptions.
+    pub fn new(mut config: Config, seed: [u8; 32], _now: Instant) -> Result<Self, ConfigError> {
+        let mut rng = Rng::new(seed);
+        config.negotiation.fingerprints = vec![config.certificate.fingerprint().to_string()];
+        config.negotiation.max_message_size = config.sctp.max_message_size as u64;
+        config.negotiation.sctp_port = config.sctp.local_port;
+        let negotiator = Negotiator::new(config.negotiation.clone(), rng.fork())?;
+        let relays = config.turn_servers.iter().cloned().map(Relay::new).collect();
+        Ok(Self {
+            config,
+            rng,
+            negotiator,
+            agent: None,
+            credentials: None,
+            secured: None,
+            dtls: None,
+            sctp: None,
+            relays,
+            locals: Vec::new(),
+            locals_done: false,
+            remote_ips: Vec::new(),
+            early: VecDeque::new(),
+            held: Vec::new(),
+            scratch: Vec::new(),
+            channels: BTreeMap::new(),
+            streams: BTreeMap::new(),
+            next_channel: 0,
+            state: ConnectionState::New,
+            closed: false,
+            counters: Counters::default(),
+            events: VecDeque::new(),
+        })
+    }
+
+    /// What is negotiated: transceivers, codecs, descriptions. To change them, use the verbs of the peer.
+    pub const fn negotiator(&self) -> &Negotiator {
+        &self.negotiator
+    }
+
+    /// Transceivers and their directions (W3C `addTransceiver`, `stop`, `direction` …): negotiated with the next
+    /// offer, for which [`Event::NegotiationNeeded`] asks.
+    pub fn with_negotiator<T>(&mut self, change: impl FnOnce(&mut Negotiator) -> T) -> T {
+        let result = change(&mut self.negotiator);
+        self.pump_negotiator();
+        result
+    }
+
+    /// An offer, which is not in force before [`Peer::set_local_description`].
+    ///
+    /// # Errors
+    /// Closed, or not in this state.
+    pub fn create_offer(&mut self, options: OfferOptions) -> Result<Description, Misuse> {
+        self.negotiator.create_offer(options)
+    }
+
+    /// An answer to the offer of the other side.
+    ///
+    /// # Errors
+    /// Closed, or there is no offer.
+    pub fn create_answer(&mut self) -> Result<Description, Misuse> {
+        self.negotiator.create_answer()
+    }
+
+    /// Puts a local description into force; `None` creates the one that is due. Candidates are gathered from now
+    /// on. What is then to be sent is [`Peer::local_description`].
+    ///
+    /// # Errors
+    /// Closed, not in this state, or not what was created last.
+    pub fn set_local_description(
+        &mut self,
+        now: Instant,
+        description: Option<&Description>,
+    ) -> Result<(), Misuse> {
+        self.negotiator.set_local_description(description)?;
+        self.apply(now);
+        Ok(())
+    }
+
+    /// The local description with all candidates so far.
+    pub fn local_description(&self) -> Option<Description> {
+        self.negotiator.local_description()
+    }
+
+    /// Takes the other side's description. An offer takes a pending one of ours back.
+    ///
+    /// # Errors
+    /// Closed, not in this state, or a description that cannot be used. Then nothing has changed.
+    pub fn set_remote_description(
+        &mut self,
+        now: Instant,
+        description: &Description,
+    ) -> Result<(), RemoteError> {
+        self.negotiator.set_remote_description(description)?;
+        self.apply(now);
+        Ok(())
+    }
+
+    /// Takes a candidate of the other side; empty text says that there are no more. One that belongs to no
+    /// description is dropped and counted.
+    ///
+    /// # Errors
+    /// Closed, before any remote description, or no candidate.
+    pub fn add_ice_candidate(
+        &mut self,
+        now: Instant,
+        candidate: &str,
+        mid: Option<&str>,
+        index: Option<usize>,
+        ufrag: Option<&str>,
+    ) -> Result<(), CandidateError> {
+        if !self.negotiator.remote_candidate(candidate, mid, index, ufrag).map_err(CandidateError::Misuse)? {
+            self.counters.dropped.candidates += 1;
+            return Ok(());
+        }
+        let text = candidate.strip_prefix("a=").unwrap_or(candidate);
+        if text.is_empty() || text == "end-of-candidates" {
+            self.with_agent(now, |agent| agent.end_of_remote_candidates(now));
+            return Ok(());
+        }
+        let candidate: ice::Candidate = text.parse().map_err(CandidateError::Parse)?;
+        self.add_remote(now, candidate);
+        self.pump(now);
+        Ok(())
+    }
+
+    /// New ICE credentials and candidates with the next offer: a path is found anew while the old one lasts.
+    ///
+    /// # Errors
+    /// Closed.
+    pub fn restart_ice(&mut self) -> Result<(), Misuse> {
+        self.negotiator.restart_ice()?;
+        self.pump_negotiator();
+        Ok(())
+    }
+
+    /// A UDP socket of ours. More may come at any time, until [`Peer::end_of_local_addresses`].
+    pub fn add_local_address(&mut self, now: Instant, local: Local) {
+        if self.closed || self.locals.len() >= self.config.ice.max_local {
+            return;
+        }
+        for relay in &mut self.relays {
+            let reach = relay.server.transport == Transport::Udp
+                && relay.server.address.is_ipv4() == local.address.is_ipv4();
+            if reach && matches!(relay.stage, Stage::Idle) && self.agent.is_some() {
+                relay.ask(now, local.address, &mut self.rng);
+            }
+        }
+        self.locals.push(local.clone());
+        if !self.config.relay_only {
+            // What cannot be an address is left out, and the candidates show it.
+            self.with_agent(now, |agent| drop(agent.add_local(now, local)));
+        }
+    }
+
+    /// There are no more sockets.
+    pub fn end_of_local_addresses(&mut self, now: Instant) {
+        self.locals_done = true;
+        for relay in &mut self.relays {
+            if matches!(relay.stage, Stage::Idle) && relay.server.transport == Transport::Udp {
+                let same = |local: &&Local| local.address.is_ipv4() == relay.server.address.is_ipv4();
+                if !self.locals.iter().any(|local| same(&local)) {
+                    relay.stage = Stage::Failed;
+                }
+            }
+        }
+        self.pump(now);
+    }
+
+    /// The connection that [`Event::ConnectRelay`] asked for is open, from this address.
+    pub fn relay_connected(&mut self, now: Instant, relay: RelayId, local: SocketAddr) {
+        if let Some(relay) = self.relays.get_mut(relay.0)
+            && matches!(relay.stage, Stage::Connecting)
+        {
+            relay.ask(now, local, &mut self.rng);
+        }
+        self.pump(now);
+    }
+
+    /// That connection could not be opened, or has broken.
+    pub fn relay_failed(&mut self, now: Instant, relay: RelayId) {
+        if let Some(relay) = self.relays.get_mut(relay.0) {
+            let relayed = relay.relayed();
+            relay.stage = Stage::Failed;
+            if let Some(address) = relayed {
+                self.with_agent(now, |agent| agent.remove_local(now, Transport::Udp, address));
+            }
+        }
+        self.pump(now);
+    }
+
+    /// The answer to [`Event::Resolve`]; `None` if nobody knows the name.
+    pub fn resolved(&mut self, now: Instant, name: &str, ip: Option<IpAddr>) {
+        if let Some(ip) = ip {
+            self.permit(now, ip);
+        }
+        self.with_agent(now, |agent| agent.resolved(now, name, ip));
+    }
+
+    /// Ends it and tells the other side. What is still to be sent is what [`Peer::poll_transmit`] gives.
+    pub fn close(&mut self, now: Instant) {
+        if self.closed {
+            return;
+        }
+        self.closed = true;
+        self.negotiator.close();
+        if let Some(dtls) = &mut self.dtls {
+            dtls.close(now);
+        }
+        self.sctp = None;
+        for relay in &mut self.relays {
+            if let Some(allocation) = relay.allocation() {
+                allocation.client.close(now);
+            }
+        }
+        self.pump(now);
+    }
+
+    /// Where the connection stands.
+    pub const fn connection_state(&self) -> ConnectionState {
+        self.state
+    }
+
+    /// Where the exchange of descriptions stands.
+    pub fn signaling_state(&self) -> SignalingState {
+        self.negotiator.signaling_state()
+    }
+
+    /// The pair that data goes over.
+    pub fn selected_pair(&self) -> Option<&ice::Pair> {
+        self.agent.as_ref().and_then(Agent::selected)
+    }
+
+    /// The certificate of the other side in DER, once it has come.
+    pub fn remote_certificate(&self) -> Option<&[u8]> {
+        self.dtls.as_ref().and_then(Dtls::remote_certificate)
+    }
+
+    pub(crate) fn with_agent(&mut self, now: Instant, act: impl FnOnce(&mut Agent)) {
+        if let Some(agent) = &mut self.agent {
+            act(agent);
+        }
+        self.pump(now);
+    }
+
+    /// Does what the descriptions now in force say.
+    fn apply(&mut self, now: Instant) {
+        let agreed = self.negotiator.negotiated();
+        self.apply_local_ice(now, &agreed);
+        self.apply_remote_ice(now, &agreed);
+        if let Some(secured) = &agreed.dtls {
+            self.apply_dtls(now, secured);
+        }
+        self.apply_data(now, &agreed);
+        self.pump(now);
+    }
+
+    /// Starts the agent, or starts it anew, with the credentials of our description.
+    fn apply_local_ice(&mut self, now: Instant, agreed: &Negotiated) {
+        let Some(local) = self.negotiator.local_ice() else { return };
+        if self.credentials.as_ref() == Some(local) {
+            return;
+        }
+        let credentials = Credentials { ufrag: local.ufrag.clone(), pwd: local.pwd.clone() };
+        self.credentials = Some(local.clone());
+        if let Some(agent) = &mut self.agent {
+            return agent.restart(now, Some(credentials));
+        }
+        let role = match &agreed.ice {
+            Some(ice) if !ice.controlling => ice::Role::Controlled,
+            Some(_) | None => ice::Role::Controlling,
+        };
+        let config = ice::Config { role, credentials: Some(credentials), ..self.config.ice.clone() };
+        let mut agent = Agent::new(config, self.rng.array(), now);
+        if !self.config.relay_only {
+            for local in &self.locals {
+                let _ = agent.add_local(now, local.clone());
+            }
+        }
+        self.agent = Some(agent);
+        self.gather_relays(now);
+    }
+
+    fn gather_relays(&mut self, now: Instant) {
+        for (number, relay) in self.relays.iter_mut().enumerate() {
+            let Stage::Idle = relay.stage else { continue };
+            let (transport, server) = (relay.server.transport, relay.server.address);
+            if transport == Transport::Udp {
+                let same = self.locals.iter().find(|local| local.address.is_ipv4() == server.is_ipv4());
+                match same.map(|local| local.address) {
+                    Some(local) => relay.ask(now, local, &mut self.rng),
+                    None if self.locals_done => relay.stage = Stage::Failed,
+                    None => {}
+                }
+            } else {
+                relay.stage = Stage::Connecting;
+                self.events.push_back(Event::ConnectRelay { relay: RelayId(number), transport, server });
+            }
+        }
+    }
+
+    fn apply_remote_ice(&mut self, now: Instant, agreed: &Negotiated) {
+        let (Some(ice), Some(agent)) = (&agreed.ice, &mut self.agent) else { return };
+        if Some(&ice.local) != self.credentials.as_ref() {
+            return;
+        }
+        let remote = Credentials { ufrag: ice.remote.ufrag.clone(), pwd: ice.remote.pwd.clone() };
+        if agent.remote_credentials().is_none() {
+            let controlling = ice.controlling || ice.remote_lite;
+            agent.set_role(now, if controlling { ice::Role::Controlling } else { ice::Role::Controlled });
+        }
+        if agent.set_remote_credentials(now, remote, ice.remote_lite).is_err() {
+            self.counters.dropped.candidates += 1;
+        }
+        for candidate in &ice.remote_candidates {
+            match candidate.parse() {
+                Ok(candidate) => self.add_remote(now, candidate),
+                Err(_) => self.counters.dropped.candidates += 1,
+            }
+        }
+        if ice.remote_ended
+            && let Some(agent) = &mut self.agent
+        {
+            agent.end_of_remote_candidates(now);
+        }
+    }
+
+    fn add_remote(&mut self, now: Instant, candidate: ice::Candidate) {
+        if let Some(address) = candidate.socket_address()
+            && candidate.kind != CandidateKind::PeerReflexive
+        {
+            self.permit(now, address.ip());
+        }
+        if let Some(agent) = &mut self.agent {
+            agent.add_remote(now, candidate);
+        }
+    }
+
+    /// Has the relays permit an address, now or when they have one of their own.
+    fn permit(&mut self, now: Instant, ip: IpAddr) {
+        if self.relays.is_empty() || self.remote_ips.contains(&ip) || self.remote_ips.len() >= MAX_REMOTE_IPS {
+            return;
+        }
+        self.remote_ips.push(ip);
+        for relay in &mut self.relays {
+            relay.permit(now, ip);
+        }
+    }
+
+    fn apply_dtls(&mut self, now: Instant, agreed: &negotiation::Dtls) {
+        if self.secured.as_ref() == Some(agreed) {
+            return;
+        }
+        let known = |text: &String| text.parse::<Fingerprint>().ok();
+        let fingerprints: Vec<Fingerprint> = agreed.remote_fingerprints.iter().filter_map(known).collect();
+        let anew = self.secured.as_ref().is_some_and(|old| old.remote_fingerprints != agreed.remote_fingerprints);
+        self.secured = Some(agreed.clone());
+        if anew {
+            // Another certificate is another association (RFC 8842 §5.1).
+            self.dtls = None;
+        }
+        if let Some(dtls) = &mut self.dtls {
+            dtls.set_remote_fingerprints(now, fingerprints);
+        }
+    }
+
+    fn apply_data(&mut self, now: Instant, agreed: &Negotiated) {
+        let (Some(data), Some(secured)) = (&agreed.data, &agreed.dtls) else { return };
+        if self.sctp.is_some() || self.closed {
+            return;
+        }
+        let config = sctp::Config {
+            local_port: data.local_port,
+            remote_port: data.remote_port,
+            role: match secured.role {
+                DtlsRole::Client => sctp::Role::Client,
+                DtlsRole::Server => sctp::Role::Server,
+            },
+            remote_max_message_size: data
+                .max_message_size
+                .map(|most| usize::try_from(most).unwrap_or(usize::MAX)),
+            ..self.config.sctp.clone()
+        };
+        let mut association = Association::new(config, self.rng.array(), now);
+        if self.dtls.as_ref().is_some_and(Dtls::is_connected) {
+            association.connect(now);
+        }
+        self.sctp = Some(association);
+        self.open_pending(now);
+    }
+}
+
+impl fmt::Debug for Peer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Peer").field("state", &self.state).finish_non_exhaustive()
+    }
+}

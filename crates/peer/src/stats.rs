@@ -1,0 +1,82 @@
+//! What is counted (W3C webrtc-stats, by its names where it has one).
+
+use std::time::Duration;
+
+use ice::Agent;
+use sctp::Association;
+
+use crate::{ConnectionState, Peer};
+
+/// What the peer itself counts.
+#[derive(Clone, Copy, PartialEq, Eq, Default, Debug)]
+pub struct Counters {
+    /// Bytes sent over all transports, without the headers of UDP and IP.
+    pub bytes_sent: u64,
+    /// Datagrams and framed messages sent.
+    pub packets_sent: u64,
+    /// Bytes received.
+    pub bytes_received: u64,
+    /// Datagrams and framed messages received.
+    pub packets_received: u64,
+    /// What was dropped, by reason.
+    pub dropped: Dropped,
+}
+
+/// What was dropped, by reason.
+#[derive(Clone, Copy, PartialEq, Eq, Default, Debug)]
+pub struct Dropped {
+    /// No protocol that is spoken here, or from nobody it is spoken with.
+    pub unknown: u64,
+    /// Before it was agreed what to do with it.
+    pub early: u64,
+    /// Candidates that cannot be read or belong to no description.
+    pub candidates: u64,
+    /// Packets that could not be sealed because the connection had ended.
+    pub unsealed: u64,
+}
+
+/// The state of everything at one moment (W3C `getStats`).
+#[derive(Clone, Debug)]
+pub struct Stats {
+    /// Where the connection stands.
+    pub connection_state: ConnectionState,
+    /// What the peer counts.
+    pub transport: Counters,
+    /// Checks of ICE, in sum.
+    pub ice: Option<ice::Stats>,
+    /// The candidate pairs.
+    pub candidate_pairs: Vec<ice::PairStats>,
+    /// Our candidates.
+    pub local_candidates: Vec<ice::CandidateStats>,
+    /// Those of the other side.
+    pub remote_candidates: Vec<ice::CandidateStats>,
+    /// Records.
+    pub dtls: Option<dtls::Stats>,
+    /// Data channels, in sum.
+    pub data: Option<sctp::Stats>,
+    /// Data channels open now.
+    pub data_channels_open: usize,
+    /// The round trip on the selected pair, as last measured by a check.
+    pub current_round_trip_time: Option<Duration>,
+}
+
+impl Peer {
+    /// Everything that is known now.
+    pub fn get_stats(&self) -> Stats {
+        let agent = self.agent.as_ref();
+        let candidate_pairs: Vec<_> = agent.into_iter().flat_map(Agent::pair_stats).collect();
+        let selected = candidate_pairs.iter().find(|pair| pair.selected);
+        Stats {
+            connection_state: self.state,
+            transport: self.counters,
+            ice: agent.map(|agent| *agent.stats()),
+            current_round_trip_time: selected.and_then(|pair| pair.current_round_trip_time),
+            candidate_pairs,
+            local_candidates: agent.into_iter().flat_map(Agent::local_candidate_stats).collect(),
+            remote_candidates: agent.into_iter().flat_map(Agent::remote_candidate_stats).collect(),
+            dtls: self.dtls.as_ref().map(|dtls| *dtls.stats()),
+            data: self.sctp.as_ref().map(Association::stats).copied(),
+            data_channels_open: self.channels.values().filter(|channel| channel.open).count(),
+        }
+    }
+}
