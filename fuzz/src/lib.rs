@@ -3,10 +3,14 @@
 //! The tests replay `corpus/` and seeded mutations of it; `libfuzzer/` runs the same functions under
 //! `cargo fuzz` (`cd fuzz && cargo +nightly fuzz run --fuzz-dir libfuzzer turn_server corpus/turn_server`).
 
+mod sctp_association;
+mod sctp_packet;
 mod stun_message;
 mod turn_frame;
 mod turn_server;
 
+pub use sctp_association::sctp_association;
+pub use sctp_packet::sctp_packet;
 pub use stun_message::stun_message;
 pub use turn_frame::turn_frame;
 pub use turn_server::turn_server;
@@ -15,5 +19,10 @@ pub use turn_server::turn_server;
 pub type Target = fn(&[u8]);
 
 /// All targets by name; the name is also that of the corpus folder.
-pub const TARGETS: [(&str, Target); 3] =
-    [("stun_message", stun_message), ("turn_frame", turn_frame), ("turn_server", turn_server)];
+pub const TARGETS: [(&str, Target); 5] = [
+    ("sctp_association", sctp_association),
+    ("sctp_packet", sctp_packet),
+    ("stun_message", stun_message),
+    ("turn_frame", turn_frame),
+    ("turn_server", turn_server),
+];

@@ -45,6 +45,27 @@ fn replay(name: &str) {
 }
 
 #[test]
+fn sctp_association() {
+    replay("sctp_association");
+}
+
+#[test]
+fn sctp_packet() {
+    replay("sctp_packet");
+}
+
+/// Command lists from nothing.
+#[test]
+fn sctp_association_from_seeds() {
+    for seed in 0..2000 {
+        let mut rng = Rng::from_number(seed);
+        let mut bytes = vec![0; usize::try_from(rng.below(900)).unwrap()];
+        rng.fill(&mut bytes);
+        fuzz::sctp_association(&bytes);
+    }
+}
+
+#[test]
 fn stun_message() {
     replay("stun_message");
 }
