@@ -9,6 +9,8 @@ mod sdp_session;
 mod ice_agent;
 mod ice_candidate;
 mod dtls;
+mod sctp_association;
+mod sctp_packet;
 mod stun_message;
 mod turn_frame;
 mod turn_server;
@@ -20,6 +22,8 @@ pub use server::signal::fuzzing::signal_frames;
 pub use ice_agent::ice_agent;
 pub use ice_candidate::ice_candidate;
 pub use dtls::dtls;
+pub use sctp_association::sctp_association;
+pub use sctp_packet::sctp_packet;
 pub use stun_message::stun_message;
 pub use turn_frame::turn_frame;
 pub use turn_server::turn_server;
@@ -38,6 +42,9 @@ pub const TARGETS: &[(&str, Target)] = &[
     ("ice_agent", ice_agent),
     ("ice_candidate", ice_candidate),
     ("dtls", dtls),
+pub const TARGETS: [(&str, Target); 5] = [
+    ("sctp_association", sctp_association),
+    ("sctp_packet", sctp_packet),
     ("stun_message", stun_message),
     ("turn_frame", turn_frame),
     ("turn_server", turn_server),

@@ -169,7 +169,10 @@ fn no_retransmits_means_none() {
             }
         }
         let count = messages(&world, 1).len();
-        assert!((60..200).contains(&count), "{count} of 300 messages of three fragments, of which 20 % are lost");
-        assert_eq!(world.sides[0].stats().abandoned as usize, 300 - count);
+        assert!(
+            (60..200).contains(&count),
+            "{count} of 300 messages of three fragments, of which 20 % are lost"
+        );
+        assert_eq!(world.sides[0].stats().abandoned, 300 - count as u64);
     }
 }

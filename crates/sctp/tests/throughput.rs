@@ -39,12 +39,13 @@ fn reno(packet: f64, round_trip: f64, loss: f64) -> f64 {
     packet * 8.0 / round_trip * (1.5 / loss).sqrt()
 }
 
-/// 100 ms and 1 % loss: a slow path is filled, and a fast one is used ten times better than Reno would.
+/// 100 ms and 1 % loss: both a slow and a fast path are used, where Reno has 1.2 Mbit/s.
 #[test]
 fn random_loss_does_not_stop_the_flow() {
     let bound = reno(1188.0, 0.1, 0.01);
-    for (rate, queue, share) in [(20_000_000, 250_000, 0.8), (1_000_000_000, 12_500_000, 0.05)] {
-        let found = goodput(rate, queue, 10, 5, 10);
+    for (rate, queue, share) in [(20_000_000, 250_000, 0.8), (1_000_000_000, 12_500_000, 0.25)] {
+        let found = goodput(rate, queue, 10, 3, 4);
+        println!("{rate} bit/s: {:.1} Mbit/s, Reno {:.1}", found / 1e6, bound / 1e6);
         assert!(found > 3.0 * bound, "{rate}: {found} is not three times {bound}");
         assert!(found > share * rate as f64, "{rate}: {found}");
     }

@@ -44,7 +44,7 @@ pub(crate) enum Fault {
 struct Direction {
     link: Link,
     busy: Instant,
-    flying: VecDeque<(Instant, u64, Vec<u8>)>,
+    flying: VecDeque<(Instant, Vec<u8>)>,
 }
 
 /// Side 0 and side 1.
@@ -129,8 +129,9 @@ impl World {
         let mut at = self.now;
         let direction = &mut self.directions[from];
         if let Some((rate, queue)) = link.rate {
-            let waiting = direction.busy.saturating_since(self.now).as_secs_f64() * rate as f64 / 8.0;
-            if waiting as usize + packet.len() > queue {
+            let waiting =
+                direction.busy.saturating_since(self.now).as_nanos() * u128::from(rate) / 8_000_000_000;
+            if waiting + packet.len() as u128 > queue as u128 {
                 return;
             }
             let takes = Duration::from_nanos(packet.len() as u64 * 8 * 1_000_000_000 / rate);
@@ -148,7 +149,7 @@ impl World {
                 let at = usize::try_from(self.rng.below(bytes.len() as u64)).unwrap();
                 bytes[at] ^= 1 << self.rng.below(8);
             }
-            let jitter = link.jitter.as_nanos() as u64;
+            let jitter = u64::try_from(link.jitter.as_nanos()).unwrap();
             let late = if jitter == 0 { 0 } else { self.rng.below(jitter) };
             self.put(from, at + Duration::from_nanos(late), bytes);
         }
@@ -156,13 +157,13 @@ impl World {
 
     fn put(&mut self, from: usize, at: Instant, bytes: Vec<u8>) {
         let flying = &mut self.directions[from].flying;
-        let place = flying.partition_point(|(other, _, _)| *other <= at);
-        flying.insert(place, (at, 0, bytes));
+        let place = flying.partition_point(|(other, _)| *other <= at);
+        flying.insert(place, (at, bytes));
     }
 
     /// The next moment at which anything happens.
     fn next(&self) -> Option<Instant> {
-        let packets = self.directions.iter().filter_map(|d| d.flying.front().map(|(at, _, _)| *at));
+        let packets = self.directions.iter().filter_map(|d| d.flying.front().map(|(at, _)| *at));
         let timers = self.sides.iter().filter_map(Association::poll_timeout);
         packets.chain(timers).min()
     }
@@ -178,8 +179,8 @@ impl World {
             assert!(due.is_none_or(|due| due > self.now), "a deadline was passed over");
         }
         for from in 0..2 {
-            while self.directions[from].flying.front().is_some_and(|(at, _, _)| *at <= self.now) {
-                let (_, _, bytes) = self.directions[from].flying.pop_front().unwrap();
+            while self.directions[from].flying.front().is_some_and(|(at, _)| *at <= self.now) {
+                let (_, bytes) = self.directions[from].flying.pop_front().unwrap();
                 self.sides[1 - from].handle_input(self.now, &bytes);
             }
         }

@@ -190,7 +190,7 @@ impl Association {
             let mut buf = [0; 160];
             let mut w = Writer::new(&mut buf);
             crate::packet::put_parameter(&mut w, kind, &value).expect("it is short");
-            self.report(UNRECOGNIZED_PARAMETERS, &w.written().to_vec());
+            self.report(UNRECOGNIZED_PARAMETERS, w.written());
         }
     }
 

@@ -39,7 +39,7 @@ impl Association {
         self.stats.packets_received += 1;
         self.heard = true;
         if self.state == State::Closed {
-            self.out_of_the_blue(&packet, &first);
+            self.out_of_the_blue(&first);
             return Ok(());
         }
         let mut data = None;
@@ -68,13 +68,12 @@ impl Association {
     }
 
     /// After the end only a peer that has not heard of it is answered (RFC 9260 §8.4, 5).
-    fn out_of_the_blue(&mut self, packet: &Packet<'_>, first: &Chunk<'_>) {
+    fn out_of_the_blue(&mut self, first: &Chunk<'_>) {
         if first.kind == kind::SHUTDOWN_ACK
             && let Some(peer) = self.peer
         {
             self.push(Control::alone(kind::SHUTDOWN_COMPLETE, 0, Vec::new(), Some(peer.tag)));
         } else {
-            let _ = packet;
             self.stats.dropped.unexpected += 1;
         }
     }

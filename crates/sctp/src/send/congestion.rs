@@ -158,10 +158,10 @@ impl Congestion {
 
     /// Packets up to `tsn` were found lost, `count` of them. Says whether the window was cut.
     pub(super) fn lost(&mut self, tsn: u64, next: u64, count: usize, rtt: &Rtt) -> bool {
-        self.lost += float(count);
         if tsn < self.recovery {
             return false;
         }
+        self.lost += float(count);
         let factor = self.judge(rtt);
         if factor >= 1.0 {
             return false;
@@ -174,6 +174,8 @@ impl Congestion {
         self.window = (self.window * factor).max(2.0 * self.mtu);
         self.threshold = self.window;
         self.recovery = next;
+        // These losses were answered: they must not make the next one look like more than chance.
+        (self.lost, self.delivered) = (0.0, 0.0);
         true
     }
 
