@@ -9,6 +9,7 @@ mod turn_frame;
 mod turn_server;
 
 pub use dtls::dtls;
+pub use server::signal::fuzzing::signal_frames;
 pub use stun_message::stun_message;
 pub use turn_frame::turn_frame;
 pub use turn_server::turn_server;
@@ -17,8 +18,9 @@ pub use turn_server::turn_server;
 pub type Target = fn(&[u8]);
 
 /// All targets by name; the name is also that of the corpus folder.
-pub const TARGETS: [(&str, Target); 4] = [
+pub const TARGETS: &[(&str, Target)] = &[
     ("dtls", dtls),
+    ("signal_frames", signal_frames),
     ("stun_message", stun_message),
     ("turn_frame", turn_frame),
     ("turn_server", turn_server),

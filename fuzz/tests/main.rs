@@ -50,6 +50,11 @@ fn dtls() {
 }
 
 #[test]
+fn signal_frames() {
+    replay("signal_frames");
+}
+
+#[test]
 fn stun_message() {
     replay("stun_message");
 }
