@@ -24,6 +24,8 @@ pub use ice_candidate::ice_candidate;
 pub use dtls::dtls;
 pub use sctp_association::sctp_association;
 pub use sctp_packet::sctp_packet;
+pub use dtls::dtls;
+pub use server::signal::fuzzing::signal_frames;
 pub use stun_message::stun_message;
 pub use turn_frame::turn_frame;
 pub use turn_server::turn_server;
@@ -45,6 +47,8 @@ pub const TARGETS: &[(&str, Target)] = &[
 pub const TARGETS: [(&str, Target); 5] = [
     ("sctp_association", sctp_association),
     ("sctp_packet", sctp_packet),
+    ("dtls", dtls),
+    ("signal_frames", signal_frames),
     ("stun_message", stun_message),
     ("turn_frame", turn_frame),
     ("turn_server", turn_server),

@@ -101,7 +101,7 @@ impl hkdf::KeyType for Length {
     }
 }
 
-/// The output of a [`Hash`]: often a secret, so it prints its length only.
+/// The output of a hash function: often a secret, so it prints its length only.
 #[derive(Clone, Copy)]
 pub struct Digest {
     bytes: [u8; 64],

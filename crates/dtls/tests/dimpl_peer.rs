@@ -5,6 +5,7 @@
     reason = "that library wants an instant of the system; its clock is ours"
 )]
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Instant as SystemInstant;
 
@@ -13,6 +14,9 @@ use dtls::{Certificate, Config, Connected, Dtls, Event, Fingerprint, Hash, Role,
 use wire::{Instant, Rng};
 
 use crate::link::certificate;
+
+/// After so many records that library changes its keys, and asks us to change ours.
+const UPDATE_AFTER: u64 = 40;
 
 struct Peer {
     dimpl: Dimpl,
@@ -23,13 +27,17 @@ struct Peer {
     received: Vec<Vec<u8>>,
     closed: bool,
     due: Option<SystemInstant>,
+    /// The first bytes of its records, where DTLS 1.3 has the low bits of the epoch.
+    first_bytes: BTreeSet<u8>,
 }
 
 impl Peer {
     fn new(ours: &Certificate, role: Role, version: Option<Version>, groups: &[NamedGroup]) -> Self {
         let certificate =
             DtlsCertificate { certificate: ours.der().to_vec(), private_key: ours.key_to_pkcs8() };
-        let config = Arc::new(dimpl::Config::builder().kx_groups(groups).build().unwrap());
+        let config = Arc::new(
+            dimpl::Config::builder().kx_groups(groups).aead_encryption_limit(UPDATE_AFTER).build().unwrap(),
+        );
         let start = SystemInstant::now();
         let mut dimpl = match version {
             Some(Version::Dtls12) => Dimpl::new_12(config, certificate, start),
@@ -47,6 +55,7 @@ impl Peer {
             received: Vec::new(),
             closed: false,
             due: None,
+            first_bytes: BTreeSet::new(),
         }
     }
 
@@ -56,7 +65,10 @@ impl Peer {
         let mut buf = vec![0; 4096];
         loop {
             match self.dimpl.poll_output(&mut buf) {
-                Output::Packet(bytes) => sent.push(bytes.to_vec()),
+                Output::Packet(bytes) => {
+                    self.first_bytes.insert(bytes[0]);
+                    sent.push(bytes.to_vec());
+                }
                 Output::Timeout(due) => {
                     self.due = Some(due);
                     return sent;
@@ -145,6 +157,9 @@ impl World {
         let ours = [keys.client_key, keys.server_key, keys.client_salt, keys.server_salt].concat();
         assert_eq!(ours, self.peer.material);
         for i in 0..300u32 {
+            if i % 70 == 69 {
+                self.ours.update_keys(self.now);
+            }
             let data = vec![7; usize::try_from(i).unwrap() * 4];
             self.peer.dimpl.send_application_data(&data).unwrap();
             let mut buf = vec![0; 1300];
@@ -155,6 +170,12 @@ impl World {
             self.step();
             assert_eq!(self.received.pop().unwrap(), data);
             assert_eq!(self.peer.received.pop().unwrap(), data);
+        }
+        if expected == Version::Dtls13 {
+            // Epochs 2, 3, 4 and 5 were in use.
+            let epochs: BTreeSet<u8> =
+                self.peer.first_bytes.iter().filter(|b| **b >= 0x20).map(|b| b & 3).collect();
+            assert_eq!(epochs.len(), 4, "that library changed its keys");
         }
         self.ours.close(self.now);
         let mut buf = [0; 2000];

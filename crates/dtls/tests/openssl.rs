@@ -112,11 +112,11 @@ impl Ours {
     }
 }
 
-fn config(role: Role, peer: &[u8]) -> Config {
+fn config(role: Role, peer: &[u8], versions: &[Version]) -> Config {
     let fingerprint = dtls::Fingerprint::of(dtls::Hash::Sha256, peer);
     let mut config = Config::new(certificate(0), role);
     config.remote_fingerprints = vec![fingerprint];
-    config.versions = vec![Version::Dtls12];
+    config.versions = versions.to_vec();
     config
 }
 
@@ -160,12 +160,15 @@ const EXPORT: [&str; 6] = [
     "56",
 ];
 
-fn as_client(name: &str, key: &[&str]) {
+/// With `cookie` OpenSSL asks for a cookie, and then wants the hello in one datagram.
+fn as_client(name: &str, key: &[&str], cookie: bool) {
     let folder = Folder::new(name);
     let (key, pem, der) = folder.identity(key);
     let port = UdpSocket::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
     let process = Command::new("openssl")
-        .args(["s_server", "-dtls1_2", "-mtu", "1200", "-Verify", "1", "-listen", "-accept"])
+        .args(["s_server", "-dtls1_2", "-mtu", "1200", "-Verify", "1"])
+        .args(cookie.then_some("-listen"))
+        .arg("-accept")
         .arg(format!("127.0.0.1:{port}"))
         .arg("-key")
         .arg(key)
@@ -179,7 +182,8 @@ fn as_client(name: &str, key: &[&str]) {
         .unwrap();
     let socket = UdpSocket::bind("127.0.0.1:0").unwrap();
     socket.connect(("127.0.0.1", port)).unwrap();
-    talk(Ours::new(config(Role::Client, &der), socket), Running(process), true);
+    let versions: &[Version] = if cookie { &[Version::Dtls12] } else { &[Version::Dtls13, Version::Dtls12] };
+    talk(Ours::new(config(Role::Client, &der, versions), socket), Running(process), true);
 }
 
 fn as_server(name: &str, key: &[&str], more: &[&str]) {
@@ -200,7 +204,8 @@ fn as_server(name: &str, key: &[&str], more: &[&str]) {
         .stderr(Stdio::null())
         .spawn()
         .unwrap();
-    talk(Ours::new(config(Role::Server, &der), socket), Running(process), false);
+    let versions = [Version::Dtls13, Version::Dtls12];
+    talk(Ours::new(config(Role::Server, &der, &versions), socket), Running(process), false);
 }
 
 const P256: [&str; 3] = ["ec", "-pkeyopt", "ec_paramgen_curve:prime256v1"];
@@ -208,12 +213,17 @@ const P384: [&str; 3] = ["ec", "-pkeyopt", "ec_paramgen_curve:secp384r1"];
 
 #[test]
 fn as_client_of_s_server() {
-    as_client("c-ec", &P256);
+    as_client("c-ec", &P256, false);
 }
 
 #[test]
-fn as_client_of_s_server_with_other_keys() {
-    as_client("c-rsa", &["rsa:2048"]);
+fn as_client_of_s_server_that_wants_a_cookie() {
+    as_client("c-cookie", &P256, true);
+}
+
+#[test]
+fn as_client_of_s_server_with_an_rsa_key() {
+    as_client("c-rsa", &["rsa:2048"], false);
 }
 
 #[test]

@@ -87,4 +87,18 @@ mod tests {
             assert_eq!(respond(&mut rng, group, &share.public()[1..]).err(), Some(INVALID));
         }
     }
+
+    /// What rustls makes of the hybrid, which browsers and servers have agreed with for years.
+    #[test]
+    fn the_hybrid_is_that_of_rustls() {
+        let theirs = rustls::crypto::aws_lc_rs::kx_group::X25519MLKEM768;
+        assert_eq!(u16::from(theirs.name()), Group::X25519MlKem768.code());
+        let mut rng = Rng::from_number(1);
+        let ours = Share::new(&mut rng, Group::X25519MlKem768);
+        let answer = theirs.start_and_complete(&ours.public()).unwrap();
+        assert_eq!(ours.agree(&answer.pub_key).unwrap(), answer.secret.secret_bytes());
+        let offer = theirs.start().unwrap();
+        let (answer, secret) = respond(&mut rng, Group::X25519MlKem768, offer.pub_key()).unwrap();
+        assert_eq!(offer.complete(&answer).unwrap().secret_bytes(), secret);
+    }
 }
