@@ -45,6 +45,27 @@ fn replay(name: &str) {
 }
 
 #[test]
+fn flow_machines() {
+    replay("flow_machines");
+}
+
+/// Command lists from nothing: what is not in the corpus yet.
+#[test]
+fn flow_machines_from_seeds() {
+    for seed in 0..200 {
+        let mut rng = Rng::from_number(seed);
+        let mut bytes = vec![0; usize::try_from(rng.below(2000)).unwrap()];
+        rng.fill(&mut bytes);
+        fuzz::flow_machines(&bytes);
+    }
+}
+
+#[test]
+fn flow_payload() {
+    replay("flow_payload");
+}
+
+#[test]
 fn rtcp_compound() {
     replay("rtcp_compound");
 }

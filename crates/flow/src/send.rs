@@ -145,6 +145,9 @@ impl Sender {
             [&stream.config.mid, &stream.config.rid].into_iter().flatten().map(String::len).sum::<usize>();
         let max = self.config.max_packet.saturating_sub(OVERHEAD + names);
         let is_video = stream.config.format.is_video();
+        if !is_video && frame.data.len() > max {
+            return Err(SendError::TooLong { most: max });
+        }
         // What waits must not be pushed out of the history by what comes after it.
         let many = stream.waiting + frame.data.len() / max.max(16) + 3 > self.config.history / 2;
         let many = many || (late && is_video);
