@@ -3,6 +3,7 @@
 //! The tests replay `corpus/` and seeded mutations of it; `libfuzzer/` runs the same functions under
 //! `cargo fuzz` (`cd fuzz && cargo +nightly fuzz run --fuzz-dir libfuzzer turn_server corpus/turn_server`).
 
+mod flow;
 mod rtp;
 mod negotiator;
 mod sdp_session;
@@ -15,6 +16,7 @@ mod stun_message;
 mod turn_frame;
 mod turn_server;
 
+pub use flow::{flow_machines, flow_payload};
 pub use rtp::{rtcp_compound, rtp_packet, srtp_unprotect};
 pub use negotiator::negotiator;
 pub use sdp_session::sdp_session;
@@ -36,6 +38,9 @@ pub type Target = fn(&[u8]);
 /// All targets by name; the name is also that of the corpus folder.
 pub const TARGETS: &[(&str, Target)] = &[
     ("signal_frames", signal_frames),
+pub const TARGETS: [(&str, Target); 8] = [
+    ("flow_machines", flow_machines),
+    ("flow_payload", flow_payload),
     ("rtcp_compound", rtcp_compound),
     ("rtp_packet", rtp_packet),
     ("srtp_unprotect", srtp_unprotect),

@@ -203,7 +203,7 @@ impl Estimator {
         if rate < self.target / 2 {
             self.draining = Some(now + DRAIN);
         }
-        let long = self.round_trip > self.least_round_trip + DRAINED;
+        let long = self.round_trip > self.least_round_trip.saturating_add(DRAINED);
         self.draining = self.draining.filter(|until| now < *until && long);
         if self.draining.is_some() { rate * 6 / 10 } else { rate }
     }

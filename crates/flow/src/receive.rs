@@ -16,7 +16,7 @@ use rtp::rtcp::{
     CNAME, Compound, Nack, NackEntry, Packet as Control, Pli, ReceiverReport, ReportBlock, Sdes, SdesItem,
     Writer,
 };
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::time::Duration;
 use stream::Stream;
 use wire::{Instant, Rng};
@@ -163,6 +163,8 @@ pub struct Receiver {
     config: Config,
     streams: BTreeMap<u32, Stream>,
     sources: BTreeMap<u32, Source>,
+    /// When which stream has something to do: an idle poll looks at the first entry alone.
+    schedule: BTreeSet<(Instant, u32)>,
     ids: u32,
     frames: VecDeque<Frame>,
     arrivals: Arrivals,
@@ -183,6 +185,7 @@ impl Receiver {
             config,
             streams: BTreeMap::new(),
             sources: BTreeMap::new(),
+            schedule: BTreeSet::new(),
             ids: 0,
             frames: VecDeque::new(),
             arrivals: Arrivals::new(),
@@ -209,12 +212,15 @@ impl Receiver {
             self.sources.insert(ssrc, Source { stream: self.ids, rtx: true });
         }
         self.streams.insert(self.ids, Stream::new(config, now, self.config.max_packets));
+        self.reschedule(self.ids);
         Ok(StreamId(self.ids))
     }
 
     /// Removes a stream; its frames that wait stay.
     pub fn remove_stream(&mut self, id: StreamId) {
-        self.streams.remove(&id.0);
+        if let Some(due) = self.streams.remove(&id.0).and_then(|stream| stream.scheduled) {
+            self.schedule.remove(&(due, id.0));
+        }
         self.sources.retain(|_, source| source.stream != id.0);
     }
 
@@ -268,6 +274,23 @@ impl Receiver {
                 stream.overflow(now);
             }
         }
+        self.reschedule(id);
+    }
+
+    /// A stream may have something to do at another time now.
+    fn reschedule(&mut self, id: u32) {
+        let Some(stream) = self.streams.get_mut(&id) else { return };
+        let due = stream.due(&self.config);
+        let before = std::mem::replace(&mut stream.scheduled, due);
+        if before != due {
+            before.map(|before| self.schedule.remove(&(before, id)));
+            due.map(|due| self.schedule.insert((due, id)));
+        }
+    }
+
+    /// The streams that have something to do.
+    fn late(&self, now: Instant) -> Vec<u32> {
+        self.schedule.iter().take_while(|(due, _)| *due <= now).map(|(_, id)| *id).collect()
     }
 
     /// Takes a compound RTCP packet in, as it came out of SRTCP. What is not for a receiver is passed over.
@@ -288,9 +311,7 @@ impl Receiver {
 
     /// Time has passed.
     pub fn handle_timeout(&mut self, now: Instant) {
-        let is_due = |stream: &Stream| stream.due(&self.config).is_some_and(|due| now >= due);
-        let late: Vec<u32> = self.streams.iter().filter(|(_, s)| is_due(s)).map(|(id, _)| *id).collect();
-        for id in late {
+        for id in self.late(now) {
             if let Some(stream) = self.streams.get_mut(&id) {
                 stream.handle_timeout(now, &self.config);
             }
@@ -305,7 +326,7 @@ impl Receiver {
 
     /// When [`handle_timeout`](Self::handle_timeout) and [`poll_transmit`](Self::poll_transmit) have something to do.
     pub fn poll_timeout(&self) -> Option<Instant> {
-        let streams = self.streams.values().filter_map(|stream| stream.due(&self.config)).min();
+        let streams = self.schedule.first().map(|(due, _)| *due);
         let report = self.report_due.filter(|_| !self.streams.is_empty());
         [streams, self.feedback_due, report].into_iter().flatten().min()
     }
@@ -355,25 +376,35 @@ impl Receiver {
         write(config, buf, &[], Some(&Control::Twcc(report)))
     }
 
-    /// What streams miss: packets first, then keyframes.
+    /// What streams miss.
     fn write_requests(&mut self, now: Instant, buf: &mut [u8]) -> Option<usize> {
-        let sender = self.config.ssrc;
-        for stream in self.streams.values_mut() {
-            let media = stream.config.ssrc;
-            if stream.nacks.due().is_some_and(|due| now >= due) {
-                let numbers = stream.nacks.take(now, self.round_trip, MOST_RUNS);
-                self.stats.nacks += u64::try_from(numbers.len()).expect("few");
-                let mut runs = [NackEntry { first: 0, following: 0 }; MOST_RUNS];
-                let count = NackEntry::pack(numbers, &mut runs);
-                if count > 0 {
-                    let nack = Nack { sender, media, entries: runs[..count].into() };
-                    return write(&self.config, buf, &[], Some(&Control::Nack(nack)));
-                }
+        for id in self.late(now) {
+            let written = self.write_request(now, id, buf);
+            self.reschedule(id);
+            if written.is_some() {
+                return written;
             }
-            if stream.take_keyframe_request(now, self.config.keyframe_pause) {
-                self.stats.keyframe_requests += 1;
-                return write(&self.config, buf, &[], Some(&Control::Pli(Pli { sender, media })));
+        }
+        None
+    }
+
+    /// What a stream misses: packets first, then a keyframe.
+    fn write_request(&mut self, now: Instant, id: u32, buf: &mut [u8]) -> Option<usize> {
+        let stream = self.streams.get_mut(&id)?;
+        let (sender, media) = (self.config.ssrc, stream.config.ssrc);
+        if stream.nacks.due().is_some_and(|due| now >= due) {
+            let numbers = stream.nacks.take(now, self.round_trip, MOST_RUNS);
+            self.stats.nacks += u64::try_from(numbers.len()).expect("few");
+            let mut runs = [NackEntry { first: 0, following: 0 }; MOST_RUNS];
+            let count = NackEntry::pack(numbers, &mut runs);
+            if count > 0 {
+                let nack = Nack { sender, media, entries: runs[..count].into() };
+                return write(&self.config, buf, &[], Some(&Control::Nack(nack)));
             }
+        }
+        if stream.take_keyframe_request(now, self.config.keyframe_pause) {
+            self.stats.keyframe_requests += 1;
+            return write(&self.config, buf, &[], Some(&Control::Pli(Pli { sender, media })));
         }
         None
     }

@@ -145,6 +145,9 @@ impl Sender {
             [&stream.config.mid, &stream.config.rid].into_iter().flatten().map(String::len).sum::<usize>();
         let max = self.config.max_packet.saturating_sub(OVERHEAD + names);
         let is_video = stream.config.format.is_video();
+        if !is_video && frame.data.len() > max {
+            return Err(SendError::TooLong { most: max });
+        }
         // What waits must not be pushed out of the history by what comes after it.
         let many = stream.waiting + frame.data.len() / max.max(16) + 3 > self.config.history / 2;
         let many = many || (late && is_video);
@@ -191,6 +194,7 @@ impl Sender {
 
     /// Takes a compound RTCP packet in, as it came out of SRTCP. What is not for a sender is passed over.
     pub fn handle_rtcp(&mut self, now: Instant, bytes: &[u8]) {
+        let before = self.estimator.target();
         for packet in Compound::new(bytes) {
             match packet {
                 Ok(Packet::Twcc(feedback)) => {
@@ -212,6 +216,14 @@ impl Sender {
             }
         }
         self.tell();
+        if self.estimator.target() < before / 2 {
+            // What is under way at the old rate is being lost; a keyframe now is there before its loss is even known.
+            let is_video = |stream: &Stream| stream.config.format.is_video() && stream.has_sent();
+            let ids: Vec<u32> = self.streams.iter().filter(|(_, s)| is_video(s)).map(|(id, _)| *id).collect();
+            for id in ids {
+                self.begin_anew(now, id);
+            }
+        }
         self.shorten_queue(now);
     }
 

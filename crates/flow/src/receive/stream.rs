@@ -50,6 +50,8 @@ pub(super) struct Stream {
     is_video: bool,
     /// Packets that were given up since the last frame.
     missing: u32,
+    /// When the receiver believes that this stream has something to do.
+    pub(super) scheduled: Option<Instant>,
 }
 
 impl Stream {
@@ -66,6 +68,7 @@ impl Stream {
             report: Report::default(),
             is_video,
             missing: 0,
+            scheduled: None,
         }
     }
 

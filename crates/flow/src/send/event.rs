@@ -32,17 +32,29 @@ pub enum SendError {
     UnknownStream,
     /// Too much waits already: lower the encoder's rate to the target, and make the next frame a keyframe.
     Congested,
+    /// A frame of sound, which cannot be cut, is longer than a packet.
+    TooLong {
+        /// The most bytes that fit.
+        most: usize,
+    },
     /// A frame before this one was refused or thrown away, so it could not be decoded: send a keyframe.
     NeedsKeyframe,
 }
 
 impl std::fmt::Display for SendError {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str(match self {
-            Self::UnknownStream => "there is no such stream; it was removed or belongs to another transport",
-            Self::Congested => "too much waits to be sent; lower the encoder's rate to the target",
-            Self::NeedsKeyframe => "a frame before this one was not sent; encode a keyframe",
-        })
+        match self {
+            Self::UnknownStream => {
+                f.write_str("there is no such stream; it was removed or belongs elsewhere")
+            }
+            Self::Congested => {
+                f.write_str("too much waits to be sent; lower the encoder's rate to the target")
+            }
+            Self::TooLong { most } => {
+                write!(f, "a frame of sound must fit into a packet; make it {most} bytes at most")
+            }
+            Self::NeedsKeyframe => f.write_str("a frame before this one was not sent; encode a keyframe"),
+        }
     }
 }
 

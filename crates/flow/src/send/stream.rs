@@ -173,6 +173,10 @@ impl Stream {
         Some(len)
     }
 
+    pub(super) fn has_sent(&self) -> bool {
+        self.packets > 0
+    }
+
     /// What was not yet sent, `count` packets, is thrown away, and what was lost does not matter any more.
     pub(super) fn begin_anew(&mut self, now: Instant, count: usize) {
         self.waiting = self.waiting.saturating_sub(count);
