@@ -3,30 +3,30 @@
 //! The tests replay `corpus/` and seeded mutations of it; `libfuzzer/` runs the same functions under
 //! `cargo fuzz` (`cd fuzz && cargo +nightly fuzz run --fuzz-dir libfuzzer turn_server corpus/turn_server`).
 
+mod dtls;
 mod flow;
-mod rtp;
-mod negotiator;
-mod sdp_session;
 mod ice_agent;
 mod ice_candidate;
-mod dtls;
+mod negotiator;
+mod rtp;
 mod sctp_association;
 mod sctp_packet;
+mod sdp_session;
 mod stun_message;
 mod turn_frame;
 mod turn_server;
 
+pub use dtls::dtls;
+pub use dtls::dtls;
 pub use flow::{flow_machines, flow_payload};
-pub use rtp::{rtcp_compound, rtp_packet, srtp_unprotect};
-pub use negotiator::negotiator;
-pub use sdp_session::sdp_session;
-pub use server::signal::fuzzing::signal_frames;
 pub use ice_agent::ice_agent;
 pub use ice_candidate::ice_candidate;
-pub use dtls::dtls;
+pub use negotiator::negotiator;
+pub use rtp::{rtcp_compound, rtp_packet, srtp_unprotect};
 pub use sctp_association::sctp_association;
 pub use sctp_packet::sctp_packet;
-pub use dtls::dtls;
+pub use sdp_session::sdp_session;
+pub use server::signal::fuzzing::signal_frames;
 pub use server::signal::fuzzing::signal_frames;
 pub use stun_message::stun_message;
 pub use turn_frame::turn_frame;
@@ -38,7 +38,6 @@ pub type Target = fn(&[u8]);
 /// All targets by name; the name is also that of the corpus folder.
 pub const TARGETS: &[(&str, Target)] = &[
     ("signal_frames", signal_frames),
-pub const TARGETS: [(&str, Target); 8] = [
     ("flow_machines", flow_machines),
     ("flow_payload", flow_payload),
     ("rtcp_compound", rtcp_compound),
@@ -49,7 +48,6 @@ pub const TARGETS: [(&str, Target); 8] = [
     ("ice_agent", ice_agent),
     ("ice_candidate", ice_candidate),
     ("dtls", dtls),
-pub const TARGETS: [(&str, Target); 5] = [
     ("sctp_association", sctp_association),
     ("sctp_packet", sctp_packet),
     ("dtls", dtls),

@@ -60,7 +60,8 @@ impl Peer {
         if config.label.len() > 65_535 || config.protocol.len() > 65_535 {
             return Err(ChannelError::Open(sctp::OpenError::TooLong));
         }
-        let taken = |channel: &Channel| config.negotiated.is_some() && channel.config.negotiated == config.negotiated;
+        let taken =
+            |channel: &Channel| config.negotiated.is_some() && channel.config.negotiated == config.negotiated;
         if self.channels.values().any(taken) {
             return Err(ChannelError::Open(sctp::OpenError::Id));
         }

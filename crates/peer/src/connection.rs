@@ -227,7 +227,9 @@ impl Peer {
         self.locals.push(local.clone());
         if !self.config.relay_only {
             // What cannot be an address is left out, and the candidates show it.
-            self.with_agent(now, |agent| drop(agent.add_local(now, local)));
+            self.with_agent(now, |agent| {
+                let _ = agent.add_local(now, local);
+            });
         }
     }
 
@@ -416,7 +418,8 @@ impl Peer {
 
     /// Has the relays permit an address, now or when they have one of their own.
     fn permit(&mut self, now: Instant, ip: IpAddr) {
-        if self.relays.is_empty() || self.remote_ips.contains(&ip) || self.remote_ips.len() >= MAX_REMOTE_IPS {
+        if self.relays.is_empty() || self.remote_ips.contains(&ip) || self.remote_ips.len() >= MAX_REMOTE_IPS
+        {
             return;
         }
         self.remote_ips.push(ip);
@@ -431,7 +434,8 @@ impl Peer {
         }
         let known = |text: &String| text.parse::<Fingerprint>().ok();
         let fingerprints: Vec<Fingerprint> = agreed.remote_fingerprints.iter().filter_map(known).collect();
-        let anew = self.secured.as_ref().is_some_and(|old| old.remote_fingerprints != agreed.remote_fingerprints);
+        let anew =
+            self.secured.as_ref().is_some_and(|old| old.remote_fingerprints != agreed.remote_fingerprints);
         self.secured = Some(agreed.clone());
         if anew {
             // Another certificate is another association (RFC 8842 §5.1).

@@ -238,7 +238,8 @@ impl Peer {
         }
         let text = candidate.to_string();
         self.negotiator.add_local_candidate(&text);
-        let (mid, index) = self.negotiator.trickle_section().map(|(mid, index)| (mid.to_owned(), index)).unzip();
+        let (mid, index) =
+            self.negotiator.trickle_section().map(|(mid, index)| (mid.to_owned(), index)).unzip();
         let ufrag = candidate.ufrag.clone().unwrap_or_default();
         let candidate = LocalCandidate { candidate: text, mid, index, ufrag };
         self.events.push_back(Event::IceCandidate(Some(Box::new(candidate))));

@@ -16,7 +16,8 @@ impl Peer {
     pub fn poll_transmit(&mut self, now: Instant, buf: &mut [u8]) -> Option<Transmit> {
         let transmit = self.next_transmit(now, buf)?;
         self.counters.bytes_sent += transmit.len as u64;
-        self.counters.packets_sent += transmit.segment_size.map_or(1, |size| transmit.len.div_ceil(size)) as u64;
+        self.counters.packets_sent +=
+            transmit.segment_size.map_or(1, |size| transmit.len.div_ceil(size)) as u64;
         Some(transmit)
     }
 

@@ -8,3 +8,6 @@ mod random;
 mod rules;
 mod simulcast;
 mod support;
+
+mod connection;
+mod pair;

@@ -1,0 +1,175 @@
+//! Two whole peers over a virtual network.
+
+use std::collections::BTreeMap;
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use peer::{Certificate, Config, Event, Local, Peer, Received};
+use wire::{Instant, Rng, Transmit, Transport};
+
+/// A datagram on its way.
+struct Flight {
+    to: usize,
+    received: Received,
+    bytes: Vec<u8>,
+}
+
+/// What happens to a datagram.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Fault {
+    Drop,
+    Double,
+    Delay,
+    Corrupt,
+}
+
+/// Two peers, each with one socket, and a link between them.
+pub(crate) struct Pair {
+    pub(crate) now: Instant,
+    pub(crate) peers: [Peer; 2],
+    pub(crate) events: [Vec<Event>; 2],
+    /// By arrival and order of departure.
+    flights: BTreeMap<(Instant, u64), Flight>,
+    pub(crate) sent: u64,
+    pub(crate) delay: Duration,
+    /// Datagrams lost of a thousand.
+    pub(crate) loss: u64,
+    pub(crate) fault: Option<(u64, Fault)>,
+    rng: Rng,
+}
+
+pub(crate) const ADDRESSES: [&str; 2] = ["192.0.2.1:1000", "198.51.100.2:2000"];
+
+fn address(side: usize) -> SocketAddr {
+    ADDRESSES[side].parse().unwrap()
+}
+
+impl Pair {
+    pub(crate) fn new(seed: u64) -> Self {
+        let now = Instant::from_nanos(1_000_000_000);
+        let mut rng = Rng::from_number(seed);
+        let peers = [0, 1].map(|_| {
+            let certificate = Certificate::generate(&mut rng, 1_700_000_000);
+            Peer::new(Config::new(certificate), rng.array(), now).unwrap()
+        });
+        Self {
+            now,
+            peers,
+            events: [Vec::new(), Vec::new()],
+            flights: BTreeMap::new(),
+            sent: 0,
+            delay: Duration::from_millis(10),
+            loss: 0,
+            fault: None,
+            rng,
+        }
+    }
+
+    /// Side 0 offers, side 1 answers; candidates travel by hand, as fast as descriptions.
+    pub(crate) fn introduce(&mut self) {
+        let now = self.now;
+        for side in 0..2 {
+            self.peers[side].add_local_address(now, Local::host(address(side)));
+            self.peers[side].end_of_local_addresses(now);
+        }
+        self.negotiate(0);
+    }
+
+    pub(crate) fn negotiate(&mut self, from: usize) {
+        let now = self.now;
+        let to = 1 - from;
+        self.peers[from].set_local_description(now, None).unwrap();
+        let offer = self.peers[from].local_description().unwrap();
+        self.peers[to].set_remote_description(now, &offer).unwrap();
+        self.peers[to].set_local_description(now, None).unwrap();
+        let answer = self.peers[to].local_description().unwrap();
+        self.peers[from].set_remote_description(now, &answer).unwrap();
+        self.collect();
+    }
+
+    /// Takes what both have to say.
+    pub(crate) fn collect(&mut self) {
+        for side in 0..2 {
+            loop {
+                while let Some(event) = self.peers[side].poll_event() {
+                    if let Event::IceCandidate(Some(candidate)) = &event {
+                        let (mid, ufrag) = (candidate.mid.clone(), candidate.ufrag.clone());
+                        // The description that it belongs to may not have come yet.
+                        let _ = self.peers[1 - side].add_ice_candidate(
+                            self.now,
+                            &candidate.candidate,
+                            mid.as_deref(),
+                            candidate.index,
+                            Some(&ufrag),
+                        );
+                    }
+                    self.events[side].push(event);
+                }
+                let mut buf = vec![0; 65_536];
+                let Some(transmit) = self.peers[side].poll_transmit(self.now, &mut buf) else { break };
+                self.carry(side, transmit, &buf[..transmit.len]);
+            }
+        }
+    }
+
+    fn carry(&mut self, from: usize, transmit: Transmit, bytes: &[u8]) {
+        assert_eq!(transmit.from, address(from));
+        if transmit.to != address(1 - from) {
+            return;
+        }
+        for datagram in bytes.chunks(transmit.segment_size.unwrap_or(bytes.len())) {
+            self.sent += 1;
+            let fault = self.fault.filter(|(n, _)| *n == self.sent).map(|(_, fault)| fault);
+            if fault == Some(Fault::Drop) || self.rng.chance(self.loss) {
+                continue;
+            }
+            let mut bytes = datagram.to_vec();
+            if fault == Some(Fault::Corrupt) {
+                let at = usize::try_from(self.rng.below(bytes.len() as u64)).unwrap();
+                bytes[at] ^= 0x55;
+            }
+            let late = if fault == Some(Fault::Delay) { self.delay * 5 } else { self.delay };
+            for copy in 0..=u64::from(fault == Some(Fault::Double)) {
+                let received = Received {
+                    transport: Transport::Udp,
+                    local: address(1 - from),
+                    remote: address(from),
+                    segment: bytes.len(),
+                };
+                let flight = Flight { to: 1 - from, received, bytes: bytes.clone() };
+                self.flights.insert((self.now + late, self.sent * 2 + copy), flight);
+            }
+        }
+    }
+
+    /// Lets the next thing happen. False: nothing is to happen any more.
+    pub(crate) fn step(&mut self) -> bool {
+        let arrival = self.flights.keys().next().map(|(at, _)| *at);
+        let timers = self.peers.iter().filter_map(Peer::poll_timeout).min();
+        let Some(next) = [arrival, timers].into_iter().flatten().min() else { return false };
+        self.now = self.now.max(next);
+        while let Some(entry) = self.flights.first_entry().filter(|entry| entry.key().0 <= self.now) {
+            let Flight { to, received, mut bytes } = entry.remove();
+            self.peers[to].handle_input(self.now, received, &mut bytes);
+        }
+        for peer in &mut self.peers {
+            if peer.poll_timeout().is_some_and(|due| due <= self.now) {
+                peer.handle_timeout(self.now);
+            }
+        }
+        self.collect();
+        true
+    }
+
+    /// Lets things happen until a condition holds; panics after a virtual minute.
+    pub(crate) fn until(&mut self, what: &str, mut done: impl FnMut(&mut Self) -> bool) {
+        let end = self.now + Duration::from_secs(60);
+        while !done(self) {
+            assert!(self.step() && self.now < end, "{what} in vain: {:?}", self.peers[0].get_stats());
+        }
+    }
+
+    pub(crate) fn heard(&self, side: usize, mut is: impl FnMut(&Event) -> bool) -> bool {
+        self.events[side].iter().any(&mut is)
+    }
+}
