@@ -69,6 +69,10 @@ fn main() -> Result<()> {
     let proto = find("sctp-proto", "crc32c");
     println!("without checksum, ours is {:.1} times dcsctp", ours / peer);
     println!("without checksum, ours is {:.1} times sctp-proto, which always has one", ours / proto);
+    let (nanos, kib) = ours::idle()?;
+    println!(
+        "ours at rest: {nanos:.0} ns for one round of polls, {kib:.1} KiB per association with a channel"
+    );
     let round = |n: f64| (n * 100.0).round() / 100.0;
     println!(
         "{}",

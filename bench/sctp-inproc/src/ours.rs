@@ -60,6 +60,45 @@ impl Pair {
     }
 }
 
+/// What an association costs that is connected, has one channel, and rests: nanoseconds for one round of
+/// questions, and KiB of memory.
+pub(crate) fn idle() -> Result<(f64, f64)> {
+    const PAIRS: u32 = 400;
+    let resident = || -> Result<f64> {
+        let statm = std::fs::read_to_string("/proc/self/statm")?;
+        let pages: f64 = statm.split(' ').nth(1).context("the second field is there")?.parse()?;
+        Ok(pages * 4.0)
+    };
+    let before = resident()?;
+    let zero = wire::Instant::ZERO;
+    let mut pairs: Vec<[Association; 2]> = Vec::new();
+    let mut buf = [0; 1200];
+    for _ in 0..PAIRS {
+        let side = |role| Association::new(Config { role, ..Config::default() }, [1; 32], zero);
+        let mut pair = [side(Role::Client), side(Role::Server)];
+        pair[0].connect(zero);
+        pair[0].open_channel(zero, ChannelConfig::default())?;
+        for _ in 0..20 {
+            for from in 0..2 {
+                while let Some(len) = pair[from].poll_transmit(zero, &mut buf) {
+                    pair[1 - from].handle_input(zero, &buf[..len]);
+                }
+                while pair[from].poll_event().is_some() {}
+            }
+        }
+        pairs.push(pair);
+    }
+    let each = (resident()? - before) / f64::from(2 * PAIRS);
+    let begun = Instant::now();
+    let rounds = 1_000_000u32;
+    for _ in 0..rounds {
+        let side = std::hint::black_box(&mut pairs[0][0]);
+        let quiet = side.poll_transmit(zero, &mut buf).is_none() && side.poll_event().is_none();
+        std::hint::black_box((quiet, side.poll_timeout()));
+    }
+    Ok((begun.elapsed().as_secs_f64() * 1e9 / f64::from(rounds), each))
+}
+
 /// Bytes per second from side 0 to side 1.
 pub(crate) fn run(setup: Setup) -> Result<f64> {
     let config = |role| Config { role, zero_checksum: setup.zero_checksum, ..Config::default() };

@@ -135,3 +135,19 @@ fn a_small_message_passes_by_a_large_one() {
     assert!(with < Duration::from_millis(250), "{with:?}");
     assert!(without > Duration::from_millis(1000), "{without:?}");
 }
+
+/// Many large messages at once over a small window: the sender begins no more than the peer can hold, so
+/// nothing waits for a timeout.
+#[test]
+fn interleaving_leaves_room_in_a_small_window() {
+    let small = Config { receive_window: 1 << 17, max_receive_window: 1 << 17, ..config() };
+    let mut world = World::new(1, [config(), small], [Link::default(), Link::default()]);
+    world.connect();
+    for _ in 0..50 {
+        let id = world.sides[0].open_channel(world.now, ChannelConfig::default()).unwrap();
+        world.sides[0].send(world.now, id, Kind::Binary, Bytes::from(vec![1; 50_000])).unwrap();
+    }
+    world.run_until(|w| messages(w, 1).len() == 50);
+    assert_eq!(world.sides[0].stats().timeouts, 0);
+    assert!(world.sides[1].stats().dropped.window == 0, "{}", world.report());
+}

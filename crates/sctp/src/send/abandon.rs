@@ -17,6 +17,9 @@ impl Sender {
         let (rest, unacked) = (message.data.len() - message.sent, message.unacked);
         if rest > 0 {
             self.held -= rest;
+            if message.sent > 0 {
+                self.begun.end(message.data.len());
+            }
             self.unqueue(id, index, protocol, rest);
         }
         if unacked == 0 {

@@ -43,6 +43,7 @@ impl Sender {
             self.loss.reordering = true;
         }
         self.peer_window = sack.window as usize;
+        self.most_begun = self.most_begun.max(self.peer_window / 4);
         self.rtt.recover();
         if news.bytes > 0 {
             self.congestion.acknowledged(now, news.bytes, news.highest, self.next, &self.rtt);

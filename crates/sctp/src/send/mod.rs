@@ -49,6 +49,25 @@ struct Sent {
     state: State,
 }
 
+/// Messages of which a part was sent.
+#[derive(Default)]
+struct Begun {
+    bytes: usize,
+    count: usize,
+}
+
+impl Begun {
+    const fn begin(&mut self, bytes: usize) {
+        self.bytes += bytes;
+        self.count += 1;
+    }
+
+    const fn end(&mut self, bytes: usize) {
+        self.bytes -= bytes;
+        self.count -= 1;
+    }
+}
+
 /// What a fragment in flight costs beside its payload.
 const CHUNK_COST: usize = 16;
 
@@ -74,6 +93,10 @@ pub(crate) struct Sender {
     flight: usize,
     outstanding: usize,
     peer_window: usize,
+    /// Bytes of messages of which a part was sent, and up to how many further ones are begun: a peer cannot
+    /// hand over any of them before it is whole, so together they must stay well below its window.
+    begun: Begun,
+    most_begun: usize,
     congestion: Congestion,
     pacer: Pacer,
     pub(crate) rtt: Rtt,
@@ -106,6 +129,8 @@ impl Sender {
             flight: 0,
             outstanding: 0,
             peer_window: 0,
+            begun: Begun::default(),
+            most_begun: 0,
             congestion: Congestion::new(config.mtu),
             pacer: Pacer::new(now),
             rtt: Rtt::new(config.rto_initial, config.rto_min, config.rto_max),
@@ -121,6 +146,7 @@ impl Sender {
     /// What the peer said of itself is known.
     pub(crate) const fn established(&mut self, peer: &Init, interleaving: bool) {
         self.peer_window = peer.window as usize;
+        self.most_begun = self.peer_window / 4;
         self.partial = peer.extensions.forward_tsn;
         self.interleaving = interleaving;
     }
@@ -136,6 +162,9 @@ impl Sender {
         for index in gone.queue.drain(..) {
             let message = self.messages.get_mut(index);
             self.held -= message.data.len() - message.sent;
+            if message.sent > 0 {
+                self.begun.end(message.data.len());
+            }
             message.abandoned = true;
             if message.unacked == 0 {
                 self.messages.remove(index);

@@ -193,13 +193,20 @@ impl Sender {
         self.outstanding += len;
         stats.bytes_sent += len as u64;
         let whole = message.is_sent();
+        match (start == 0, whole) {
+            (true, false) => self.begun.begin(message.data.len()),
+            (false, true) => self.begun.end(message.data.len()),
+            (true, true) | (false, false) => {}
+        }
+        let room = self.begun.count <= 1 || self.begun.bytes <= self.most_begun;
+        let may_end = whole || (self.interleaving && room);
         let (weight, protocol) = (stream.weight, message.protocol);
         Self::unbuffer(stream, id, protocol, len, &mut self.low);
         if whole {
             stream.queue.pop_front();
         }
         let empty = stream.queue.is_empty();
-        self.scheduler.charge(len + CHUNK_COST, weight, (whole || self.interleaving) && !empty);
+        self.scheduler.charge(len + CHUNK_COST, weight, may_end && !empty);
         if empty {
             stream.pass = self.scheduler.done();
         }
