@@ -40,6 +40,7 @@
 mod address;
 mod clock;
 mod control;
+mod direct;
 mod inbox;
 mod outbox;
 mod poller;

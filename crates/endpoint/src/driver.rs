@@ -1,0 +1,180 @@
+//! One peer and its sockets on the caller's thread.
+
+use std::io;
+use std::net::{IpAddr, SocketAddr};
+use std::time::Duration;
+
+use net::{Clock, Inbox, Poller, Socket, Waker};
+use peer::{Event, Local, Peer, Received};
+use wire::{Instant, Transmit, Transport};
+
+/// Bytes of a run to be sent.
+const BUFFER: usize = 65_536;
+/// Kernel memory asked for at each socket: a window of the fastest transfers.
+const SOCKET_BUFFER: u32 = 4 << 20;
+/// How long a full buffer of the system is given to drain.
+const DRAIN: Duration = Duration::from_millis(1);
+/// Runs sent before what came in is looked at again.
+const RUNS_PER_TURN: usize = 32;
+/// Messages taken from one socket before the next one's turn.
+const MESSAGES_PER_TURN: usize = 32;
+
+/// A peer, its sockets and a clock, driven by whoever calls [`Driver::turn`]. A program that wants no thread of its
+/// own for a connection uses this; others a [`crate::Connection`].
+pub struct Driver {
+    /// The peer. Verbs take [`Driver::now`].
+    pub peer: Peer,
+    clock: Clock,
+    poller: Poller,
+    sockets: Vec<Socket>,
+    inbox: Inbox,
+    buffer: Box<[u8]>,
+    /// A run that the system had no room for.
+    waiting: Option<Transmit>,
+}
+
+impl Driver {
+    /// A peer with a UDP socket at each of `addresses`; port 0 lets the system choose.
+    ///
+    /// # Errors
+    /// No address could be bound, or the system is out of descriptors.
+    pub fn new(config: peer::Config, addresses: &[IpAddr], port: u16) -> io::Result<Self> {
+        let clock = Clock::start();
+        let peer = Peer::new(config, crypto::random(), clock.now())
+            .map_err(|error| io::Error::new(io::ErrorKind::InvalidInput, error))?;
+        let poller = Poller::new()?;
+        let options = net::Options {
+            receive_buffer: Some(SOCKET_BUFFER),
+            send_buffer: Some(SOCKET_BUFFER),
+            ..net::Options::default()
+        };
+        let mut sockets = Vec::new();
+        let mut failure = None;
+        for ip in addresses {
+            // An address may vanish between listing and binding; one is enough.
+            match Socket::bind(SocketAddr::new(*ip, port), &options) {
+                Ok(socket) => sockets.push(socket),
+                Err(error) => failure = Some(error),
+            }
+        }
+        if sockets.is_empty() {
+            return Err(failure.unwrap_or_else(|| io::ErrorKind::AddrNotAvailable.into()));
+        }
+        let (inbox, buffer) = (Inbox::new(), vec![0; BUFFER].into_boxed_slice());
+        let mut driver = Self { peer, clock, poller, sockets, inbox, buffer, waiting: None };
+        for (key, socket) in (0..).zip(&driver.sockets) {
+            driver.poller.add(socket, key)?;
+            driver.peer.add_local_address(driver.clock.now(), Local::host(socket.local()));
+        }
+        driver.peer.end_of_local_addresses(driver.clock.now());
+        Ok(driver)
+    }
+
+    /// The time by this driver's clock.
+    pub fn now(&self) -> Instant {
+        self.clock.now()
+    }
+
+    /// What ends the wait of [`Driver::turn`] from another thread.
+    pub fn waker(&self) -> Waker {
+        self.poller.waker()
+    }
+
+    /// Sends what is to be sent, waits until something comes in, a deadline passes, the waker rings or `patience` is
+    /// over, and takes what came. Events are the caller's to poll from the peer.
+    ///
+    /// # Errors
+    /// What the system says about waiting; trouble with one datagram is no error.
+    pub fn turn(&mut self, patience: Option<Duration>) -> io::Result<()> {
+        let more = self.send();
+        let now = self.clock.now();
+        let due = self.peer.poll_timeout().map(|at| at.saturating_since(now));
+        let waits = [patience, due, more.then_some(Duration::ZERO), self.waiting.map(|_| DRAIN)];
+        self.poller.wait(waits.into_iter().flatten().min())?;
+        self.receive();
+        let now = self.clock.now();
+        if self.peer.poll_timeout().is_some_and(|at| at <= now) {
+            self.peer.handle_timeout(now);
+        }
+        Ok(())
+    }
+
+    /// Sends a bounded number of runs. True if there may be more.
+    fn send(&mut self) -> bool {
+        if let Some(transmit) = self.waiting.take()
+            && !self.dispatch(transmit)
+        {
+            return false;
+        }
+        let now = self.clock.now();
+        for _ in 0..RUNS_PER_TURN {
+            let Some(transmit) = self.peer.poll_transmit(now, &mut self.buffer) else { return false };
+            if !self.dispatch(transmit) {
+                return false;
+            }
+        }
+        true
+    }
+
+    /// False if the system has no room now.
+    fn dispatch(&mut self, transmit: Transmit) -> bool {
+        if transmit.transport != Transport::Udp {
+            return true;
+        }
+        let Some(socket) = self.sockets.iter().find(|socket| socket.local() == transmit.from) else { return true };
+        let bytes = &self.buffer[..transmit.len];
+        match socket.send(transmit.to, bytes, transmit.segment_size.unwrap_or(transmit.len)) {
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
+                self.waiting = Some(transmit);
+                false
+            }
+            // No way to that address: as good as lost on the way.
+            Ok(()) | Err(_) => true,
+        }
+    }
+
+    fn receive(&mut self) {
+        for index in 0..self.poller.len() {
+            let key = self.poller.ready(index).and_then(|key| usize::try_from(key).ok());
+            let Some(socket) = key.and_then(|key| self.sockets.get(key)) else { continue };
+            // An error of the socket is an ICMP answer to something sent: ICE notices by itself.
+            let slots = self.inbox.receive(socket, MESSAGES_PER_TURN).unwrap_or(0..0);
+            let now = self.clock.now();
+            for slot in slots {
+                let message = self.inbox.message(slot);
+                let received = Received {
+                    transport: Transport::Udp,
+                    local: socket.local(),
+                    remote: message.from,
+                    segment: message.segment,
+                };
+                self.peer.handle_input(now, received, self.inbox.bytes_mut(slot));
+            }
+            self.inbox.clear();
+        }
+    }
+
+    /// The next event, after having done what an event asks the driver for.
+    pub fn poll_event(&mut self) -> Option<Event> {
+        loop {
+            match self.peer.poll_event()? {
+                Event::ConnectRelay { relay, .. } => {
+                    let now = self.clock.now();
+                    self.peer.relay_failed(now, relay);
+                }
+                Event::Resolve(name) => {
+                    let now = self.clock.now();
+                    self.peer.resolved(now, &name, None);
+                }
+                Event::Disconnect { .. } => {}
+                event => return Some(event),
+            }
+        }
+    }
+}
+
+impl std::fmt::Debug for Driver {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Driver").field("peer", &self.peer).finish_non_exhaustive()
+    }
+}
