@@ -101,7 +101,10 @@ impl std::error::Error for CertificateError {}
 
 #[cfg(test)]
 mod tests {
+    use wire::Instant;
+
     use super::*;
+    use crate::{Closed, Config, Dtls, Event, Role, Version};
 
     #[test]
     fn a_certificate_can_be_kept() {
@@ -115,5 +118,44 @@ mod tests {
         assert_eq!(error(&[], made.der()), CertificateError::Key);
         assert_eq!(error(&made.key_to_pkcs8(), &[]), CertificateError::Certificate);
         assert!(!format!("{made:?}").contains("key"));
+    }
+
+    /// Somebody shows the certificate of another, whose key he does not have: the fingerprint fits, and still
+    /// nobody connects to him.
+    #[test]
+    fn a_certificate_without_its_key_convinces_nobody() {
+        let made = |seed| Certificate::generate(&mut Rng::from_number(seed), 0);
+        let (own, victim, thief) = (made(1), made(2), made(3));
+        let key = SigningKey::from_pkcs8(&thief.key_to_pkcs8()).unwrap();
+        let stolen = Certificate(Arc::new(Inner { der: victim.der().to_vec(), key }));
+        for version in [Version::Dtls12, Version::Dtls13] {
+            for role in [Role::Client, Role::Server] {
+                let end = |certificate: &Certificate, other: &Certificate, role| {
+                    let config = Config {
+                        remote_fingerprints: vec![other.fingerprint()],
+                        versions: vec![version],
+                        ..Config::new(certificate.clone(), role)
+                    };
+                    Dtls::new(config, Rng::from_number(1), Instant::ZERO)
+                };
+                let other_role = if role == Role::Client { Role::Server } else { Role::Client };
+                let mut honest = end(&own, &stolen, role);
+                let mut impostor = end(&stolen, &own, other_role);
+                let mut buf = [0; 1500];
+                for _ in 0..10 {
+                    while let Some(len) = honest.poll_transmit(Instant::ZERO, &mut buf) {
+                        impostor.handle_input(Instant::ZERO, &mut buf[..len]);
+                    }
+                    while let Some(len) = impostor.poll_transmit(Instant::ZERO, &mut buf) {
+                        honest.handle_input(Instant::ZERO, &mut buf[..len]);
+                    }
+                }
+                let event = honest.poll_event();
+                assert!(
+                    matches!(event, Some(Event::Closed(Closed::Protocol { alert: 51, .. }))),
+                    "{version:?}, {role:?}: {event:?}"
+                );
+            }
+        }
     }
 }

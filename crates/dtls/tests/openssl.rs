@@ -240,6 +240,25 @@ fn as_server_of_s_client_with_other_keys_and_groups() {
 }
 
 #[test]
+fn a_client_without_a_certificate_is_refused() {
+    let socket = UdpSocket::bind("127.0.0.1:0").unwrap();
+    let process = Command::new("openssl")
+        .args(["s_client", "-dtls1_2", "-connect"])
+        .arg(socket.local_addr().unwrap().to_string())
+        .stdin(Stdio::piped())
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        .spawn()
+        .unwrap();
+    let _running = Running(process);
+    let mut ours = Ours::new(config(Role::Server, b"nobody", &[Version::Dtls12]), socket);
+    ours.until("refusing", |o| o.closed.is_some());
+    let what = "the peer has no certificate";
+    assert_eq!(ours.closed, Some(Closed::Protocol { alert: 40, what }));
+    assert_eq!(ours.connected, None);
+}
+
+#[test]
 fn our_certificate_is_one_that_openssl_reads() {
     let folder = Folder::new("certificate");
     let (file, key) = (folder.0.join("our.der"), folder.0.join("our.key"));
