@@ -4,7 +4,8 @@ use std::net::IpAddr;
 /// The addresses of this machine that another one may reach: of all interfaces that are up, without link-local ones;
 /// with the loopback only if there is nothing else.
 pub(crate) fn of_this_machine() -> io::Result<Vec<IpAddr>> {
-    let mut found: Vec<IpAddr> = if_addrs::get_if_addrs()?.into_iter().map(|interface| interface.ip()).collect();
+    let mut found: Vec<IpAddr> =
+        if_addrs::get_if_addrs()?.into_iter().map(|interface| interface.ip()).collect();
     found.sort();
     found.dedup();
     let usable = |ip: &IpAddr| match ip {

@@ -97,7 +97,8 @@ impl Connection {
         let (sender, events) = mpsc::channel(EVENTS);
         let stalled = Arc::new(AtomicBool::new(false));
         let room = Arc::new(Notify::new());
-        let thread = Thread { driver, requests: inbox, events: sender, stalled: stalled.clone(), room: room.clone() };
+        let thread =
+            Thread { driver, requests: inbox, events: sender, stalled: stalled.clone(), room: room.clone() };
         let thread = std::thread::Builder::new().name("endpoint".into()).spawn(|| thread.run())?;
         let (requests, thread) = (Mutex::new(Some(requests)), Mutex::new(Some(thread)));
         let inner = Inner { requests, waker: waker.clone(), room, thread };

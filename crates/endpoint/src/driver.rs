@@ -121,7 +121,9 @@ impl Driver {
         if transmit.transport != Transport::Udp {
             return true;
         }
-        let Some(socket) = self.sockets.iter().find(|socket| socket.local() == transmit.from) else { return true };
+        let Some(socket) = self.sockets.iter().find(|socket| socket.local() == transmit.from) else {
+            return true;
+        };
         let bytes = &self.buffer[..transmit.len];
         match socket.send(transmit.to, bytes, transmit.segment_size.unwrap_or(transmit.len)) {
             Err(error) if error.kind() == io::ErrorKind::WouldBlock => {

@@ -38,7 +38,8 @@ async fn until<T>(events: &mut Events, other: &Connection, mut is: impl FnMut(Ev
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn megabytes_cross_and_the_end_is_heard() {
     let ((a, mut a_events), (b, mut b_events)) = (start().await, start().await);
-    let channel = a.with(|peer, now| peer.create_data_channel(now, ChannelConfig::default())).await.unwrap().unwrap();
+    let channel =
+        a.with(|peer, now| peer.create_data_channel(now, ChannelConfig::default())).await.unwrap().unwrap();
     let offer = a
         .with(|peer, now| {
             peer.set_local_description(now, None).unwrap();
