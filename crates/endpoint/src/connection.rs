@@ -213,7 +213,10 @@ impl Thread {
     fn obey(&mut self) -> bool {
         loop {
             match self.requests.try_recv() {
-                Ok(request) => request(&mut self.driver.peer, self.driver.now()),
+                Ok(request) => {
+                    let now = self.driver.now();
+                    request(&mut self.driver.peer, now);
+                }
                 Err(blocking::TryRecvError::Empty) => return true,
                 Err(blocking::TryRecvError::Disconnected) => return false,
             }
