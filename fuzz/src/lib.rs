@@ -11,6 +11,7 @@ mod turn_server;
 
 pub use flow::{flow_machines, flow_payload};
 pub use rtp::{rtcp_compound, rtp_packet, srtp_unprotect};
+pub use server::signal::fuzzing::signal_frames;
 pub use stun_message::stun_message;
 pub use turn_frame::turn_frame;
 pub use turn_server::turn_server;
@@ -19,12 +20,13 @@ pub use turn_server::turn_server;
 pub type Target = fn(&[u8]);
 
 /// All targets by name; the name is also that of the corpus folder.
-pub const TARGETS: [(&str, Target); 8] = [
+pub const TARGETS: &[(&str, Target)] = &[
     ("flow_machines", flow_machines),
     ("flow_payload", flow_payload),
     ("rtcp_compound", rtcp_compound),
     ("rtp_packet", rtp_packet),
     ("srtp_unprotect", srtp_unprotect),
+    ("signal_frames", signal_frames),
     ("stun_message", stun_message),
     ("turn_frame", turn_frame),
     ("turn_server", turn_server),

@@ -81,6 +81,11 @@ fn srtp_unprotect() {
 }
 
 #[test]
+fn signal_frames() {
+    replay("signal_frames");
+}
+
+#[test]
 fn stun_message() {
     replay("stun_message");
 }
