@@ -45,12 +45,13 @@
 //! | 7741 | VP8, all of the descriptor read, picture identifiers written |
 //! | 9628 | VP9, all of the descriptor read, one layer in non-flexible mode written |
 //! | 6184 | H.264 in packetization mode 1; parameter sets must go with keyframes |
+//! | AOMedia | AV1, every form of elements read, one element a packet written; the dependency descriptor is not read |
 //! | 3550 | sender and receiver reports, jitter, loss |
 //! | 4585, 5104, 5506 | NACK, PLI and FIR both ways; reduced-size RTCP when configured |
 //! | 4588 | retransmissions by SSRC multiplexing |
 //! | drafts | transport-wide feedback (holmer), REMB taken as an upper bound, congestion control (ietf-rmcat-gcc) |
 //!
-//! What it refuses: AV1, FEC (RFC 5109, 8627), RED (RFC 2198), retransmissions by session multiplexing, and the feedback of
+//! What it refuses: FEC (RFC 5109, 8627), RED (RFC 2198), retransmissions by session multiplexing, and the feedback of
 //! RFC 8888 as a source of the estimate. When a frame is played is for whoever plays it: frames come as soon as they are
 //! whole.
 //!

@@ -1,5 +1,6 @@
 //! Payload formats: how an encoded frame becomes the payloads of packets, and back.
 
+mod av1;
 mod h264;
 mod opus;
 mod vp8;
@@ -19,6 +20,8 @@ pub enum Format {
     /// H.264 (RFC 6184) in packetization mode 1: single NAL units, STAP-A and FU-A. Frames are byte streams with start
     /// codes (ITU-T H.264 Annex B); parameter sets go with each keyframe.
     H264,
+    /// AV1 (AOMedia RTP payload format): temporal units in the low-overhead format, without temporal delimiters when received.
+    Av1,
 }
 
 /// What one payload tells of the frame it belongs to.
@@ -39,7 +42,7 @@ impl Format {
     pub const fn clock_rate(self) -> u32 {
         match self {
             Self::Opus => 48_000,
-            Self::Vp8 | Self::Vp9 | Self::H264 => 90_000,
+            Self::Vp8 | Self::Vp9 | Self::H264 | Self::Av1 => 90_000,
         }
     }
 
@@ -47,7 +50,7 @@ impl Format {
     pub const fn is_video(self) -> bool {
         match self {
             Self::Opus => false,
-            Self::Vp8 | Self::Vp9 | Self::H264 => true,
+            Self::Vp8 | Self::Vp9 | Self::H264 | Self::Av1 => true,
         }
     }
 
@@ -60,6 +63,7 @@ impl Format {
             Self::Vp8 => vp8::packetize(frame, picture, max, take),
             Self::Vp9 => vp9::packetize(frame, picture, max, take),
             Self::H264 => h264::packetize(frame, max, take),
+            Self::Av1 => av1::packetize(frame, max, take),
         }
     }
 
@@ -70,6 +74,7 @@ impl Format {
             Self::Vp8 => vp8::glimpse(payload),
             Self::Vp9 => vp9::glimpse(payload),
             Self::H264 => h264::glimpse(payload),
+            Self::Av1 => av1::glimpse(payload),
         }
     }
 
@@ -80,6 +85,7 @@ impl Format {
             Self::Vp8 => vp8::depacketize(payload, frame),
             Self::Vp9 => vp9::depacketize(payload, frame),
             Self::H264 => h264::depacketize(payload, frame),
+            Self::Av1 => av1::depacketize(payload, frame),
         }
     }
 }
@@ -98,7 +104,7 @@ mod tests {
     /// What is cut is put together again, for every length around the limits.
     #[test]
     fn frames_survive_their_packets() {
-        for format in [Format::Opus, Format::Vp8, Format::Vp9, Format::H264] {
+        for format in [Format::Opus, Format::Vp8, Format::Vp9, Format::H264, Format::Av1] {
             for len in [1, 2, 50, 96, 97, 98, 99, 100, 101, 500, 5000] {
                 for key in [true, false] {
                     check(format, len, key);
@@ -123,7 +129,11 @@ mod tests {
             assert!(lasts == 0 || last, "nothing follows the last payload");
         });
         assert_eq!(back, frame, "{format:?} {len}");
-        assert_eq!((lasts, begins[0]), (1, key || format != Format::H264), "{format:?} {len}");
+        assert_eq!(
+            (lasts, begins[0]),
+            (1, key || !matches!(format, Format::H264 | Format::Av1)),
+            "{format:?} {len}"
+        );
         assert!(!begins[1..].contains(&true), "{format:?} {len}");
         assert_eq!(keyframe, key || !format.is_video(), "{format:?} {len}");
     }
@@ -140,6 +150,12 @@ mod tests {
             Format::Vp9 => {
                 data[0] = 0x82 | u8::from(!key) << 2;
                 data
+            }
+            // Sizes of four bytes, as a receiver writes them.
+            Format::Av1 => {
+                let [a, b] = [len & 0x7f, len >> 7].map(|seven| u8::try_from(seven).unwrap() | 0x80);
+                let header = if key { &[0x0a, 0x81, 0x80, 0x80, 0, 5][..] } else { &[] };
+                [header, &[0x32, a, b, 0x80, 0], &data].concat()
             }
             Format::H264 => {
                 let mut frame = Vec::new();

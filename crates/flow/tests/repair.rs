@@ -5,7 +5,7 @@ use crate::world::{World, secs};
 use flow::payload::Format;
 use std::time::Duration;
 
-const VIDEO: [Format; 3] = [Format::Vp8, Format::Vp9, Format::H264];
+const VIDEO: [Format; 4] = [Format::Vp8, Format::Vp9, Format::H264, Format::Av1];
 
 /// On a path of enough width every frame arrives in the end, whatever happens to a packet in twenty.
 #[test]
@@ -19,7 +19,8 @@ fn a_bad_path_is_repaired() {
             world.there.queue = 80_000;
             world.run_until(secs(10));
             let (freeze, at) = world.longest_freeze(secs(1));
-            assert!(freeze < Duration::from_millis(500), "{format:?} {seed}: {freeze:?} from {at:?}");
+            // What is lost three times in a row is given up after 600 ms.
+            assert!(freeze < Duration::from_millis(800), "{format:?} {seed}: {freeze:?} from {at:?}");
             assert!(world.shown.len() > 270, "{format:?} {seed}: {} frames", world.shown.len());
             let stats = world.receiver.stats();
             assert!(stats.recovered > 50, "{stats:?}");
@@ -46,7 +47,7 @@ fn sound_goes_on_over_gaps() {
 /// Bits that change in flight break pictures at worst: nothing panics, and the picture goes on.
 #[test]
 fn changed_bits_break_nothing() {
-    for format in [Format::Opus, Format::Vp8, Format::Vp9, Format::H264] {
+    for format in [Format::Opus, Format::Vp8, Format::Vp9, Format::H264, Format::Av1] {
         let mut world = World::new(21, format);
         (world.there.corrupted, world.back.corrupted) = (100, 100);
         world.run_until(secs(20));

@@ -207,9 +207,21 @@ fn picture(format: Format, number: u32, keyframe: bool, len: usize) -> Vec<u8> {
         Format::Opus => vec![],
         Format::Vp8 => vec![u8::from(!keyframe)],
         Format::Vp9 => vec![0x82 | u8::from(!keyframe) << 2],
+        Format::Av1 => vec![],
         Format::H264 if keyframe => vec![0, 0, 0, 1, 0x67, 1, 0, 0, 0, 1, 0x68, 2, 0, 0, 0, 1, 0x65],
         Format::H264 => vec![0, 0, 0, 1, 0x41],
     };
+    if format == Format::Av1 {
+        // An OBU with its size in four bytes, as a receiver writes it; behind a sequence header in keyframes.
+        let content = len.max(20) - if keyframe { 11 } else { 5 };
+        let size =
+            (0..4).map(|i| u8::try_from(content >> (7 * i) & 0x7f).unwrap() | if i < 3 { 0x80 } else { 0 });
+        if keyframe {
+            data.extend([0x0a, 0x81, 0x80, 0x80, 0, 5]);
+        }
+        data.push(0x32);
+        data.extend(size);
+    }
     // No byte is zero, so that none looks like a start code.
     data.extend((0..4).map(|i| u8::try_from(number >> (7 * i) & 0x7f).unwrap() | 0x80));
     let mut state = number;
@@ -225,6 +237,13 @@ fn read(format: Format, data: &[u8]) -> (u32, usize) {
     let at = match format {
         Format::Opus => 0,
         Format::Vp8 | Format::Vp9 => 1,
+        Format::Av1 => {
+            if data.first() == Some(&0x0a) {
+                11
+            } else {
+                5
+            }
+        }
         Format::H264 => data.iter().position(|byte| *byte == 0x41 || *byte == 0x65).map_or(0, |at| at + 1),
     };
     let digits = data.get(at..at + 4).unwrap_or(&[0; 4]);

@@ -50,7 +50,8 @@ fn next_start(bytes: &[u8]) -> Option<usize> {
 }
 
 pub(super) fn packetize(frame: &[u8], max: usize, take: Take<'_>) {
-    let mut units = units(frame).peekable();
+    // Other types have a meaning of their own in RTP, or none: no encoder makes them.
+    let mut units = units(frame).filter(|unit| (1..=23).contains(&(unit[0] & 0x1f))).peekable();
     let mut small: Vec<&[u8]> = Vec::new();
     while let Some(unit) = units.next() {
         let held: usize = small.iter().map(|unit| unit.len() + 2).sum();

@@ -126,8 +126,8 @@ impl<'a> Remb<'a> {
         from.take(4)?;
         let [count, high, middle, low] = from.array()?;
         let mantissa = u64::from(high & 3) << 16 | u64::from(middle) << 8 | u64::from(low);
-        // An exponent up to 63 may shift bits out: such a rate is no limit at all.
-        let bitrate = u64::try_from(u128::from(mantissa) << (high >> 2)).unwrap_or(u64::MAX);
+        // An exponent up to 63 may shift bits out: such a rate is no limit at all, like the highest that can be written.
+        let bitrate = u64::try_from(u128::from(mantissa) << (high >> 2)).unwrap_or(0x3_ffff << 46);
         Ok(Self { sender, bitrate, sources: List::received(from.take(usize::from(count) * 4)?) })
     }
 
