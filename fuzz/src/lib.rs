@@ -11,6 +11,7 @@ mod turn_server;
 
 pub use negotiator::negotiator;
 pub use sdp_session::sdp_session;
+pub use server::signal::fuzzing::signal_frames;
 pub use stun_message::stun_message;
 pub use turn_frame::turn_frame;
 pub use turn_server::turn_server;
@@ -19,9 +20,10 @@ pub use turn_server::turn_server;
 pub type Target = fn(&[u8]);
 
 /// All targets by name; the name is also that of the corpus folder.
-pub const TARGETS: [(&str, Target); 5] = [
+pub const TARGETS: &[(&str, Target)] = &[
     ("negotiator", negotiator),
     ("sdp_session", sdp_session),
+    ("signal_frames", signal_frames),
     ("stun_message", stun_message),
     ("turn_frame", turn_frame),
     ("turn_server", turn_server),

@@ -55,6 +55,11 @@ fn sdp_session() {
 }
 
 #[test]
+fn signal_frames() {
+    replay("signal_frames");
+}
+
+#[test]
 fn stun_message() {
     replay("stun_message");
 }

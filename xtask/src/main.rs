@@ -13,7 +13,7 @@ cargo xtask NAME
   bench signalling      idle sessions, call set-up and hops with us and with PeerJS
   tidy                  checks what the compiler does not: crate edges, lengths, left-overs
 
-A bench takes --json: one JSON object as the last line.
+A bench ends with one JSON object as its last line; with --json it prints nothing else.
 ";
 
 fn main() -> ExitCode {

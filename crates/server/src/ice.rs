@@ -11,7 +11,7 @@ use crypto::HmacSha1;
 
 use crate::banner::host;
 use crate::config::Config;
-use crate::signal::protocol::IceServer;
+use crate::signal::protocol::{IceServer, Secret};
 
 /// Makes ICE servers for those who ask.
 pub(crate) struct Ice {
@@ -69,7 +69,7 @@ impl Ice {
         }
         vec![
             IceServer { urls: vec![format!("stun:{address}:{port}")], username: None, credential: None },
-            IceServer { urls, username: Some(username), credential: Some(credential) },
+            IceServer { urls, username: Some(username), credential: Some(Secret(credential)) },
         ]
     }
 

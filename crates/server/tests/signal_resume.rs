@@ -132,7 +132,7 @@ fn a_restart_of_the_server_in_a_call_is_survived() {
         for who in order {
             world.connect(who);
             world.settle();
-            world.act(who, ClientMessage::Rejoin { call: id('1'), ticket: tickets[who].clone() });
+            world.act(who, ClientMessage::Rejoin { call: id('1'), ticket: Secret(tickets[who].clone()) });
         }
         let Some(ServerMessage::Started { peer, media: theirs, polite, ticket, rejoined, .. }) =
             world.clients[ANN].log.last()
@@ -140,7 +140,7 @@ fn a_restart_of_the_server_in_a_call_is_survived() {
             panic!("{:?}", world.clients[ANN].log)
         };
         assert_eq!((peer.name.as_str(), *theirs, *polite, *rejoined), ("Bob", media, true, true));
-        assert_eq!(*ticket, tickets[ANN], "the ticket stays good");
+        assert_eq!(**ticket, *tickets[ANN], "the ticket stays good");
         world.act(ANN, offer(&id('1'), "again"));
         assert_eq!(brief(world.clients[BOB].log.last().unwrap()), "description");
     }
@@ -157,7 +157,7 @@ fn a_page_that_is_reloaded_in_a_call_takes_its_place_again() {
     world.forget(BOB);
     world.connect(BOB);
     world.settle();
-    world.act(BOB, ClientMessage::Rejoin { call: id('1'), ticket });
+    world.act(BOB, ClientMessage::Rejoin { call: id('1'), ticket: Secret(ticket) });
     let told: Vec<String> = world.clients[ANN].log.iter().map(brief).collect();
     assert_eq!(told, ["ringing", "started:polite", "peer:false", "started:polite:rejoined"]);
     assert_eq!(brief(world.clients[BOB].log.last().unwrap()), "started:impolite:rejoined");

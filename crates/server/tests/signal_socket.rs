@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use server::signal::authority::{Authority, Denied, IceGrant};
 use server::signal::bus::Identity;
 use server::signal::hub::{Hub, HubConfig};
-use server::signal::protocol::{IceServer, Person, Refusal};
+use server::signal::protocol::{IceServer, Person, Refusal, Secret};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::time::timeout;
 use tokio_tungstenite::tungstenite::client::IntoClientRequest;
@@ -43,7 +43,7 @@ fn authority() -> Authority {
             servers: vec![IceServer {
                 urls: vec![format!("turn:{}:3478", door.host)],
                 username: Some(person.id.clone()),
-                credential: Some("secret".into()),
+                credential: Some(Secret("secret".into())),
             }],
             lifetime: 3600,
         }),

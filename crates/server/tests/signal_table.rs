@@ -52,7 +52,7 @@ fn stage(state: State) -> World {
                 world.connect(at);
                 world.settle();
             }
-            world.act(A, ClientMessage::Rejoin { call: id('1'), ticket });
+            world.act(A, ClientMessage::Rejoin { call: id('1'), ticket: Secret(ticket) });
         }
         State::Waiting => world.act(A, meet("r")),
         State::Met => {
@@ -76,7 +76,7 @@ fn generous() -> Config {
 
 pub(crate) fn ticket(world: &World, at: usize) -> String {
     let started = |m: &ServerMessage| match m {
-        ServerMessage::Started { ticket, .. } => Some(ticket.clone()),
+        ServerMessage::Started { ticket, .. } => Some(ticket.to_string()),
         _ => None,
     };
     world.clients[at].log.iter().rev().find_map(started).expect("a call has started")
@@ -217,7 +217,7 @@ fn descriptions_and_candidates_pass_between_the_two_only() {
 fn rejoin() {
     use State::*;
     let of = |who: usize| ticket(&stage(Running), who);
-    let it = |ticket: String| ClientMessage::Rejoin { call: id('1'), ticket };
+    let it = |ticket: String| ClientMessage::Rejoin { call: id('1'), ticket: Secret(ticket) };
     check(Rejoining, B, it(of(B)), "a=started:polite:rejoined b=started:impolite:rejoined");
     check(Rejoining, C, it(of(B)), "a=started:polite:rejoined c=started:impolite:rejoined");
     check(Rejoining, A, it(of(A)), "a=error:wrong-state");

@@ -177,7 +177,7 @@ impl Walk {
         let person = self.world.clients[who].person.id.clone();
         let others: Vec<usize> = (0..12).filter(|at| self.world.clients[*at].person.id == person).collect();
         let from = others[self.pick(others.len())];
-        self.world.say(from, ClientMessage::Rejoin { call, ticket });
+        self.world.say(from, ClientMessage::Rejoin { call, ticket: Secret(ticket) });
     }
 
     /// The session is gone, and with it every invite that was open in it.
@@ -225,7 +225,7 @@ impl Walk {
                 }
                 assert!(view.open.is_empty(), "a device in a call calls nobody");
                 view.incoming.clear();
-                (view.running, view.ticket, view.waiting) = (Some(call.clone()), Some(ticket), None);
+                (view.running, view.ticket, view.waiting) = (Some(call.clone()), Some(ticket.0), None);
                 let members = self.members.entry(call).or_default();
                 members.extend([person, peer.id]);
                 assert!(members.len() <= 2, "a call is between two: {members:?}");

@@ -100,7 +100,10 @@ impl World {
         self.owners.insert(socket, at);
         let client = &mut self.clients[at];
         client.socket = Some(socket);
-        let resume = client.session.clone().map(|session| Resume { session, received: client.received });
+        let resume = client
+            .session
+            .clone()
+            .map(|session| Resume { session: Secret(session), received: client.received });
         let identity = Some(Identity { person: client.person.clone(), token: "token".into() });
         let address = IpAddr::V4(Ipv4Addr::new(192, 0, 2, 1));
         let hello = Command::Hello { socket, address, identity, resume };

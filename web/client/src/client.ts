@@ -213,6 +213,8 @@ class Core {
   private welcomed(welcome: Welcome, lost: boolean): void {
     this.useIce(welcome.iceServers, welcome.iceLifetime, false)
     this.dispatch({ type: 'welcome', me: welcome.me })
+    // The person went on typing while the greeting was under way.
+    if (this.memory.name !== null && this.memory.name !== this.signal.saidName) this.rename(this.memory.name)
     this.converseAgain()
     if (!lost) return
     // The server began anew: it knows nothing of our call, whose media may well be running.

@@ -29,7 +29,7 @@ export type ClientMessage =
     /** The name a guest goes by; needed unless `identity` or `resume` gives one. */
     name?: string | null
     /** The token of an earlier `welcome`, which keeps the same person id, or of an account login. */
-    identity?: string | null
+    identity?: Secret | null
     /** Continue this session after a dropped socket. */
     resume?: Resume | null
   }
@@ -97,7 +97,7 @@ export type ClientMessage =
     /** The call. */
     call: string
     /** The ticket from `started`. */
-    ticket: string
+    ticket: Secret
   }
   | {
     type: 'meet'
@@ -117,7 +117,7 @@ export type ServerMessage =
   | {
     type: 'welcome'
     /** The session's secret name, to resume it. */
-    session: string
+    session: Secret
     /** Whether the earlier session goes on; if not, start anew (and `rejoin` a running call). */
     resumed: boolean
     /** The highest number the server had received in this session: send again what came after. */
@@ -125,7 +125,7 @@ export type ServerMessage =
     /** The person this session speaks for. */
     me: Person
     /** Keep this and present it next time: it keeps the person id. A secret. */
-    identity: string
+    identity: Secret
     /** STUN and TURN servers with short-lived credentials. */
     iceServers: Array<IceServer>
     /** Seconds until those credentials end. */
@@ -205,7 +205,7 @@ export type ServerMessage =
     /** The polite side in perfect negotiation gives way. The impolite side makes the first offer. */
     polite: boolean
     /** Take the call up again with this if the server loses it. A secret of the two. */
-    ticket: string
+    ticket: Secret
     /** The other's offer, if it came with `accept`. */
     description: Description | null
     /** Whether the media may be running already: this was a `rejoin`. */
@@ -246,10 +246,13 @@ export type ServerMessage =
   }
   | { type: 'draining' }
 
+/** A text that opens something to whoever has it. `Debug` does not show it, so that no log can. */
+export type Secret = string
+
 /** Takes up an earlier session. */
 export type Resume = {
   /** The session's secret name from `welcome`. */
-  session: string
+  session: Secret
   /** The highest number received from the server in that session. */
   received: number
 }
@@ -316,7 +319,7 @@ export type IceServer = {
   /** For TURN. */
   username?: string
   /** For TURN. */
-  credential?: string
+  credential?: Secret
 }
 
 /** Why a call is over. */

@@ -77,6 +77,8 @@ type State =
 export class Signal {
   /** Frames that were not what the protocol says: dropped. */
   malformed = 0
+  /** The name that the last `hello` said. */
+  saidName: string | null = null
   private state: State = { kind: 'stopped' }
   private session: { readonly name: string; readonly resumeSeconds: number } | null = null
   private credentials: Credentials = { name: null, identity: null }
@@ -165,13 +167,12 @@ export class Signal {
     const socket = this.environment.socket(this.url)
     const giveUp = this.clock.after(OPENING_TIMEOUT, () => this.lostSocket(socket))
     this.state = { kind: 'opening', socket, giveUp }
-    socket.onopen = () => this.write(socket, {
-      type: 'hello',
-      protocol: VERSION,
-      name: this.credentials.name,
-      identity: this.credentials.identity,
-      resume: this.session === null ? null : { session: this.session.name, received: this.received },
-    })
+    socket.onopen = () => {
+      const { name, identity } = this.credentials
+      this.saidName = name
+      const resume = this.session === null ? null : { session: this.session.name, received: this.received }
+      this.write(socket, { type: 'hello', protocol: VERSION, name, identity, resume })
+    }
     socket.onmessage = (event) => this.frame(socket, event.data)
     socket.onclose = () => this.lostSocket(socket)
   }

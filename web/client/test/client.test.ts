@@ -47,6 +47,14 @@ test('a call takes as many frames as we think', () => {
   expect(framesOfACall).toBeLessThan(60)
 })
 
+test.each([1, 2])('a name that is typed on while frame %i of the greeting crosses is the one that counts', async (frame) => {
+  const world = new World()
+  const page = world.page()
+  world.at = { frame, then: () => page.client.commands.connect('Ada Lovelace') }
+  page.client.commands.connect('Ada')
+  await world.until(() => page.model.me?.name === 'Ada Lovelace', () => page.model.me)
+})
+
 describe.each<Fault>(['lose', 'deliver'])('a socket that breaks (%s)', (fault) => {
   test.each(Array.from({ length: framesOfACall }, (_, index) => index + 1))('at frame %i loses and doubles nothing', async (at) => {
     const world = new World()

@@ -50,11 +50,14 @@ export class World {
 
   /** A person at a page, named and online. */
   async person(name: string): Promise<Page> {
-    const page = new Page(this, { identity: memoryStore(), tab: memoryStore() })
+    const page = this.page()
     page.client.commands.connect(name)
     await this.until(() => page.model.server.kind === 'online')
     return page
   }
+
+  /** A page that was just opened. */
+  page(): Page { return new Page(this, { identity: memoryStore(), tab: memoryStore() }) }
 
   /** Lets things happen until a condition holds; fails after ten virtual minutes. */
   async until(condition: () => boolean, what: () => unknown = () => ''): Promise<void> {

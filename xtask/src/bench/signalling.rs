@@ -30,7 +30,7 @@ struct Figures {
     hop: Option<(f64, f64)>,
 }
 
-/// Measures, prints a table, and with `json` one JSON object as the last line.
+/// Measures, prints a table (not with `json`) and one JSON object as the last line.
 pub(crate) fn run(root: &Path, json: bool) -> anyhow::Result<()> {
     let mut build = Command::new("cargo");
     build.current_dir(root).args(["build", "--release", "--quiet", "-p", "server"]);
@@ -56,10 +56,10 @@ pub(crate) fn run(root: &Path, json: bool) -> anyhow::Result<()> {
         println!("PeerJS could not be measured: {error:#}");
     }
     let peer = peer.unwrap_or_default();
-    print!("{}", table(&ours, &peer));
-    if json {
-        println!("{}", object(&ours, &peer));
+    if !json {
+        print!("{}", table(&ours, &peer));
     }
+    println!("{}", object(&ours, &peer));
     Ok(())
 }
 

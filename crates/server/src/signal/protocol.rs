@@ -59,7 +59,7 @@ pub enum ClientMessage {
         name: Option<String>,
         /// The token of an earlier `welcome`, which keeps the same person id, or of an account login.
         #[cfg_attr(test, ts(optional = nullable))]
-        identity: Option<String>,
+        identity: Option<Secret>,
         /// Continue this session after a dropped socket.
         #[cfg_attr(test, ts(optional = nullable))]
         resume: Option<Resume>,
@@ -134,7 +134,7 @@ pub enum ClientMessage {
         /// The call.
         call: CallId,
         /// The ticket from `started`.
-        ticket: String,
+        ticket: Secret,
     },
     /// Waits at a link for whoever else holds it; the two are then put through at once.
     Meet {
@@ -159,7 +159,7 @@ pub enum ServerMessage {
     /// The answer to `hello`.
     Welcome {
         /// The session's secret name, to resume it.
-        session: String,
+        session: Secret,
         /// Whether the earlier session goes on; if not, start anew (and `rejoin` a running call).
         resumed: bool,
         /// The highest number the server had received in this session: send again what came after.
@@ -167,7 +167,7 @@ pub enum ServerMessage {
         /// The person this session speaks for.
         me: Person,
         /// Keep this and present it next time: it keeps the person id. A secret.
-        identity: String,
+        identity: Secret,
         /// STUN and TURN servers with short-lived credentials.
         ice_servers: Vec<IceServer>,
         /// Seconds until those credentials end.
@@ -251,7 +251,7 @@ pub enum ServerMessage {
         /// The polite side in perfect negotiation gives way. The impolite side makes the first offer.
         polite: bool,
         /// Take the call up again with this if the server loses it. A secret of the two.
-        ticket: String,
+        ticket: Secret,
         /// The other's offer, if it came with `accept`.
         description: Option<Description>,
         /// Whether the media may be running already: this was a `rejoin`.
@@ -303,7 +303,7 @@ pub type CallId = String;
 #[serde(rename_all = "camelCase")]
 pub struct Resume {
     /// The session's secret name from `welcome`.
-    pub session: String,
+    pub session: Secret,
     /// The highest number received from the server in that session.
     pub received: u64,
 }
@@ -392,6 +392,25 @@ pub struct Candidate {
     pub username_fragment: Option<String>,
 }
 
+/// A text that opens something to whoever has it. `Debug` does not show it, so that no log can.
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(ts_rs::TS))]
+pub struct Secret(pub String);
+
+impl std::ops::Deref for Secret {
+    type Target = str;
+
+    fn deref(&self) -> &str {
+        &self.0
+    }
+}
+
+impl std::fmt::Debug for Secret {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Secret")
+    }
+}
+
 /// An RTCIceServer (W3C WebRTC §4.2.2).
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 #[cfg_attr(test, derive(ts_rs::TS))]
@@ -406,7 +425,7 @@ pub struct IceServer {
     /// For TURN.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[cfg_attr(test, ts(optional))]
-    pub credential: Option<String>,
+    pub credential: Option<Secret>,
 }
 
 /// Why a call is over.

@@ -34,6 +34,7 @@ fn generate() -> String {
     declare_frame::<ServerFrame, ServerMessage>(&mut out);
     declare::<ClientMessage>(&mut out);
     declare::<ServerMessage>(&mut out);
+    declare::<Secret>(&mut out);
     declare::<Resume>(&mut out);
     declare::<Person>(&mut out);
     declare::<Presence>(&mut out);

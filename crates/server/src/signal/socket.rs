@@ -10,7 +10,9 @@ use super::authority::{Claim, Door};
 use super::bus::{Command, Request, SocketId, Welcome};
 use super::hub::Hub;
 use super::outbox::{Item, Outbox};
-use super::protocol::{ClientFrame, ClientMessage, Person, Refusal, ServerFrame, ServerMessage, VERSION};
+use super::protocol::{
+    ClientFrame, ClientMessage, Person, Refusal, Secret, ServerFrame, ServerMessage, VERSION,
+};
 
 /// The close code of a client that signs off (RFC 6455 §7.4.1).
 const NORMAL: u16 = 1000;
@@ -100,7 +102,9 @@ impl Connection {
             );
             return Err(End::Refused(Refusal::Version, message));
         }
-        let claimed = (self.hub.shared().authority.identify)(Claim { name, identity }).await;
+        let claimed =
+            (self.hub.shared().authority.identify)(Claim { name, identity: identity.map(|secret| secret.0) })
+                .await;
         let identity = match claimed {
             Ok(identity) => Some(identity),
             // The session says who it is.
@@ -187,11 +191,11 @@ impl Connection {
         let grant = (shared.authority.ice_servers)(&self.door, &me);
         self.me = Some(me.clone());
         let message = ServerMessage::Welcome {
-            session: welcome.session,
+            session: Secret(welcome.session),
             resumed: welcome.resumed,
             received: welcome.received,
             me,
-            identity: welcome.identity.token,
+            identity: Secret(welcome.identity.token),
             ice_servers: grant.servers,
             ice_lifetime: grant.lifetime,
             idle_timeout: u32::try_from(shared.idle_timeout.as_secs()).unwrap_or(u32::MAX),

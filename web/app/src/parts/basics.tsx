@@ -1,5 +1,5 @@
 /** Small parts that many screens use. They get plain data. */
-import { createEffect, createMemo, createSignal, onCleanup, Show, type JSX } from 'solid-js'
+import { createEffect, createMemo, createSignal, onCleanup, onMount, Show, type JSX } from 'solid-js'
 import type { Command } from '../commands.js'
 import { situation } from '../commands.js'
 import { hue, initials } from '../format.js'
@@ -126,24 +126,27 @@ export function CopyButton(props: { readonly label: string, readonly text: () =>
   )
 }
 
-/** How loud our microphone is: a row of bars that follows the sound, frame by frame. */
+/** How often the level is looked at, in milliseconds: often enough for an eye, seldom enough for a battery. */
+const levelEvery = 60
+
+/** How loud our microphone is: a row of bars that follows the sound. */
 export function LevelMeter(): JSX.Element {
   const app = useApp()
   const bars = 12
   let row!: HTMLDivElement
-  let frame = 0
   let shown = 0
+  let lit = 0
   const draw = (): void => {
     const level = Math.min(1, app.commands.level() * 1.6)
     // It jumps up and sinks slowly, as a needle does.
-    shown = level > shown ? level : Math.max(level, shown - 0.03)
-    const lit = Math.round(Math.sqrt(shown) * bars)
-    for (let i = 0; i < bars; i += 1) row.children[i]?.classList.toggle('lit', i < lit)
-    frame = requestAnimationFrame(draw)
+    shown = Math.max(level, shown - 0.1)
+    const now = Math.round(Math.sqrt(shown) * bars)
+    for (let i = Math.min(lit, now); i < Math.max(lit, now); i += 1) row.children[i]?.classList.toggle('lit', i < now)
+    lit = now
   }
-  createEffect(() => {
-    frame = requestAnimationFrame(draw)
-    onCleanup(() => cancelAnimationFrame(frame))
+  onMount(() => {
+    const timer = setInterval(draw, levelEvery)
+    onCleanup(() => clearInterval(timer))
   })
   return (
     <div class="level" role="img" aria-label={app.t().level} ref={row}>

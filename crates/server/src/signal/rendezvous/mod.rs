@@ -215,7 +215,7 @@ impl Rendezvous {
 
     /// The session that the client may go on with: its secret is right, and what it lacks is still there.
     fn resumable(&self, resume: &Resume) -> Option<SessionKey> {
-        let name = BASE64.decode(&resume.session).ok()?;
+        let name = BASE64.decode(&*resume.session).ok()?;
         let (key, secret) = name.split_first_chunk::<8>()?;
         let key = SessionKey(u64::from_be_bytes(*key));
         let session = self.sessions.get(&key)?;

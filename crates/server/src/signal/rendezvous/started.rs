@@ -7,7 +7,7 @@ use super::session::Engaged;
 use super::ticket::Ticket;
 use super::timers::Timer;
 use super::{Rendezvous, SessionKey};
-use crate::signal::protocol::{CallId, Description, EndReason, ErrorCode, ServerMessage};
+use crate::signal::protocol::{CallId, Description, EndReason, ErrorCode, Secret, ServerMessage};
 
 impl Rendezvous {
     /// Puts two sessions through. `description` is the impolite side's offer, for the polite one.
@@ -51,7 +51,7 @@ impl Rendezvous {
             peer: self.people.get(&peer.person)?.person.clone(),
             media: peer.media,
             polite,
-            ticket: self.tickets.print(call, &me.person, &ticket),
+            ticket: Secret(self.tickets.print(call, &me.person, &ticket)),
             description,
             rejoined,
         })
