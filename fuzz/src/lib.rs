@@ -51,6 +51,8 @@ pub const TARGETS: &[(&str, Target)] = &[
     ("sctp_association", sctp_association),
     ("sctp_packet", sctp_packet),
     ("dtls", dtls),
+    ("negotiator", negotiator),
+    ("sdp_session", sdp_session),
     ("signal_frames", signal_frames),
     ("stun_message", stun_message),
     ("turn_frame", turn_frame),
