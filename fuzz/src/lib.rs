@@ -17,7 +17,6 @@ mod turn_frame;
 mod turn_server;
 
 pub use dtls::dtls;
-pub use dtls::dtls;
 pub use flow::{flow_machines, flow_payload};
 pub use ice_agent::ice_agent;
 pub use ice_candidate::ice_candidate;
@@ -26,7 +25,6 @@ pub use rtp::{rtcp_compound, rtp_packet, srtp_unprotect};
 pub use sctp_association::sctp_association;
 pub use sctp_packet::sctp_packet;
 pub use sdp_session::sdp_session;
-pub use server::signal::fuzzing::signal_frames;
 pub use server::signal::fuzzing::signal_frames;
 pub use stun_message::stun_message;
 pub use turn_frame::turn_frame;
@@ -37,23 +35,19 @@ pub type Target = fn(&[u8]);
 
 /// All targets by name; the name is also that of the corpus folder.
 pub const TARGETS: &[(&str, Target)] = &[
-    ("signal_frames", signal_frames),
+    ("dtls", dtls),
     ("flow_machines", flow_machines),
     ("flow_payload", flow_payload),
-    ("rtcp_compound", rtcp_compound),
-    ("rtp_packet", rtp_packet),
-    ("srtp_unprotect", srtp_unprotect),
-    ("negotiator", negotiator),
-    ("sdp_session", sdp_session),
     ("ice_agent", ice_agent),
     ("ice_candidate", ice_candidate),
-    ("dtls", dtls),
+    ("negotiator", negotiator),
+    ("rtcp_compound", rtcp_compound),
+    ("rtp_packet", rtp_packet),
     ("sctp_association", sctp_association),
     ("sctp_packet", sctp_packet),
-    ("dtls", dtls),
-    ("negotiator", negotiator),
     ("sdp_session", sdp_session),
     ("signal_frames", signal_frames),
+    ("srtp_unprotect", srtp_unprotect),
     ("stun_message", stun_message),
     ("turn_frame", turn_frame),
     ("turn_server", turn_server),
