@@ -100,7 +100,7 @@ fn play(seed: u64) -> Vec<String> {
         match below(3) {
             0 => {
                 let now = world.now;
-                world.sides[side].agent.restart(now);
+                world.sides[side].agent.restart(now, None);
                 let offer = world.credentials_of(side);
                 let delay = world.signal_delay;
                 world.signal(1 - side, offer, delay);

@@ -322,7 +322,7 @@ fn a_restart_moves_when_a_pair_is_nominated() {
     script.request(PEER[0], NOMINATE);
     script.answer(&PEER);
     assert_eq!(script.selected(), Some((addr(PEER[0]), true)));
-    script.agent.restart(script.now);
+    script.agent.restart(script.now, None);
     script.introduce();
     script.request(PEER[1], Say::default());
     script.pass(20);
