@@ -22,7 +22,7 @@ const EDGES: &[(&str, &[&str])] = &[
     ("sdp", &[]),
     ("peer", &["wire", "crypto", "stun", "turn", "ice", "dtls", "sctp", "rtp", "flow", "sdp"]),
     ("net", &["wire"]),
-    ("endpoint", &["wire", "crypto", "peer", "net"]),
+    ("endpoint", &["wire", "crypto", "turn", "peer", "net"]),
     ("sim", &["wire", "crypto", "stun", "turn", "peer"]),
     ("server", &["wire", "crypto", "stun", "turn", "peer", "net", "endpoint"]),
     (

@@ -23,6 +23,8 @@ const LOW: usize = 4 << 20;
 /// Where a connection lives.
 #[derive(Clone, Debug, Default)]
 pub struct Options {
+    /// How TURN servers are met over TLS: which authorities vouch for them. `None`: those are left out.
+    pub tls: Option<Arc<rustls::ClientConfig>>,
     /// The addresses to use; empty: all of this machine that another one may reach.
     pub addresses: Vec<IpAddr>,
     /// The UDP port at each; 0 lets the system choose.
@@ -91,7 +93,10 @@ impl Connection {
     pub fn start(config: peer::Config, options: &Options) -> io::Result<(Self, Events)> {
         let found = if options.addresses.is_empty() { addresses::of_this_machine()? } else { Vec::new() };
         let addresses = if found.is_empty() { &options.addresses } else { &found };
-        let driver = Driver::new(config, addresses, options.port)?;
+        let mut driver = Driver::new(config, addresses, options.port)?;
+        if let Some(tls) = &options.tls {
+            driver.set_tls(tls.clone());
+        }
         let waker = driver.waker();
         let (requests, inbox) = blocking::channel();
         let (sender, events) = mpsc::channel(EVENTS);

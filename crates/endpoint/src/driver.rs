@@ -2,11 +2,14 @@
 
 use std::io;
 use std::net::{IpAddr, SocketAddr};
+use std::sync::Arc;
 use std::time::Duration;
 
 use net::{Clock, Inbox, Poller, Socket, Waker};
 use peer::{Event, Local, Peer, Received};
 use wire::{Instant, Transmit, Transport};
+
+use crate::relays::{News, Relays};
 
 /// Bytes of a run to be sent.
 const BUFFER: usize = 65_536;
@@ -27,6 +30,7 @@ pub struct Driver {
     clock: Clock,
     poller: Poller,
     sockets: Vec<Socket>,
+    relays: Relays,
     inbox: Inbox,
     buffer: Box<[u8]>,
     /// A run that the system had no room for.
@@ -61,13 +65,19 @@ impl Driver {
             return Err(failure.unwrap_or_else(|| io::ErrorKind::AddrNotAvailable.into()));
         }
         let (inbox, buffer) = (Inbox::new(), vec![0; BUFFER].into_boxed_slice());
-        let mut driver = Self { peer, clock, poller, sockets, inbox, buffer, waiting: None };
+        let relays = Relays::new(poller.waker());
+        let mut driver = Self { peer, clock, poller, sockets, relays, inbox, buffer, waiting: None };
         for (key, socket) in (0..).zip(&driver.sockets) {
             driver.poller.add(socket, key)?;
             driver.peer.add_local_address(driver.clock.now(), Local::host(socket.local()));
         }
         driver.peer.end_of_local_addresses(driver.clock.now());
         Ok(driver)
+    }
+
+    /// How TURN servers are met over TLS; without this, those that want it are left out.
+    pub fn set_tls(&mut self, config: Arc<rustls::ClientConfig>) {
+        self.relays.tls = Some(config);
     }
 
     /// The time by this driver's clock.
@@ -92,6 +102,7 @@ impl Driver {
         let waits = [patience, due, more.then_some(Duration::ZERO), self.waiting.map(|_| DRAIN)];
         self.poller.wait(waits.into_iter().flatten().min())?;
         self.receive();
+        self.receive_relayed();
         let now = self.clock.now();
         if self.peer.poll_timeout().is_some_and(|at| at <= now) {
             self.peer.handle_timeout(now);
@@ -119,6 +130,7 @@ impl Driver {
     /// False if the system has no room now.
     fn dispatch(&mut self, transmit: Transmit) -> bool {
         if transmit.transport != Transport::Udp {
+            self.relays.send(transmit.from, transmit.to, &self.buffer[..transmit.len]);
             return true;
         }
         let Some(socket) = self.sockets.iter().find(|socket| socket.local() == transmit.from) else {
@@ -156,13 +168,35 @@ impl Driver {
         }
     }
 
+    fn receive_relayed(&mut self) {
+        while let Some((news, local, remote)) = self.relays.poll() {
+            let now = self.clock.now();
+            match news {
+                News::Connected(relay, local) => self.peer.relay_connected(now, relay, local),
+                News::Failed(relay) => self.peer.relay_failed(now, relay),
+                News::Messages(relay, mut messages) => {
+                    let transport = self.peer.relay_transport(relay);
+                    let mut rest = &mut messages[..];
+                    while let Ok(Some(len)) = turn::frame::next(rest) {
+                        let (message, tail) = rest.split_at_mut(len);
+                        self.peer.handle_input(
+                            now,
+                            Received { transport, local, remote, segment: len },
+                            message,
+                        );
+                        rest = tail;
+                    }
+                }
+            }
+        }
+    }
+
     /// The next event, after having done what an event asks the driver for.
     pub fn poll_event(&mut self) -> Option<Event> {
         loop {
             match self.peer.poll_event()? {
-                Event::ConnectRelay { relay, .. } => {
-                    let now = self.clock.now();
-                    self.peer.relay_failed(now, relay);
+                Event::ConnectRelay { relay, transport, server, name } => {
+                    self.relays.connect(relay, transport, server, &name);
                 }
                 Event::Resolve(name) => {
                     let now = self.clock.now();

@@ -9,7 +9,7 @@ use peer::{ChannelConfig, Config, Event, Kind};
 const PATIENCE: Duration = Duration::from_secs(20);
 
 async fn start() -> (Connection, Events) {
-    let options = Options { addresses: vec!["127.0.0.1".parse().unwrap()], port: 0 };
+    let options = Options { addresses: vec!["127.0.0.1".parse().unwrap()], ..Options::default() };
     Connection::start(Config::new(endpoint::certificate()), &options).unwrap()
 }
 

@@ -11,6 +11,8 @@ use crate::negotiation;
 pub struct TurnServer {
     /// Its address.
     pub address: SocketAddr,
+    /// The name in its certificate, for TLS; empty otherwise.
+    pub name: String,
     /// How to reach it.
     pub transport: Transport,
     /// The user name.

@@ -257,6 +257,11 @@ impl Peer {
         self.pump(now);
     }
 
+    /// What carries the messages to a TURN server.
+    pub fn relay_transport(&self, relay: RelayId) -> Transport {
+        self.relays.get(relay.0).map_or(Transport::Udp, |relay| relay.server.transport)
+    }
+
     /// That connection could not be opened, or has broken.
     pub fn relay_failed(&mut self, now: Instant, relay: RelayId) {
         if let Some(relay) = self.relays.get_mut(relay.0) {
@@ -374,7 +379,13 @@ impl Peer {
                 }
             } else {
                 relay.stage = Stage::Connecting;
-                self.events.push_back(Event::ConnectRelay { relay: RelayId(number), transport, server });
+                let name = relay.server.name.clone();
+                self.events.push_back(Event::ConnectRelay {
+                    relay: RelayId(number),
+                    transport,
+                    server,
+                    name,
+                });
             }
         }
     }

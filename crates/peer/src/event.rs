@@ -105,6 +105,8 @@ pub enum Event {
         transport: Transport,
         /// Where.
         server: SocketAddr,
+        /// The name in its certificate, for TLS.
+        name: String,
     },
     /// This TCP connection is not needed any more.
     Disconnect {

@@ -5,6 +5,7 @@
 mod accounts;
 mod acme;
 mod config;
+mod engine_relay;
 mod http;
 mod passkeys;
 mod signal_document;
