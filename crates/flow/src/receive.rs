@@ -216,6 +216,33 @@ impl Receiver {
         Ok(StreamId(self.ids))
     }
 
+    /// Goes on with another configuration: other payload types, or retransmissions that are known only now.
+    ///
+    /// # Errors
+    /// The sources belong to another stream; then nothing has changed.
+    pub fn update_stream(&mut self, id: StreamId, config: StreamConfig) -> Result<(), AddError> {
+        let Some(stream) = self.streams.get_mut(&id.0) else { return Ok(()) };
+        for ssrc in [Some(config.ssrc), config.rtx].into_iter().flatten() {
+            if self.sources.get(&ssrc).is_some_and(|source| source.stream != id.0) {
+                return Err(AddError::SourceTaken(ssrc));
+            }
+        }
+        self.sources.retain(|_, source| source.stream != id.0);
+        self.sources.insert(config.ssrc, Source { stream: id.0, rtx: false });
+        if let Some(ssrc) = config.rtx {
+            self.sources.insert(ssrc, Source { stream: id.0, rtx: true });
+        }
+        stream.reconfigure(config);
+        self.reschedule(id.0);
+        Ok(())
+    }
+
+    /// The header extensions that are negotiated now, and whether RTCP packets may stand alone.
+    pub fn renegotiate(&mut self, extensions: Map, reduced_size: bool) {
+        self.config.extensions = extensions;
+        self.config.reduced_size = reduced_size;
+    }
+
     /// Removes a stream; its frames that wait stay.
     pub fn remove_stream(&mut self, id: StreamId) {
         if let Some(due) = self.streams.remove(&id.0).and_then(|stream| stream.scheduled) {
