@@ -266,11 +266,12 @@ impl Receiver {
         self.streams.get(&id.0).map(|stream| (stream.report.lost(), stream.report.jitter()))
     }
 
-    /// Takes an RTP packet in, as it came out of SRTP.
-    pub fn handle_rtp(&mut self, now: Instant, bytes: &[u8]) {
+    /// Takes an RTP packet in, as it came out of SRTP. Whether a forwarder has use for it: it is of a known stream, and if
+    /// it was sent again, it had been missing.
+    pub fn handle_rtp(&mut self, now: Instant, bytes: &[u8]) -> bool {
         let Ok(packet) = rtp::Packet::parse(bytes) else {
             self.stats.malformed += 1;
-            return;
+            return false;
         };
         if let Some(number) = packet.elements(&self.config.extensions).transport_sequence {
             self.arrivals.push(now, number, packet.ssrc());
@@ -279,15 +280,17 @@ impl Receiver {
         let source = self.sources.get(&packet.ssrc()).copied();
         let Some((source, stream)) = source.and_then(|s| Some((s, self.streams.get_mut(&s.stream)?))) else {
             self.stats.unknown_source += 1;
-            return;
+            return false;
         };
         self.stats.packets += 1;
-        if source.rtx {
-            stream.retransmission(now, &packet, &mut self.stats);
+        let useful = if source.rtx {
+            stream.retransmission(now, &packet, &mut self.stats)
         } else {
             stream.packet(now, &packet, &mut self.stats);
-        }
+            true
+        };
         self.collect(now, source.stream);
+        useful
     }
 
     /// Moves whole frames of a stream to where they are taken.

@@ -389,7 +389,8 @@ impl Sender {
     }
 
     fn probe_filler(&self) -> Option<(u32, i64)> {
-        let able = self.streams.iter().filter(|(_, stream)| stream.config.rtx.is_some() && stream.is_numbered());
+        let able =
+            self.streams.iter().filter(|(_, stream)| stream.config.rtx.is_some() && stream.is_numbered());
         able.filter_map(|(id, stream)| Some((*id, stream.history.largest_recent()?))).next()
     }
 

@@ -7,8 +7,8 @@ use ice::{Agent, CandidateKind, Input, Local};
 use sctp::Association;
 use wire::{Instant, Transport};
 
-use crate::negotiation::{self, DtlsRole};
 use crate::media::{Keys, Sink};
+use crate::negotiation::{self, DtlsRole};
 use crate::relay::News;
 use crate::{ConnectionState, Event, LocalCandidate, MediaPacket, Peer};
 

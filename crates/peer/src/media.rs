@@ -23,8 +23,8 @@ use rtp::extension::Map;
 use rtp::srtp::{Profile, Protect, Unprotect};
 use wire::{Instant, Rng};
 
-use crate::{Event, Peer};
 use crate::negotiation::{Negotiated, NegotiatedTransceiver, TransceiverId};
+use crate::{Event, Peer};
 use line::{Line, Outgoing};
 use receive::Route;
 pub(crate) use receive::Sink;
@@ -140,12 +140,10 @@ impl Media {
     /// Media flows from now on; without keys it does not any more.
     pub(crate) fn set_keys(&mut self, keys: Option<&Keys>) {
         // Keys of another length than their profile's cannot come from an exporter.
-        self.protect = keys.and_then(|keys| {
-            Protect::new(keys.profile, &keys.ours.0, &keys.ours.1, &self.srtp).ok()
-        });
-        self.unprotect = keys.and_then(|keys| {
-            Unprotect::new(keys.profile, &keys.theirs.0, &keys.theirs.1, &self.srtp).ok()
-        });
+        self.protect =
+            keys.and_then(|keys| Protect::new(keys.profile, &keys.ours.0, &keys.ours.1, &self.srtp).ok());
+        self.unprotect = keys
+            .and_then(|keys| Unprotect::new(keys.profile, &keys.theirs.0, &keys.theirs.1, &self.srtp).ok());
     }
 
     /// Does what the descriptions now in force say.
@@ -269,9 +267,10 @@ impl Media {
             match event {
                 flow::send::Event::Target(target) => return Some(Event::Target(target)),
                 flow::send::Event::KeyframeRequested(flow) => {
-                    let streams = self.lines.values().flat_map(|line| {
-                        line.outgoing.iter().map(|stream| (line.id, stream))
-                    });
+                    let streams = self
+                        .lines
+                        .values()
+                        .flat_map(|line| line.outgoing.iter().map(|stream| (line.id, stream)));
                     let found = streams.into_iter().find(|(_, stream)| stream.flow == Some(flow));
                     if let Some((transceiver, stream)) = found {
                         return Some(Event::KeyframeRequested { transceiver, rid: stream.rid.clone() });
@@ -291,8 +290,7 @@ impl Media {
     fn name(&mut self, frame: flow::receive::Frame) -> Option<ReceivedFrame> {
         let flow::receive::Frame { stream, format, timestamp, keyframe, missing, data } = frame;
         let lines = self.lines.values_mut();
-        let mut streams =
-            lines.flat_map(|line| line.incoming.iter_mut().map(|incoming| (line.id, incoming)));
+        let mut streams = lines.flat_map(|line| line.incoming.iter_mut().map(|incoming| (line.id, incoming)));
         let (transceiver, incoming) = streams.find(|(_, incoming)| incoming.flow == stream)?;
         incoming.stats.frames += 1;
         incoming.stats.keyframes += u64::from(keyframe && format.is_video());
@@ -300,7 +298,6 @@ impl Media {
         Some(ReceivedFrame { transceiver, rid, format, timestamp, keyframe, missing, data })
     }
 }
-
 
 impl Peer {
     pub(crate) fn apply_media(&mut self, now: Instant, agreed: &Negotiated) {

@@ -101,32 +101,38 @@ impl Stream {
     }
 
     /// A packet of its retransmissions: the original number stands before the payload (RFC 4588 §4).
-    pub(super) fn retransmission(&mut self, now: Instant, packet: &Packet<'_>, stats: &mut Stats) {
+    /// Whether it was missing.
+    pub(super) fn retransmission(&mut self, now: Instant, packet: &Packet<'_>, stats: &mut Stats) -> bool {
         let original = self.config.rtx_types.iter().find(|(rtx, _)| *rtx == packet.payload_type());
         let Some(format) = original.and_then(|(_, original)| self.format(*original)) else {
             stats.unknown_type += 1;
-            return;
+            return false;
         };
         let mut payload = Reader::new(packet.payload());
         // Without a payload it only fills a probe.
-        let Ok(number) = payload.u16() else { return };
+        let Ok(number) = payload.u16() else { return false };
         // It never tells of a new number: its own stream must have come that far.
         let number = self.numbers.peek(number);
         if self.numbers.highest().is_none_or(|highest| number > highest) {
             stats.late += 1;
-            return;
+            return false;
         }
         stats.retransmissions += 1;
+        let missing = self.nacks.misses(number);
         if self.config.forward {
-            return stats.recovered += u64::from(self.nacks.found(number));
+            stats.recovered += u64::from(self.nacks.found(number));
+        } else {
+            self.insert(now, number, format, (packet.timestamp(), packet.marker()), payload.rest(), stats);
         }
-        self.insert(now, number, format, (packet.timestamp(), packet.marker()), payload.rest(), stats);
+        missing
     }
 
     /// A packet that somebody else takes: only what is missing before it matters.
     fn passed(&mut self, now: Instant, before: Option<i64>, number: i64, stats: &mut Stats) {
         stats.recovered += u64::from(self.nacks.found(number));
-        if let Some(next) = before.map(|highest| highest + 1).filter(|next| *next < number && self.config.nack) {
+        if let Some(next) =
+            before.map(|highest| highest + 1).filter(|next| *next < number && self.config.nack)
+        {
             self.nacks.miss(now, next..number);
         }
         self.nacks.forget_before(number - FORWARDED);

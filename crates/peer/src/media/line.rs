@@ -119,12 +119,7 @@ impl Line {
     }
 
     /// How flow is to receive a stream of this section.
-    pub(super) fn receive_config(
-        &self,
-        ssrc: u32,
-        rtx: Option<u32>,
-        forward: bool,
-    ) -> receive::StreamConfig {
+    pub(super) fn receive_config(&self, ssrc: u32, rtx: Option<u32>, forward: bool) -> receive::StreamConfig {
         receive::StreamConfig {
             ssrc,
             formats: self.receives.formats.clone(),

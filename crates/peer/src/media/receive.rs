@@ -61,8 +61,7 @@ impl Media {
             return;
         };
         let rtcp = rtp::is_rtcp(datagram);
-        let opened =
-            if rtcp { unprotect.unprotect_rtcp(datagram) } else { unprotect.unprotect(datagram) };
+        let opened = if rtcp { unprotect.unprotect_rtcp(datagram) } else { unprotect.unprotect(datagram) };
         let Ok(len) = opened else {
             self.dropped.refused += 1;
             return;
@@ -82,17 +81,20 @@ impl Media {
         let ssrc = packet.ssrc();
         let route = self.route(now, &packet);
         // Congestion feedback counts what belongs nowhere as well.
-        self.receiver.handle_rtp(now, bytes);
+        let useful = self.receiver.handle_rtp(now, bytes);
         let Some(Route { transceiver, stream }) = route else {
             self.dropped.unrouted += 1;
             return;
         };
         let Some(line) = self.lines.get_mut(&transceiver) else { return };
         let (kind, receives) = (line.kind, &line.receives);
-        let Some(incoming) = line.incoming.iter_mut().find(|incoming| incoming.ssrc == stream) else { return };
+        let Some(incoming) = line.incoming.iter_mut().find(|incoming| incoming.ssrc == stream) else {
+            return;
+        };
         let retransmitted = ssrc != stream;
         incoming.stats.count(&packet, retransmitted, receives.format(packet.payload_type()));
-        if self.mode == MediaMode::Frames {
+        // Packets that are sent again only to fill a probe had arrived before.
+        if self.mode == MediaMode::Frames || !useful {
             return;
         }
         let bytes = if retransmitted {
@@ -139,8 +141,7 @@ impl Media {
         }
         let kind = packet.payload_type();
         let mut fitting = lines.filter(|line| {
-            line.receives.types.contains(&kind)
-                || line.receives.rtx_types.iter().any(|(rtx, _)| *rtx == kind)
+            line.receives.types.contains(&kind) || line.receives.rtx_types.iter().any(|(rtx, _)| *rtx == kind)
         });
         let only = fitting.next()?;
         fitting.next().is_none().then_some(only.id)
@@ -217,7 +218,9 @@ impl Media {
 
     /// Forgets a stream that comes in, by its source.
     pub(super) fn forget_incoming(&mut self, ssrc: u32) {
-        let Some(route) = self.routes.get(&ssrc).copied().filter(|route| route.stream == ssrc) else { return };
+        let Some(route) = self.routes.get(&ssrc).copied().filter(|route| route.stream == ssrc) else {
+            return;
+        };
         self.routes.retain(|_, other| other.stream != ssrc);
         let Some(line) = self.lines.get_mut(&route.transceiver) else { return };
         if let Some(at) = line.incoming.iter().position(|incoming| incoming.ssrc == ssrc) {

@@ -84,7 +84,9 @@ pub enum MediaError {
 impl fmt::Display for MediaError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
-            Self::NoTransceiver => "no such transceiver is negotiated; complete an offer and its answer first",
+            Self::NoTransceiver => {
+                "no such transceiver is negotiated; complete an offer and its answer first"
+            }
             Self::NotSending => {
                 "the negotiated direction does not send; set the direction and negotiate again"
             }
@@ -237,7 +239,12 @@ impl Media {
     }
 
     /// Writes a forwarded packet, protected; its length.
-    fn write_rtp(&mut self, now: Instant, out: &OutgoingRtp<'_>, buf: &mut [u8]) -> Result<usize, MediaError> {
+    fn write_rtp(
+        &mut self,
+        now: Instant,
+        out: &OutgoingRtp<'_>,
+        buf: &mut [u8],
+    ) -> Result<usize, MediaError> {
         if self.mode != MediaMode::Packets {
             return Err(MediaError::Mode);
         }
@@ -248,9 +255,10 @@ impl Media {
         let (map, mut codecs) = (line.extensions, line.codecs.iter());
         let wanted = |format: Format| out.format.is_none_or(|wanted| wanted == format);
         let codec = *codecs.find(|codec| wanted(codec.format)).ok_or(MediaError::NoCodec)?;
-        let at = line.outgoing.iter().position(|stream| {
-            stream.active && (out.rid.is_none() || stream.rid.as_deref() == out.rid)
-        });
+        let at = line
+            .outgoing
+            .iter()
+            .position(|stream| stream.active && (out.rid.is_none() || stream.rid.as_deref() == out.rid));
         let stream = &mut line.outgoing[at.ok_or(MediaError::NoEncoding)?];
         let mut header = Header {
             marker: out.marker,
