@@ -1,5 +1,5 @@
 /**
- * Sound and pictures between our engine and Chromium: the examples `send_media` and `receive_media` of `endpoint`, a page
+ * Sound and pictures between our engine and browsers: the examples `send_media` and `receive_media` of `endpoint`, a page
  * that plays what comes, and `ffprobe`, which reads what was recorded.
  */
 import assert from 'node:assert/strict'
@@ -49,7 +49,21 @@ class Ours {
   }
 }
 
-describe('media with Chromium', () => {
+/** @type {[import('./browser/launch.mjs').Kind, string][]} */
+const BROWSERS = [
+  ['chromium', 'Chromium'],
+  ['firefox', 'Firefox'],
+]
+
+before(() => {
+  const built = spawnSync('cargo', ['build', '--package', 'endpoint', '--examples'], { cwd: ROOT, stdio: 'inherit' })
+  assert.equal(built.status, 0, 'our side builds')
+  command('ffmpeg', ['-v', 'error', '-f', 'lavfi', '-i', 'testsrc=size=320x240:rate=25:duration=20', '-c:v', 'libvpx', '-b:v', '500k', '-g', '50', '-deadline', 'realtime', 'test.ivf'])
+  command('ffmpeg', ['-v', 'error', '-f', 'lavfi', '-i', 'sine=frequency=440:duration=20', '-ac', '2', '-c:a', 'libopus', 'test.ogg'])
+})
+after(() => rmSync(FOLDER, { recursive: true, force: true }))
+
+for (const [kind, name] of BROWSERS) describe(`media with ${name}`, () => {
   /** @type {Browser} */
   let browser
   /** @type {import('puppeteer-core').Page} */
@@ -58,12 +72,8 @@ describe('media with Chromium', () => {
   const server = http.createServer((_, response) => response.setHeader('content-type', 'text/html').end('<title>media</title>'))
 
   before(async () => {
-    const built = spawnSync('cargo', ['build', '--package', 'endpoint', '--examples'], { cwd: ROOT, stdio: 'inherit' })
-    assert.equal(built.status, 0, 'our side builds')
-    command('ffmpeg', ['-v', 'error', '-f', 'lavfi', '-i', 'testsrc=size=320x240:rate=25:duration=20', '-c:v', 'libvpx', '-b:v', '500k', '-g', '50', '-deadline', 'realtime', 'test.ivf'])
-    command('ffmpeg', ['-v', 'error', '-f', 'lavfi', '-i', 'sine=frequency=440:duration=20', '-ac', '2', '-c:a', 'libopus', 'test.ogg'])
     await new Promise((resolve) => server.listen(0, '127.0.0.1', () => resolve(null)))
-    browser = await Browser.launch('chromium', { args: ['--use-fake-ui-for-media-stream', '--autoplay-policy=no-user-gesture-required'] })
+    browser = await Browser.launch(kind, { args: ['--use-fake-ui-for-media-stream', '--autoplay-policy=no-user-gesture-required'], prefs: { 'media.autoplay.default': 0 } })
     page = await browser.puppet.newPage()
     const address = /** @type {import('node:net').AddressInfo} */ (server.address())
     await page.goto(`http://localhost:${address.port}/`)
@@ -71,7 +81,6 @@ describe('media with Chromium', () => {
   after(async () => {
     await browser?.close()
     server.close()
-    rmSync(FOLDER, { recursive: true, force: true })
   })
 
   test('it plays what we send', async () => {
@@ -132,7 +141,8 @@ describe('media with Chromium', () => {
         const stats = [...(await pc.getStats()).values()]
         const video = stats.find(({ type, kind }) => type === 'outbound-rtp' && kind === 'video')
         const report = stats.find(({ type, kind }) => type === 'remote-inbound-rtp' && kind === 'video')
-        return video?.framesEncoded >= 60 && report?.roundTripTime !== undefined
+        const audio = stats.find(({ type, kind }) => type === 'outbound-rtp' && kind === 'audio')
+        return video?.framesEncoded >= 60 && audio?.packetsSent >= 120 && report?.roundTripTime !== undefined
       },
       { timeout: 30_000, polling: 200 },
     )
