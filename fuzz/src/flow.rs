@@ -74,7 +74,7 @@ impl World {
         let mut map = Map::default();
         map.set(Kind::TransportSequence, 1).expect("the identifier is free");
         let now = Instant::ZERO;
-        let sending = send::Config { extensions: map, history: MAX_PACKETS, ..send::Config::default() };
+        let sending = send::Config { history: MAX_PACKETS, ..send::Config::default() };
         let receiving = receive::Config {
             extensions: map,
             max_packets: MAX_PACKETS,
@@ -148,6 +148,7 @@ impl World {
             rtx: (which & 64 == 0).then_some(send::Rtx { ssrc: rtx, payload_type: 97 }),
             mid: None,
             rid: None,
+            extensions: self.map,
         };
         self.sending.extend(self.sender.add_stream(self.now, config));
         let config = receive::StreamConfig {
@@ -157,6 +158,7 @@ impl World {
             rtx_types: vec![(97, 96)],
             nack: true,
             pli: true,
+            forward: which & 32 != 0,
         };
         self.receiving.extend(self.receiver.add_stream(self.now, config));
     }

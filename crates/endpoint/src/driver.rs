@@ -44,8 +44,9 @@ impl Driver {
     /// No address could be bound, or the system is out of descriptors.
     pub fn new(config: peer::Config, addresses: &[IpAddr], port: u16) -> io::Result<Self> {
         let clock = Clock::start();
-        let peer = Peer::new(config, crypto::random(), clock.now())
+        let mut peer = Peer::new(config, crypto::random(), clock.now())
             .map_err(|error| io::Error::new(io::ErrorKind::InvalidInput, error))?;
+        peer.set_wall_clock(clock.now(), net::unix_time());
         let poller = Poller::new()?;
         let options = net::Options {
             receive_buffer: Some(SOCKET_BUFFER),

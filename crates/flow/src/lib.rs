@@ -5,6 +5,7 @@
 //! ```
 //! use flow::payload::Format;
 //! use flow::{receive, send};
+//! use rtp::extension::Map;
 //! use wire::{Instant, Rng};
 //!
 //! let mut now = Instant::ZERO; // from the driver's clock, before every call
@@ -12,7 +13,8 @@
 //! let mut receiver = receive::Receiver::new(receive::Config::default(), Rng::from_number(2), now);
 //! // As the session negotiated it.
 //! let (ssrc, payload_type, format) = (7, 96, Format::Vp8);
-//! let stream = send::StreamConfig { ssrc, payload_type, format, rtx: None, mid: None, rid: None };
+//! let stream =
+//!     send::StreamConfig { ssrc, payload_type, format, rtx: None, mid: None, rid: None, extensions: Map::default() };
 //! let video = sender.add_stream(now, stream)?;
 //! let formats = vec![(payload_type, format)];
 //! receiver.add_stream(now, receive::StreamConfig { ssrc, formats, nack: true, ..Default::default() })?;

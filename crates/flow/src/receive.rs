@@ -216,6 +216,33 @@ impl Receiver {
         Ok(StreamId(self.ids))
     }
 
+    /// Goes on with another configuration: other payload types, or retransmissions that are known only now.
+    ///
+    /// # Errors
+    /// The sources belong to another stream; then nothing has changed.
+    pub fn update_stream(&mut self, id: StreamId, config: StreamConfig) -> Result<(), AddError> {
+        let Some(stream) = self.streams.get_mut(&id.0) else { return Ok(()) };
+        for ssrc in [Some(config.ssrc), config.rtx].into_iter().flatten() {
+            if self.sources.get(&ssrc).is_some_and(|source| source.stream != id.0) {
+                return Err(AddError::SourceTaken(ssrc));
+            }
+        }
+        self.sources.retain(|_, source| source.stream != id.0);
+        self.sources.insert(config.ssrc, Source { stream: id.0, rtx: false });
+        if let Some(ssrc) = config.rtx {
+            self.sources.insert(ssrc, Source { stream: id.0, rtx: true });
+        }
+        stream.reconfigure(config);
+        self.reschedule(id.0);
+        Ok(())
+    }
+
+    /// The header extensions that are negotiated now, and whether RTCP packets may stand alone.
+    pub fn renegotiate(&mut self, extensions: Map, reduced_size: bool) {
+        self.config.extensions = extensions;
+        self.config.reduced_size = reduced_size;
+    }
+
     /// Removes a stream; its frames that wait stay.
     pub fn remove_stream(&mut self, id: StreamId) {
         if let Some(due) = self.streams.remove(&id.0).and_then(|stream| stream.scheduled) {
@@ -239,11 +266,12 @@ impl Receiver {
         self.streams.get(&id.0).map(|stream| (stream.report.lost(), stream.report.jitter()))
     }
 
-    /// Takes an RTP packet in, as it came out of SRTP.
-    pub fn handle_rtp(&mut self, now: Instant, bytes: &[u8]) {
+    /// Takes an RTP packet in, as it came out of SRTP. Whether a forwarder has use for it: it is of a known stream, and if
+    /// it was sent again, it had been missing.
+    pub fn handle_rtp(&mut self, now: Instant, bytes: &[u8]) -> bool {
         let Ok(packet) = rtp::Packet::parse(bytes) else {
             self.stats.malformed += 1;
-            return;
+            return false;
         };
         if let Some(number) = packet.elements(&self.config.extensions).transport_sequence {
             self.arrivals.push(now, number, packet.ssrc());
@@ -252,15 +280,17 @@ impl Receiver {
         let source = self.sources.get(&packet.ssrc()).copied();
         let Some((source, stream)) = source.and_then(|s| Some((s, self.streams.get_mut(&s.stream)?))) else {
             self.stats.unknown_source += 1;
-            return;
+            return false;
         };
         self.stats.packets += 1;
-        if source.rtx {
-            stream.retransmission(now, &packet, &mut self.stats);
+        let useful = if source.rtx {
+            stream.retransmission(now, &packet, &mut self.stats)
         } else {
             stream.packet(now, &packet, &mut self.stats);
-        }
+            true
+        };
         self.collect(now, source.stream);
+        useful
     }
 
     /// Moves whole frames of a stream to where they are taken.

@@ -14,7 +14,6 @@ use crate::StreamId;
 use crate::estimate::Estimator;
 use pacer::{Next, Pacer, Waiting};
 use rtp::NtpTime;
-use rtp::extension::Kind;
 use rtp::rtcp::{CNAME, Compound, Nack, Packet, Sdes, SdesItem, Writer};
 use std::collections::{BTreeMap, VecDeque};
 use std::time::Duration;
@@ -98,10 +97,32 @@ impl Sender {
         Ok(StreamId(self.ids))
     }
 
+    /// Goes on with another configuration, and with the numbers that come next. What waits is thrown away if its packets
+    /// would not be what the receiver expects now: after a change of the source or the codec.
+    pub fn update_stream(&mut self, id: StreamId, config: StreamConfig) {
+        let Some(stream) = self.streams.get_mut(&id.0) else { return };
+        stream.paused = false;
+        let of = |config: &StreamConfig| (config.ssrc, config.payload_type, config.format);
+        if of(&stream.config) == of(&config) {
+            stream.config = config;
+        } else {
+            let count = self.pacer.clear(id.0);
+            stream.reconfigure(config, count);
+        }
+    }
+
+    /// Sends nothing of a stream until [`Sender::update_stream`]: what waits is thrown away, and nothing is reported.
+    pub fn pause_stream(&mut self, id: StreamId) {
+        let Some(stream) = self.streams.get_mut(&id.0) else { return };
+        stream.paused = true;
+        let count = self.pacer.clear(id.0);
+        stream.forget(count);
+    }
+
     /// Removes a stream and what waits of it.
     pub fn remove_stream(&mut self, id: StreamId) {
         self.streams.remove(&id.0);
-        self.pacer.remove(id.0);
+        self.pacer.clear(id.0);
         if self.streams.is_empty() {
             self.report_due = None;
         }
@@ -325,43 +346,51 @@ impl Sender {
             let (Next::First(waiting) | Next::Again(waiting)) = next;
             let Waiting { stream: id, number, .. } = waiting;
             let Some(stream) = self.streams.get_mut(&id) else { continue };
-            let map = &self.config.extensions;
+            let numbered = stream.is_numbered();
             let (len, counter) = match next {
-                Next::First(_) => (stream.write(now, number, transport, map, buf), &mut self.stats.packets),
-                Next::Again(_) => {
-                    (stream.write_again(now, number, transport, map, buf), &mut self.stats.resent)
-                }
+                Next::First(_) => (stream.write(now, number, transport, buf), &mut self.stats.packets),
+                Next::Again(_) => (stream.write_again(now, number, transport, buf), &mut self.stats.resent),
             };
             // What is not there any more is passed over.
             if let Some(len) = len {
                 *counter += 1;
-                return Some(self.leave(now, len));
+                return Some(self.leave(now, len, numbered));
             }
         }
         self.write_probe(now, buf)
     }
 
     /// A packet leaves.
-    fn leave(&mut self, now: Instant, len: usize) -> usize {
+    fn leave(&mut self, now: Instant, len: usize, numbered: bool) -> usize {
         let rate = self.estimator.probe().map_or(self.pacing(), |probe| probe.rate);
         self.pacer.sent(now, len, rate);
-        if self.config.extensions.id(Kind::TransportSequence).is_some() {
-            self.estimator.sent(now, len);
-            self.unheard_since.get_or_insert(now);
+        if numbered {
+            self.sent(now, len);
         }
         len
     }
 
+    /// The number across the transport for a packet that its owner sends past the pacer, as a forwarder does.
+    pub fn next_number(&self) -> u16 {
+        self.estimator.next_number()
+    }
+
+    /// A packet with [`Sender::next_number`] left past the pacer; its length in bytes.
+    pub fn sent(&mut self, now: Instant, len: usize) {
+        self.estimator.sent(now, len);
+        self.unheard_since.get_or_insert(now);
+    }
+
     /// A probe begins when something is being sent anyway, and there is a retransmission stream to fill it with.
     fn begin_probe(&mut self, now: Instant) {
-        let able = self.config.extensions.id(Kind::TransportSequence).is_some();
-        if able && self.pacer.bytes() > 0 && self.pacer.is_free(now) && self.probe_filler().is_some() {
+        if self.pacer.bytes() > 0 && self.pacer.is_free(now) && self.probe_filler().is_some() {
             self.estimator.start_probe(now);
         }
     }
 
     fn probe_filler(&self) -> Option<(u32, i64)> {
-        let able = self.streams.iter().filter(|(_, stream)| stream.config.rtx.is_some());
+        let able =
+            self.streams.iter().filter(|(_, stream)| stream.config.rtx.is_some() && stream.is_numbered());
         able.filter_map(|(id, stream)| Some((*id, stream.history.largest_recent()?))).next()
     }
 
@@ -375,14 +404,14 @@ impl Sender {
         let transport = self.estimator.next_number();
         let len = filler.and_then(|(id, number)| {
             let stream = self.streams.get_mut(&id)?;
-            stream.write_again(now, number, transport, &self.config.extensions, buf)
+            stream.write_again(now, number, transport, buf)
         });
         let Some(len) = len else {
             self.estimator.cancel_probe(); // it would be waited for in vain
             return None;
         };
         self.stats.probes += 1;
-        Some(self.leave(now, len))
+        Some(self.leave(now, len, true))
     }
 
     /// Writes reports of as many streams as fit; the next round begins behind the last of them.

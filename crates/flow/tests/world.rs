@@ -48,12 +48,19 @@ impl World {
         map.set(Kind::AbsSendTime, 3).unwrap();
         let now = Instant::ZERO;
         let estimate = estimate::Config { max: 6_000_000, ..estimate::Config::default() };
-        let config = send::Config { extensions: map, cname: "a".into(), estimate, ..send::Config::default() };
+        let config = send::Config { cname: "a".into(), estimate, ..send::Config::default() };
         let mut sender = Sender::new(config, Rng::from_number(seed), now);
         sender.set_time(now, Duration::from_secs(1_767_225_600));
         let rtx = format.is_video().then_some(send::Rtx { ssrc: 8, payload_type: 97 });
-        let stream =
-            send::StreamConfig { ssrc: 7, payload_type: 96, format, rtx, mid: Some("0".into()), rid: None };
+        let stream = send::StreamConfig {
+            ssrc: 7,
+            payload_type: 96,
+            format,
+            rtx,
+            mid: Some("0".into()),
+            rid: None,
+            extensions: map,
+        };
         let stream = sender.add_stream(now, stream).unwrap();
         let config = receive::Config { extensions: map, ssrc: 9, cname: "b".into(), ..Default::default() };
         let mut receiver = Receiver::new(config, Rng::from_number(seed + 1), now);
@@ -64,6 +71,7 @@ impl World {
             rtx_types: vec![(97, 96)],
             nack: format.is_video(),
             pli: format.is_video(),
+            forward: false,
         };
         receiver.add_stream(now, config).unwrap();
         Self {

@@ -22,5 +22,10 @@ impl Clock {
 
 /// Whole seconds since 1970-01-01 UTC, as the operating system believes; zero if it believes in an earlier time.
 pub fn unix_seconds() -> u64 {
-    std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).map_or(0, |d| d.as_secs())
+    unix_time().as_secs()
+}
+
+/// The time since 1970-01-01 UTC, as the operating system believes; zero if it believes in an earlier one.
+pub fn unix_time() -> std::time::Duration {
+    std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap_or_default()
 }

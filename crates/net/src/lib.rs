@@ -47,7 +47,7 @@ mod poller;
 mod socket;
 mod transmission;
 
-pub use clock::{Clock, unix_seconds};
+pub use clock::{Clock, unix_seconds, unix_time};
 pub use inbox::{Inbox, Message, SLOTS};
 pub use outbox::{Counters, Outbox, Part};
 pub use poller::{Poller, Waker};

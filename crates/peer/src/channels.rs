@@ -165,6 +165,9 @@ impl Peer {
         if let Some(event) = self.events.pop_front() {
             return Some(event);
         }
+        if let Some(event) = self.media.as_mut().and_then(|media| media.poll_event()) {
+            return Some(event);
+        }
         loop {
             let event = self.sctp.as_mut()?.poll_event()?;
             if let Some(event) = self.translate(event) {

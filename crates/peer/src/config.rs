@@ -4,7 +4,7 @@ use std::net::SocketAddr;
 use dtls::{Certificate, SrtpProfile, Version};
 use wire::Transport;
 
-use crate::negotiation;
+use crate::{MediaConfig, negotiation};
 
 /// A TURN server and our account there.
 #[derive(Clone, PartialEq, Eq)]
@@ -48,6 +48,8 @@ pub struct Config {
     pub srtp_profiles: Vec<SrtpProfile>,
     /// Data channels: windows, buffers, timers. Ports, role and the peer's limits are filled in.
     pub sctp: sctp::Config,
+    /// Sound and pictures.
+    pub media: MediaConfig,
 }
 
 impl Config {
@@ -63,6 +65,7 @@ impl Config {
             dtls_versions: role.versions,
             srtp_profiles: role.srtp_profiles,
             sctp: sctp::Config::default(),
+            media: MediaConfig::default(),
         }
     }
 }

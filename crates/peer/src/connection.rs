@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, VecDeque};
 use std::fmt;
 use std::net::{IpAddr, SocketAddr};
+use std::time::Duration;
 
 use dtls::{Dtls, Fingerprint};
 use ice::{Agent, CandidateKind, Credentials, Local};
@@ -10,6 +11,7 @@ use sctp::Association;
 use wire::{Instant, Rng, Transport};
 
 use crate::channels::Channel;
+use crate::media::{Keys, Media};
 use crate::negotiation::{
     self, ConfigError, Description, DtlsRole, IceCredentials, Misuse, Negotiated, Negotiator, OfferOptions,
     RemoteError, SignalingState,
@@ -54,6 +56,11 @@ pub struct Peer {
     pub(crate) secured: Option<negotiation::Dtls>,
     pub(crate) dtls: Option<Dtls>,
     pub(crate) sctp: Option<Association>,
+    pub(crate) media: Option<Box<Media>>,
+    /// The keys of SRTP, once the handshake is complete.
+    pub(crate) srtp: Option<Keys>,
+    /// The wall clock at an instant.
+    pub(crate) wall: (Instant, Duration),
     pub(crate) relays: Vec<Relay>,
     pub(crate) locals: Vec<Local>,
     pub(crate) locals_done: bool,
@@ -78,7 +85,7 @@ impl Peer {
     ///
     /// # Errors
     /// What is wrong with the configuration of the descriptions.
-    pub fn new(mut config: Config, seed: [u8; 32], _now: Instant) -> Result<Self, ConfigError> {
+    pub fn new(mut config: Config, seed: [u8; 32], now: Instant) -> Result<Self, ConfigError> {
         let mut rng = Rng::new(seed);
         config.negotiation.fingerprints = vec![config.certificate.fingerprint().to_string()];
         config.negotiation.max_message_size = config.sctp.max_message_size as u64;
@@ -94,6 +101,9 @@ impl Peer {
             secured: None,
             dtls: None,
             sctp: None,
+            media: None,
+            srtp: None,
+            wall: (now, Duration::ZERO),
             relays,
             locals: Vec::new(),
             locals_done: false,
@@ -337,6 +347,7 @@ impl Peer {
             self.apply_dtls(now, secured);
         }
         self.apply_data(now, &agreed);
+        self.apply_media(now, &agreed);
         self.pump(now);
     }
 
@@ -451,6 +462,7 @@ impl Peer {
         if anew {
             // Another certificate is another association (RFC 8842 §5.1).
             self.dtls = None;
+            self.use_keys(None);
         }
         if let Some(dtls) = &mut self.dtls {
             dtls.set_remote_fingerprints(now, fingerprints);

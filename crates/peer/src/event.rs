@@ -4,6 +4,7 @@ use std::net::SocketAddr;
 use sctp::{ChannelConfig, Kind};
 use wire::Transport;
 
+use crate::ReceivedFrame;
 use crate::negotiation::{SignalingState, TransceiverId};
 
 /// A data channel of a [`crate::Peer`], from its creation to its end.
@@ -82,6 +83,17 @@ pub enum Event {
     TrackRemoved(TransceiverId),
     /// A transceiver has ended.
     TransceiverStopped(TransceiverId),
+    /// A whole frame has come ([`crate::MediaMode::Frames`]).
+    Frame(Box<ReceivedFrame>),
+    /// The other side cannot go on without a keyframe: encode the next frame as one.
+    KeyframeRequested {
+        /// What it is to be sent over.
+        transceiver: TransceiverId,
+        /// Of which encoding, if several are sent side by side.
+        rid: Option<String>,
+    },
+    /// All that is sent should together have this many bits per second, because the path carries no more, or does again.
+    Target(u64),
     /// The other side has opened a channel (W3C `datachannel`). It is open.
     DataChannel(ChannelId, Box<ChannelConfig>),
     /// A channel of ours is open.

@@ -7,9 +7,10 @@ use ice::{Agent, CandidateKind, Input, Local};
 use sctp::Association;
 use wire::{Instant, Transport};
 
+use crate::media::{Keys, Sink};
 use crate::negotiation::{self, DtlsRole};
 use crate::relay::News;
-use crate::{ConnectionState, Event, LocalCandidate, Peer};
+use crate::{ConnectionState, Event, LocalCandidate, MediaPacket, Peer};
 
 /// Datagrams of a handshake kept until it is agreed who we are: the first flight of any client.
 const MAX_EARLY: usize = 8;
@@ -56,24 +57,36 @@ impl Peer {
     /// Takes one message, or a run of datagrams. Bytes are decrypted where they stand. What makes no sense is
     /// counted and dropped.
     pub fn handle_input(&mut self, now: Instant, received: Received, bytes: &mut [u8]) {
+        self.handle_input_with(now, received, bytes, &mut |_| {});
+    }
+
+    /// The same, for a forwarder ([`crate::MediaMode::Packets`]): packets of media are lent as they come, decrypted.
+    pub fn handle_input_with(
+        &mut self,
+        now: Instant,
+        received: Received,
+        bytes: &mut [u8],
+        sink: &mut dyn FnMut(MediaPacket<'_>),
+    ) {
         if self.closed {
             return;
         }
         self.counters.bytes_received += bytes.len() as u64;
         for datagram in bytes.chunks_mut(received.segment.max(1)) {
             self.counters.packets_received += 1;
-            self.take(now, received, datagram);
+            self.take(now, received, datagram, sink);
         }
         self.pump(now);
     }
 
     #[inline]
-    fn take(&mut self, now: Instant, received: Received, datagram: &mut [u8]) {
+    fn take(&mut self, now: Instant, received: Received, datagram: &mut [u8], sink: Sink<'_>) {
         match classify(datagram) {
             Class::Dtls => self.take_records(now, datagram),
             Class::Stun if is_binding(datagram) => self.take_check(now, received, datagram),
-            Class::Stun | Class::Channel => self.take_relayed(now, received, datagram),
-            Class::Media | Class::Unknown => self.counters.dropped.unknown += 1,
+            Class::Media => self.take_media(now, datagram, sink),
+            Class::Stun | Class::Channel => self.take_relayed(now, received, datagram, sink),
+            Class::Unknown => self.counters.dropped.unknown += 1,
         }
     }
 
@@ -103,7 +116,7 @@ impl Peer {
     }
 
     /// Takes what a TURN server sends; data from a peer of ours is taken as if it had come to the relayed address.
-    fn take_relayed(&mut self, now: Instant, received: Received, bytes: &[u8]) {
+    fn take_relayed(&mut self, now: Instant, received: Received, bytes: &[u8], sink: Sink<'_>) {
         let Received { transport, local, remote, .. } = received;
         let Some(relay) = self.relays.iter_mut().find(|relay| relay.is_at(transport, local, remote)) else {
             self.counters.dropped.unknown += 1;
@@ -119,7 +132,8 @@ impl Peer {
         match classify(&scratch) {
             Class::Dtls => self.take_records(now, &mut scratch),
             Class::Stun => self.take_check(now, inner, &scratch),
-            Class::Channel | Class::Media | Class::Unknown => self.counters.dropped.unknown += 1,
+            Class::Media => self.take_media(now, &mut scratch, sink),
+            Class::Channel | Class::Unknown => self.counters.dropped.unknown += 1,
         }
         self.scratch = scratch;
     }
@@ -142,6 +156,9 @@ impl Peer {
         {
             sctp.handle_timeout(now);
         }
+        if let Some(media) = &mut self.media {
+            media.handle_timeout(now);
+        }
         for relay in &mut self.relays {
             if due(relay.poll_timeout())
                 && let Some(allocation) = relay.allocation()
@@ -158,6 +175,7 @@ impl Peer {
             self.agent.as_ref().and_then(Agent::poll_timeout),
             self.dtls.as_ref().and_then(Dtls::poll_timeout),
             self.sctp.as_ref().and_then(Association::poll_timeout),
+            self.media_timeout(),
         ];
         let relays = self.relays.iter().map(crate::relay::Relay::poll_timeout);
         parts.into_iter().chain(relays).flatten().min()
@@ -253,6 +271,7 @@ impl Peer {
             // Without a channel every packet is 32 bytes longer.
             let _ = allocation.client.bind(now, pair.remote);
         }
+        self.measure_path();
         self.events.push_back(Event::SelectedPair(pair));
     }
 
@@ -284,7 +303,9 @@ impl Peer {
     fn pump_dtls(&mut self, now: Instant) {
         while let Some(event) = self.dtls.as_mut().and_then(Dtls::poll_event) {
             match event {
-                dtls::Event::Connected(_) => {
+                dtls::Event::Connected(connected) => {
+                    let client = self.secured.as_ref().is_some_and(|s| s.role == DtlsRole::Client);
+                    self.use_keys(connected.srtp.map(|keys| Keys::new(keys, client)));
                     if let Some(sctp) = &mut self.sctp {
                         sctp.connect(now);
                     }
@@ -292,6 +313,7 @@ impl Peer {
                 dtls::Event::Closed(reason) => {
                     self.secured = None;
                     self.sctp = None;
+                    self.use_keys(None);
                     self.channels.clear();
                     for number in std::mem::take(&mut self.streams).into_values() {
                         self.events.push_back(Event::ChannelClosed(crate::ChannelId(number)));

@@ -44,6 +44,9 @@ impl Peer {
         if let Some(len) = dtls.poll_transmit(now, buf) {
             return self.route(now, Transmit { len, ..direct }, buf);
         }
+        if let Some(len) = self.media.as_mut().and_then(|media| media.poll_transmit(now, buf)) {
+            return self.route(now, Transmit { len, ..direct }, buf);
+        }
         if pair.local_kind == CandidateKind::Relayed || pair.transport != Transport::Udp {
             let len = self.write_record(now, buf)?;
             return self.route(now, Transmit { len, ..direct }, buf);
@@ -53,7 +56,7 @@ impl Peer {
     }
 
     /// Sends from a relayed address by way of its relay.
-    fn route(&mut self, now: Instant, transmit: Transmit, buf: &mut [u8]) -> Option<Transmit> {
+    pub(crate) fn route(&mut self, now: Instant, transmit: Transmit, buf: &mut [u8]) -> Option<Transmit> {
         let Some(relay) = self.relays.iter_mut().find(|relay| relay.relayed() == Some(transmit.from)) else {
             return Some(transmit);
         };

@@ -5,7 +5,7 @@ use std::time::Duration;
 use ice::Agent;
 use sctp::Association;
 
-use crate::{ConnectionState, Peer};
+use crate::{ConnectionState, MediaStats, Peer};
 
 /// What the peer itself counts.
 #[derive(Clone, Copy, PartialEq, Eq, Default, Debug)]
@@ -54,6 +54,8 @@ pub struct Stats {
     pub dtls: Option<dtls::Stats>,
     /// Data channels, in sum.
     pub data: Option<sctp::Stats>,
+    /// Sound and pictures; `None` while none are negotiated.
+    pub media: Option<MediaStats>,
     /// Data channels open now.
     pub data_channels_open: usize,
     /// The round trip on the selected pair, as last measured by a check.
@@ -76,6 +78,7 @@ impl Peer {
             remote_candidates: agent.into_iter().flat_map(Agent::remote_candidate_stats).collect(),
             dtls: self.dtls.as_ref().map(|dtls| *dtls.stats()),
             data: self.sctp.as_ref().map(Association::stats).copied(),
+            media: self.media.as_ref().map(|media| media.stats()),
             data_channels_open: self.channels.values().filter(|channel| channel.open).count(),
         }
     }

@@ -10,4 +10,6 @@ mod simulcast;
 mod support;
 
 mod connection;
+mod media;
+mod packets;
 mod pair;

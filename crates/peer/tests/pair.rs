@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use peer::{Certificate, Config, Event, Local, Peer, Received};
+use peer::{Certificate, Config, Event, Format, Local, MediaPacket, Peer, Received};
 use wire::{Instant, Rng, Transmit, Transport};
 
 /// A datagram on its way.
@@ -35,7 +35,22 @@ pub(crate) struct Pair {
     /// Datagrams lost of a thousand.
     pub(crate) loss: u64,
     pub(crate) fault: Option<(u64, Fault)>,
+    /// Datagrams of media sent.
+    pub(crate) media_sent: u64,
+    /// What happens to the n-th of them.
+    pub(crate) media_fault: Option<(u64, Fault)>,
+    /// Packets that were lent to a forwarder.
+    pub(crate) packets: [Vec<Lent>; 2],
     rng: Rng,
+}
+
+/// A copy of a packet that was lent.
+#[derive(Clone, Debug)]
+pub(crate) struct Lent {
+    pub(crate) rid: Option<String>,
+    pub(crate) format: Option<Format>,
+    pub(crate) retransmitted: bool,
+    pub(crate) bytes: Vec<u8>,
 }
 
 pub(crate) const ADDRESSES: [&str; 2] = ["192.0.2.1:1000", "198.51.100.2:2000"];
@@ -46,11 +61,20 @@ fn address(side: usize) -> SocketAddr {
 
 impl Pair {
     pub(crate) fn new(seed: u64) -> Self {
+        Self::with(seed, |_, _| {})
+    }
+
+    /// The configuration of each side may be changed.
+    pub(crate) fn with(seed: u64, change: impl Fn(usize, &mut Config)) -> Self {
         let now = Instant::from_nanos(1_000_000_000);
         let mut rng = Rng::from_number(seed);
-        let peers = [0, 1].map(|_| {
+        let peers = [0, 1].map(|side| {
             let certificate = Certificate::generate(&mut rng, 1_700_000_000);
-            Peer::new(Config::new(certificate), rng.array(), now).unwrap()
+            let mut config = Config::new(certificate);
+            change(side, &mut config);
+            let mut peer = Peer::new(config, rng.array(), now).unwrap();
+            peer.set_wall_clock(now, Duration::from_secs(1_767_225_600));
+            peer
         });
         Self {
             now,
@@ -61,6 +85,9 @@ impl Pair {
             delay: Duration::from_millis(10),
             loss: 0,
             fault: None,
+            media_sent: 0,
+            media_fault: None,
+            packets: [Vec::new(), Vec::new()],
             rng,
         }
     }
@@ -112,14 +139,19 @@ impl Pair {
         }
     }
 
-    fn carry(&mut self, from: usize, transmit: Transmit, bytes: &[u8]) {
+    pub(crate) fn carry(&mut self, from: usize, transmit: Transmit, bytes: &[u8]) {
         assert_eq!(transmit.from, address(from));
         if transmit.to != address(1 - from) {
             return;
         }
         for datagram in bytes.chunks(transmit.segment_size.unwrap_or(bytes.len())) {
             self.sent += 1;
-            let fault = self.fault.filter(|(n, _)| *n == self.sent).map(|(_, fault)| fault);
+            let media = (128..=191).contains(&datagram[0]);
+            self.media_sent += u64::from(media);
+            let at =
+                |fault: Option<(u64, Fault)>, n| fault.filter(|(at, _)| *at == n).map(|(_, fault)| fault);
+            let in_media = at(self.media_fault, self.media_sent).filter(|_| media);
+            let fault = at(self.fault, self.sent).or(in_media);
             if fault == Some(Fault::Drop) || self.rng.chance(self.loss) {
                 continue;
             }
@@ -144,13 +176,21 @@ impl Pair {
 
     /// Lets the next thing happen. False: nothing is to happen any more.
     pub(crate) fn step(&mut self) -> bool {
-        let arrival = self.flights.keys().next().map(|(at, _)| *at);
-        let timers = self.peers.iter().filter_map(Peer::poll_timeout).min();
-        let Some(next) = [arrival, timers].into_iter().flatten().min() else { return false };
+        let Some(next) = self.next() else { return false };
         self.now = self.now.max(next);
         while let Some(entry) = self.flights.first_entry().filter(|entry| entry.key().0 <= self.now) {
             let Flight { to, received, mut bytes } = entry.remove();
-            self.peers[to].handle_input(self.now, received, &mut bytes);
+            let packets = &mut self.packets[to];
+            self.peers[to].handle_input_with(self.now, received, &mut bytes, &mut |packet| {
+                if let MediaPacket::Rtp(packet) = packet {
+                    packets.push(Lent {
+                        rid: packet.rid.map(str::to_owned),
+                        format: packet.format,
+                        retransmitted: packet.retransmitted,
+                        bytes: packet.packet.bytes().to_vec(),
+                    });
+                }
+            });
         }
         for peer in &mut self.peers {
             if peer.poll_timeout().is_some_and(|due| due <= self.now) {
@@ -159,6 +199,25 @@ impl Pair {
         }
         self.collect();
         true
+    }
+
+    fn next(&self) -> Option<Instant> {
+        let arrival = self.flights.keys().next().map(|(at, _)| *at);
+        let timers = self.peers.iter().filter_map(Peer::poll_timeout).min();
+        [arrival, timers].into_iter().flatten().min()
+    }
+
+    /// Lets time pass.
+    pub(crate) fn pass(&mut self, time: Duration) {
+        let end = self.now + time;
+        let mut steps = 0;
+        while self.next().is_some_and(|next| next <= end) {
+            self.step();
+            steps += 1;
+            assert!(steps < 100_000, "a timer that is always due");
+        }
+        self.now = end;
+        self.collect();
     }
 
     /// Lets things happen until a condition holds; panics after a virtual minute.

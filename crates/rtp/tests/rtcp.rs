@@ -97,3 +97,17 @@ fn what_does_not_fit_is_not_written() {
     let mut buf = [0; 200];
     assert!(Writer::new(&mut buf).put(&Packet::Bye(Bye { sources: (&many).into(), reason: b"" })).is_err());
 }
+
+/// As Firefox sends it: three bytes of padding behind feedback whose content has five.
+#[test]
+fn transport_wide_feedback_fills_its_last_word_with_padding() {
+    let bytes = [
+        0xaf, 205, 0, 6, 141, 222, 183, 47, 177, 29, 246, 27, 0, 13, 0, 3, 0, 16, 101, 2, 0x20, 3, 145, 1,
+        82, 0, 0, 3,
+    ];
+    let Some(Ok(Packet::Twcc(twcc))) = Compound::new(&bytes).next() else { panic!("it is read") };
+    let mut arrivals = Vec::new();
+    twcc.for_each(|number, arrival| arrivals.push((number, arrival)));
+    let begin = 0x001065 * 256;
+    assert_eq!(arrivals, [(13, Some(begin + 145)), (14, Some(begin + 146)), (15, Some(begin + 228))]);
+}

@@ -45,6 +45,11 @@ impl Nacks {
         self.schedule();
     }
 
+    /// Whether a packet is missing.
+    pub(super) fn misses(&self, number: i64) -> bool {
+        self.missing.contains_key(&number)
+    }
+
     /// A packet came, late or again. Whether it had been asked for.
     pub(super) fn found(&mut self, number: i64) -> bool {
         let found = self.missing.remove(&number);

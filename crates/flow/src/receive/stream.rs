@@ -25,10 +25,16 @@ pub struct StreamConfig {
     pub nack: bool,
     /// Whether keyframes may be asked for.
     pub pli: bool,
+    /// Whether somebody else takes the packets as they come: they are reported, what is missing is asked for, and no
+    /// frames are made of them.
+    pub forward: bool,
 }
 
 /// How long missing packets are waited for when a whole keyframe is there behind them.
 const CHANCE: Duration = Duration::from_millis(150);
+
+/// How many packets back a forwarded one is still of use to anybody.
+const FORWARDED: i64 = 1024;
 
 /// What holds frames up.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -72,35 +78,64 @@ impl Stream {
         }
     }
 
+    /// Goes on with another configuration.
+    pub(super) fn reconfigure(&mut self, config: StreamConfig) {
+        self.is_video = config.formats.iter().any(|(_, format)| format.is_video());
+        self.config = config;
+    }
+
     /// A packet of the stream itself.
     pub(super) fn packet(&mut self, now: Instant, packet: &Packet<'_>, stats: &mut Stats) {
         let Some(format) = self.format(packet.payload_type()) else {
             stats.unknown_type += 1;
             return;
         };
+        let before = self.numbers.highest();
         let number = self.numbers.unwrap(packet.sequence_number());
+        if self.config.forward {
+            self.report.received(now, number, packet.timestamp(), format.clock_rate());
+            return self.passed(now, before, number, stats);
+        }
         self.report.received(now, number, packet.timestamp(), format.clock_rate());
         self.insert(now, number, format, (packet.timestamp(), packet.marker()), packet.payload(), stats);
     }
 
     /// A packet of its retransmissions: the original number stands before the payload (RFC 4588 §4).
-    pub(super) fn retransmission(&mut self, now: Instant, packet: &Packet<'_>, stats: &mut Stats) {
+    /// Whether it was missing.
+    pub(super) fn retransmission(&mut self, now: Instant, packet: &Packet<'_>, stats: &mut Stats) -> bool {
         let original = self.config.rtx_types.iter().find(|(rtx, _)| *rtx == packet.payload_type());
         let Some(format) = original.and_then(|(_, original)| self.format(*original)) else {
             stats.unknown_type += 1;
-            return;
+            return false;
         };
         let mut payload = Reader::new(packet.payload());
         // Without a payload it only fills a probe.
-        let Ok(number) = payload.u16() else { return };
+        let Ok(number) = payload.u16() else { return false };
         // It never tells of a new number: its own stream must have come that far.
         let number = self.numbers.peek(number);
         if self.numbers.highest().is_none_or(|highest| number > highest) {
             stats.late += 1;
-            return;
+            return false;
         }
         stats.retransmissions += 1;
-        self.insert(now, number, format, (packet.timestamp(), packet.marker()), payload.rest(), stats);
+        let missing = self.nacks.misses(number);
+        if self.config.forward {
+            stats.recovered += u64::from(self.nacks.found(number));
+        } else {
+            self.insert(now, number, format, (packet.timestamp(), packet.marker()), payload.rest(), stats);
+        }
+        missing
+    }
+
+    /// A packet that somebody else takes: only what is missing before it matters.
+    fn passed(&mut self, now: Instant, before: Option<i64>, number: i64, stats: &mut Stats) {
+        stats.recovered += u64::from(self.nacks.found(number));
+        if let Some(next) =
+            before.map(|highest| highest + 1).filter(|next| *next < number && self.config.nack)
+        {
+            self.nacks.miss(now, next..number);
+        }
+        self.nacks.forget_before(number - FORWARDED);
     }
 
     fn format(&self, payload_type: u8) -> Option<Format> {
@@ -217,7 +252,7 @@ impl Stream {
 
     fn keyframe_due(&self) -> Option<Instant> {
         match self.state {
-            State::NeedsKeyframe { ask } if self.config.pli => Some(ask),
+            State::NeedsKeyframe { ask } if self.config.pli && !self.config.forward => Some(ask),
             _ => None,
         }
     }

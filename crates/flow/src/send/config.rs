@@ -1,12 +1,9 @@
 use crate::estimate;
-use rtp::extension::Map;
 use std::time::Duration;
 
 /// How a transport sends.
 #[derive(Clone, Debug)]
 pub struct Config {
-    /// The header extensions that were negotiated. Congestion control needs [`rtp::extension::Kind::TransportSequence`].
-    pub extensions: Map,
     /// The longest packet in bytes, without the tag of SRTP.
     pub max_packet: usize,
     /// The name of this sender for all of its streams.
@@ -29,10 +26,9 @@ pub struct Config {
 }
 
 impl Default for Config {
-    /// 1200 bytes, 1024 packets, 150 %, 400 ms, 200 ms, 1 s, 300 ms; no extensions and no name.
+    /// 1200 bytes, 1024 packets, 150 %, 400 ms, 200 ms, 1 s, 300 ms; no name.
     fn default() -> Self {
         Self {
-            extensions: Map::default(),
             max_packet: 1200,
             cname: String::new(),
             estimate: estimate::Config::default(),

@@ -104,11 +104,11 @@ impl Pacer {
         self.bytes = self.again.iter().chain(&self.pictures).map(|waiting| waiting.bytes).sum();
     }
 
-    pub(super) fn remove(&mut self, stream: u32) {
-        for queue in [&mut self.sound, &mut self.again, &mut self.pictures] {
-            queue.retain(|waiting| waiting.stream != stream);
-        }
-        self.count();
+    /// Throws all of a stream away. Gives how many new packets these were.
+    pub(super) fn clear(&mut self, stream: u32) -> usize {
+        let before = self.sound.len();
+        self.sound.retain(|waiting| waiting.stream != stream);
+        before - self.sound.len() + self.clear_pictures(stream)
     }
 
     pub(super) fn next(&mut self, now: Instant) -> Option<Next> {

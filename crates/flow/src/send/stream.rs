@@ -2,7 +2,7 @@
 
 use super::history::{History, Slot};
 use crate::payload::Format;
-use rtp::extension::{AbsSendTime, Elements, ExtensionError, Map};
+use rtp::extension::{AbsSendTime, Elements, ExtensionError, Kind, Map};
 use rtp::rtcp::{SenderInfo, SenderReport};
 use rtp::{Header, NtpTime, Writer};
 use std::time::Duration;
@@ -32,6 +32,9 @@ pub struct StreamConfig {
     pub mid: Option<String>,
     /// The simulcast layer, when the extension is negotiated.
     pub rid: Option<String>,
+    /// The header extensions that were negotiated for its media section. Congestion control sees the stream only with
+    /// [`rtp::extension::Kind::TransportSequence`].
+    pub extensions: Map,
 }
 
 /// One frame of a stream.
@@ -68,6 +71,8 @@ pub(super) struct Stream {
     pub(super) broken: bool,
     /// Packets before this one are of no use any more.
     useless_before: i64,
+    /// Nothing is sent at present, and so nothing is reported.
+    pub(super) paused: bool,
 }
 
 impl Stream {
@@ -89,6 +94,7 @@ impl Stream {
             last_fir: None,
             broken: false,
             useless_before: 0,
+            paused: false,
         }
     }
 
@@ -122,7 +128,6 @@ impl Stream {
         now: Instant,
         number: i64,
         transport: u16,
-        map: &Map,
         buf: &mut [u8],
     ) -> Option<usize> {
         let Self { config, history, .. } = self;
@@ -135,7 +140,7 @@ impl Stream {
             ssrc: config.ssrc,
         };
         let elements = Elements { rid: config.rid.as_deref(), ..elements(now, config, slot, transport) };
-        let len = write(buf, &header, &elements, map, &[&slot.payload]).ok()?;
+        let len = write(buf, &header, &elements, &config.extensions, &[&slot.payload]).ok()?;
         slot.sent = Some(now);
         self.waiting = self.waiting.saturating_sub(1);
         self.packets = self.packets.wrapping_add(1);
@@ -150,7 +155,6 @@ impl Stream {
         now: Instant,
         number: i64,
         transport: u16,
-        map: &Map,
         buf: &mut [u8],
     ) -> Option<usize> {
         let Self { config, history, rtx_sequence, .. } = self;
@@ -166,7 +170,7 @@ impl Stream {
         let elements =
             Elements { repaired_rid: config.rid.as_deref(), ..elements(now, config, slot, transport) };
         let original = wire(number).to_be_bytes();
-        let len = write(buf, &header, &elements, map, &[&original, &slot.payload]).ok()?;
+        let len = write(buf, &header, &elements, &config.extensions, &[&original, &slot.payload]).ok()?;
         *rtx_sequence = rtx_sequence.wrapping_add(1);
         slot.sent = Some(now);
         slot.resent = slot.resent.saturating_add(1);
@@ -177,11 +181,27 @@ impl Stream {
         self.packets > 0
     }
 
+    /// Whether congestion control hears of its packets.
+    pub(super) fn is_numbered(&self) -> bool {
+        self.config.extensions.id(Kind::TransportSequence).is_some()
+    }
+
+    /// Sends on with the same numbers by another configuration; what waits, `count` packets, was of the old one.
+    pub(super) fn reconfigure(&mut self, config: StreamConfig, count: usize) {
+        self.forget(count);
+        self.config = config;
+    }
+
+    /// What was not yet sent, `count` packets, is thrown away, and nothing before is sent again.
+    pub(super) fn forget(&mut self, count: usize) {
+        self.waiting = self.waiting.saturating_sub(count);
+        self.broken |= self.config.format.is_video();
+        self.useless_before = self.history.end();
+    }
+
     /// What was not yet sent, `count` packets, is thrown away, and what was lost does not matter any more.
     pub(super) fn begin_anew(&mut self, now: Instant, count: usize) {
-        self.waiting = self.waiting.saturating_sub(count);
-        self.broken = true;
-        self.useless_before = self.history.end();
+        self.forget(count);
         self.last_keyframe_request = Some(now);
     }
 
@@ -196,7 +216,7 @@ impl Stream {
 
     /// What was sent until now; `None` before the first packet.
     pub(super) fn report(&self, now: Instant, ntp: NtpTime) -> Option<SenderReport<'static>> {
-        let (timestamp, at) = self.last_frame.filter(|_| self.packets > 0)?;
+        let (timestamp, at) = self.last_frame.filter(|_| self.packets > 0 && !self.paused)?;
         let ticks = now.saturating_since(at).as_nanos() * u128::from(self.config.format.clock_rate());
         #[expect(clippy::cast_possible_truncation, reason = "it wraps by design")]
         let rtp_timestamp = timestamp.wrapping_add((ticks / 1_000_000_000) as u32);

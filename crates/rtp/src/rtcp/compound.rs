@@ -179,7 +179,9 @@ impl<'a> Compound<'a> {
         }
         if first & 0x20 != 0 {
             let padding = usize::from(*body.last().ok_or(Malformed)?);
-            let kept = body.len().checked_sub(padding).filter(|_| padding > 0 && padding.is_multiple_of(4));
+            // Padding is whole words (RFC 3550 §6.4.1), but transport-wide feedback fills its last word with it.
+            let whole = padding.is_multiple_of(4) || (packet_type, first & 0x1f) == (RTPFB, TWCC);
+            let kept = body.len().checked_sub(padding).filter(|_| padding > 0 && whole);
             body = &body[..kept.ok_or(Malformed)?];
         }
         Ok((packet_type, first & 0x1f, body))
