@@ -15,7 +15,7 @@ use crate::negotiation::{
     RemoteError, SignalingState,
 };
 use crate::relay::{Relay, Stage};
-use crate::stats::Counters;
+use crate::stats::{Counters, Security};
 use crate::{Config, ConnectionState, Event, RelayId};
 
 /// Addresses of the other side that relays are asked to permit.
@@ -53,6 +53,8 @@ pub struct Peer {
     /// Our role and the other side's fingerprints, once agreed.
     pub(crate) secured: Option<negotiation::Dtls>,
     pub(crate) dtls: Option<Dtls>,
+    /// What the handshake has agreed on.
+    pub(crate) security: Option<Security>,
     pub(crate) sctp: Option<Association>,
     pub(crate) relays: Vec<Relay>,
     pub(crate) locals: Vec<Local>,
@@ -93,6 +95,7 @@ impl Peer {
             credentials: None,
             secured: None,
             dtls: None,
+            security: None,
             sctp: None,
             relays,
             locals: Vec::new(),
@@ -440,6 +443,7 @@ impl Peer {
         if anew {
             // Another certificate is another association (RFC 8842 §5.1).
             self.dtls = None;
+            self.security = None;
         }
         if let Some(dtls) = &mut self.dtls {
             dtls.set_remote_fingerprints(now, fingerprints);

@@ -9,7 +9,7 @@ use wire::{Instant, Transport};
 
 use crate::negotiation::{self, DtlsRole};
 use crate::relay::News;
-use crate::{ConnectionState, Event, LocalCandidate, Peer};
+use crate::{ConnectionState, Event, LocalCandidate, Peer, Security};
 
 /// Datagrams of a handshake kept until it is agreed who we are: the first flight of any client.
 const MAX_EARLY: usize = 8;
@@ -284,7 +284,8 @@ impl Peer {
     fn pump_dtls(&mut self, now: Instant) {
         while let Some(event) = self.dtls.as_mut().and_then(Dtls::poll_event) {
             match event {
-                dtls::Event::Connected(_) => {
+                dtls::Event::Connected(agreed) => {
+                    self.security = Some(Security { version: agreed.version, cipher: agreed.cipher });
                     if let Some(sctp) = &mut self.sctp {
                         sctp.connect(now);
                     }

@@ -15,8 +15,8 @@ pub use config::{Config, TurnServer};
 pub use connection::{CandidateError, Peer};
 pub use event::{ChannelId, ConnectionState, Event, LocalCandidate, RelayId};
 pub use input::Received;
-pub use stats::{Counters, Dropped, Stats};
+pub use stats::{Counters, Dropped, Security, Stats};
 
-pub use dtls::Certificate;
+pub use dtls::{Certificate, Cipher as DtlsCipher, Version as DtlsVersion};
 pub use ice::Local;
 pub use sctp::{ChannelConfig, Kind, Reliability, SendError};
