@@ -5,8 +5,9 @@ import { createInterface } from 'node:readline'
 import { Browser } from '../browser/launch.mjs'
 import { w3c } from './w3c.mjs'
 
-/** How long anything may take. */
-export const PATIENCE = 8_000
+/** How long anything may take, and what is known to fail. */
+const PATIENCE = 8_000
+export const KNOWN_PATIENCE = 2_500
 
 /** @typedef {import('./w3c.mjs').Task} Task @typedef {import('./w3c.mjs').Happening} Happening */
 
@@ -23,6 +24,10 @@ export class Side {
   /** @param {string} name */
   constructor(name) {
     this.name = name
+    /** How long anything may take, in milliseconds. */
+    this.patience = PATIENCE
+    /** The largest message that it can send, in bytes. */
+    this.sends = Infinity
   }
 
   /** @param {Happening} happening */
@@ -48,7 +53,7 @@ export class Side {
    * @param {Happening} like @param {number} [patience]
    * @returns {Promise<Happening>}
    */
-  until(like, patience = PATIENCE) {
+  until(like, patience = this.patience) {
     const is = (/** @type {Happening} */ happening) => Object.entries(like).every(([name, value]) => happening[name] === value)
     const ended = (/** @type {Happening} */ happening) => happening['event'] === 'ended' || happening['event'] === 'trouble'
     return new Promise((resolve, reject) => {

@@ -1,9 +1,10 @@
 /** What is tried with every stack, in both roles, over one connection as long as all goes well. */
 import assert from 'node:assert/strict'
+import { KNOWN_PATIENCE } from './sides.mjs'
 
 /** @typedef {import('./sides.mjs').Side} Side */
 
-/** Bytes of the messages that are tried; those above the other side's limit are left out. */
+/** Bytes of the messages that are tried; those that a side cannot send or take are left out. */
 const SIZES = [0, 1, 1000, 65_535, 200_000]
 const FLOOD = { count: 200, size: 16_384 }
 /** Messages to and fro that must still pass after a restart of ICE. */
@@ -89,6 +90,11 @@ export class Link {
     }
   }
 
+  /** Waits no longer than for what is known to fail. */
+  hurry() {
+    for (const side of [this.ours, this.theirs]) side.patience = KNOWN_PATIENCE
+  }
+
   async end() {
     await Promise.all([this.ours.end(), this.theirs.end()])
   }
@@ -107,7 +113,7 @@ const words = (size) => (size < 9 ? 'a'.repeat(size) : 'é€😀' + 'abcdefghi\
 /** @param {Link} link */
 async function sizes(link) {
   for (const from of [link.ours, link.theirs]) {
-    for (const size of SIZES.filter((size) => size <= (link.most.get(link.other(from)) ?? 0))) {
+    for (const size of SIZES.filter((size) => size <= Math.min(from.sends, link.most.get(link.other(from)) ?? 0))) {
       await link.say(from, 'main', 'text', words(size))
       await link.say(from, 'main', 'binary', content(size, size + 1).toString('hex'))
     }
@@ -119,7 +125,7 @@ async function kinds(link) {
   const shapes = [{ ordered: false }, { maxRetransmits: 0, protocol: 'spoken' }, { ordered: false, maxPacketLifeTime: 500 }]
   for (const opener of [link.ours, link.theirs]) {
     for (const [n, shape] of shapes.entries()) {
-      const label = `kind ${n} of ${opener.name} é`
+      const label = `kind ${n} of ${opener.name}`
       const seen = await link.open(opener, { label, ...shape })
       const whole = { ordered: true, maxRetransmits: null, maxPacketLifeTime: null, protocol: '', ...shape }
       for (const [name, value] of Object.entries(whole)) {
@@ -128,6 +134,16 @@ async function kinds(link) {
       }
       for (const side of [opener, link.other(opener)]) await link.say(side, label, 'binary', content(5000, n).toString('hex'))
     }
+  }
+}
+
+/** Names in every alphabet. @param {Link} link */
+async function names(link) {
+  for (const opener of [link.ours, link.theirs]) {
+    const [label, protocol] = [`“é€😀” of ${opener.name}`, 'é€😀']
+    const seen = await link.open(opener, { label, protocol })
+    assert.equal(seen['protocol'], protocol)
+    await link.say(opener, label, 'text', label)
   }
 }
 
@@ -201,6 +217,7 @@ async function weEnd(link) {
 export const STEPS = {
   sizes: { run: sizes },
   kinds: { run: kinds },
+  names: { run: names },
   flood: { run: flood },
   'we close': { run: closing(({ ours }) => ours) },
   'they close': { run: closing(({ theirs }) => theirs) },

@@ -117,8 +117,7 @@ impl Side {
             ..ChannelConfig::default()
         };
         let label = config.label.clone();
-        let channel =
-            self.connection.with(move |peer, now| peer.create_data_channel(now, config)).await??;
+        let channel = self.connection.with(move |peer, now| peer.create_data_channel(now, config)).await??;
         self.know(label, channel);
         Ok(Value::Null)
     }

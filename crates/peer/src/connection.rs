@@ -287,14 +287,9 @@ impl Peer {
         }
         self.closed = true;
         self.negotiator.close();
+        self.abort_data(now);
         if let Some(dtls) = &mut self.dtls {
             dtls.close(now);
-        }
-        self.sctp = None;
-        for relay in &mut self.relays {
-            if let Some(allocation) = relay.allocation() {
-                allocation.client.close(now);
-            }
         }
         self.pump(now);
     }

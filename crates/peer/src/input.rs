@@ -292,6 +292,7 @@ impl Peer {
                 }
                 dtls::Event::Closed(reason) => {
                     self.secured = None;
+                    self.deliver_rest();
                     self.sctp = None;
                     self.channels.clear();
                     for number in std::mem::take(&mut self.streams).into_values() {

@@ -35,6 +35,8 @@ pub(crate) struct Pair {
     /// Datagrams lost of a thousand.
     pub(crate) loss: u64,
     pub(crate) fault: Option<(u64, Fault)>,
+    /// Side 1 does not ask what has happened.
+    pub(crate) slow: bool,
     rng: Rng,
 }
 
@@ -61,6 +63,7 @@ impl Pair {
             delay: Duration::from_millis(10),
             loss: 0,
             fault: None,
+            slow: false,
             rng,
         }
     }
@@ -91,7 +94,9 @@ impl Pair {
     pub(crate) fn collect(&mut self) {
         for side in 0..2 {
             loop {
-                while let Some(event) = self.peers[side].poll_event() {
+                while let Some(event) =
+                    (!self.slow || side == 0).then(|| self.peers[side].poll_event()).flatten()
+                {
                     if let Event::IceCandidate(Some(candidate)) = &event {
                         let (mid, ufrag) = (candidate.mid.clone(), candidate.ufrag.clone());
                         // The description that it belongs to may not have come yet.
