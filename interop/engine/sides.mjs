@@ -112,7 +112,7 @@ export class Program extends Side {
     })
     this.child.stdin.on('error', () => {})
     createInterface({ input: this.child.stdout }).on('line', (line) => {
-      if (process.env['INTEROP_LOUD']) console.error(`${name}: ${line.slice(0, 2000)}`)
+      if (process.env['INTEROP_LOUD']) console.error(`${name}: ${line.slice(0, 20_000)}`)
       const said = JSON.parse(line)
       const asked = this.#asked.get(said.id)
       if (!asked) return this.hear(said)
@@ -154,7 +154,7 @@ class Page extends Side {
     for (;;) {
       const happened = await this.page.evaluate((n) => /** @type {any} */ (globalThis).sides[n].next(), this.number).catch(() => [{ event: 'gone' }])
       for (const happening of happened) {
-        if (process.env['INTEROP_LOUD']) console.error(`${this.name}: ${JSON.stringify(happening).slice(0, 2000)}`)
+        if (process.env['INTEROP_LOUD']) console.error(`${this.name}: ${JSON.stringify(happening).slice(0, 20_000)}`)
         if (happening.event === 'gone') return
         this.hear(happening)
       }

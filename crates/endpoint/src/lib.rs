@@ -28,6 +28,7 @@
 mod addresses;
 mod connection;
 mod driver;
+mod mdns;
 
 pub use connection::{Connection, Events, Gone, Options, SendError};
 pub use driver::Driver;
