@@ -48,11 +48,15 @@ export const STACKS = [
 
 /** @param {string} folder */
 function pion(folder) {
-  const program = path.join(folder, 'pion')
-  if (existsSync(program)) return [program]
+  return [build(file('pion'), path.join(folder, 'pion'))]
+}
+
+/** Builds a program for Pion, once. @param {string} source its folder @param {string} program where it goes */
+export function build(source, program) {
+  if (existsSync(program)) return program
 
   const env = { ...process.env, GO111MODULE: 'off', GOPATH, GOFLAGS: '' }
-  const { status, stderr } = spawnSync('go', ['build', '-o', program, '.'], { cwd: file('pion'), env, encoding: 'utf8' })
+  const { status, stderr } = spawnSync('go', ['build', '-o', program, '.'], { cwd: source, env, encoding: 'utf8' })
   if (status !== 0) throw new Error(`Pion's peer does not build:\n${stderr}`)
-  return [program]
+  return program
 }

@@ -9,6 +9,7 @@ use net::{Clock, Inbox, Poller, Socket, Waker};
 use peer::{Event, Local, Peer, Received};
 use wire::{Instant, Transmit, Transport};
 
+use crate::mdns::Lookups;
 use crate::relays::{News, Relays};
 
 /// Bytes of a run to be sent.
@@ -35,6 +36,7 @@ pub struct Driver {
     buffer: Box<[u8]>,
     /// A run that the system had no room for.
     waiting: Option<Transmit>,
+    lookups: Lookups,
 }
 
 impl Driver {
@@ -67,7 +69,8 @@ impl Driver {
         }
         let (inbox, buffer) = (Inbox::new(), vec![0; BUFFER].into_boxed_slice());
         let relays = Relays::new(poller.waker());
-        let mut driver = Self { peer, clock, poller, sockets, relays, inbox, buffer, waiting: None };
+        let lookups = Lookups::new();
+        let mut driver = Self { peer, clock, poller, sockets, relays, inbox, buffer, waiting: None, lookups };
         for (key, socket) in (0..).zip(&driver.sockets) {
             driver.poller.add(socket, key)?;
             driver.peer.add_local_address(driver.clock.now(), Local::host(socket.local()));
@@ -105,6 +108,9 @@ impl Driver {
         self.receive();
         self.receive_relayed();
         let now = self.clock.now();
+        while let Some((name, ip)) = self.lookups.poll() {
+            self.peer.resolved(now, &name, ip);
+        }
         if self.peer.poll_timeout().is_some_and(|at| at <= now) {
             self.peer.handle_timeout(now);
         }
@@ -192,6 +198,14 @@ impl Driver {
         }
     }
 
+    fn look_up(&mut self, name: &str) -> bool {
+        let networks = self.sockets.iter().filter_map(|socket| match socket.local().ip() {
+            IpAddr::V4(ip) => Some(ip),
+            IpAddr::V6(_) => None,
+        });
+        self.lookups.begin(name, networks.collect(), self.poller.waker())
+    }
+
     /// The next event, after having done what an event asks the driver for.
     pub fn poll_event(&mut self) -> Option<Event> {
         loop {
@@ -200,8 +214,9 @@ impl Driver {
                     self.relays.connect(relay, transport, server, &name);
                 }
                 Event::Resolve(name) => {
-                    let now = self.clock.now();
-                    self.peer.resolved(now, &name, None);
+                    if !self.look_up(&name) {
+                        self.peer.resolved(self.clock.now(), &name, None);
+                    }
                 }
                 Event::Disconnect { .. } => {}
                 event => return Some(event),

@@ -28,6 +28,7 @@
 mod addresses;
 mod connection;
 mod driver;
+mod mdns;
 mod relays;
 
 pub use connection::{Connection, Events, Gone, Options, SendError};

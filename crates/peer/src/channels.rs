@@ -176,6 +176,14 @@ impl Peer {
         }
     }
 
+    /// Keeps what has arrived and nobody has asked for yet, before the association goes: no more than its window.
+    pub(crate) fn deliver_rest(&mut self) {
+        while let Some(event) = self.sctp.as_mut().and_then(sctp::Association::poll_event) {
+            let event = self.translate(event);
+            self.events.extend(event);
+        }
+    }
+
     fn translate(&mut self, event: sctp::Event) -> Option<Event> {
         match event {
             sctp::Event::Connected => None,

@@ -17,7 +17,7 @@ use crate::negotiation::{
     RemoteError, SignalingState,
 };
 use crate::relay::{Relay, Stage};
-use crate::stats::Counters;
+use crate::stats::{Counters, Security};
 use crate::{Config, ConnectionState, Event, RelayId};
 
 /// Addresses of the other side that relays are asked to permit.
@@ -55,6 +55,8 @@ pub struct Peer {
     /// Our role and the other side's fingerprints, once agreed.
     pub(crate) secured: Option<negotiation::Dtls>,
     pub(crate) dtls: Option<Dtls>,
+    /// What the handshake has agreed on.
+    pub(crate) security: Option<Security>,
     pub(crate) sctp: Option<Association>,
     pub(crate) media: Option<Box<Media>>,
     /// The keys of SRTP, once the handshake is complete.
@@ -100,6 +102,7 @@ impl Peer {
             credentials: None,
             secured: None,
             dtls: None,
+            security: None,
             sctp: None,
             media: None,
             srtp: None,
@@ -299,14 +302,9 @@ impl Peer {
         }
         self.closed = true;
         self.negotiator.close();
+        self.abort_data(now);
         if let Some(dtls) = &mut self.dtls {
             dtls.close(now);
-        }
-        self.sctp = None;
-        for relay in &mut self.relays {
-            if let Some(allocation) = relay.allocation() {
-                allocation.client.close(now);
-            }
         }
         self.pump(now);
     }
@@ -463,6 +461,7 @@ impl Peer {
             // Another certificate is another association (RFC 8842 §5.1).
             self.dtls = None;
             self.use_keys(None);
+            self.security = None;
         }
         if let Some(dtls) = &mut self.dtls {
             dtls.set_remote_fingerprints(now, fingerprints);

@@ -10,7 +10,7 @@ use wire::{Instant, Transport};
 use crate::media::{Keys, Sink};
 use crate::negotiation::{self, DtlsRole};
 use crate::relay::News;
-use crate::{ConnectionState, Event, LocalCandidate, MediaPacket, Peer};
+use crate::{ConnectionState, Event, LocalCandidate, MediaPacket, Peer, Security};
 
 /// Datagrams of a handshake kept until it is agreed who we are: the first flight of any client.
 const MAX_EARLY: usize = 8;
@@ -303,15 +303,17 @@ impl Peer {
     fn pump_dtls(&mut self, now: Instant) {
         while let Some(event) = self.dtls.as_mut().and_then(Dtls::poll_event) {
             match event {
-                dtls::Event::Connected(connected) => {
+                dtls::Event::Connected(agreed) => {
+                    self.security = Some(Security { version: agreed.version, cipher: agreed.cipher });
                     let client = self.secured.as_ref().is_some_and(|s| s.role == DtlsRole::Client);
-                    self.use_keys(connected.srtp.map(|keys| Keys::new(keys, client)));
+                    self.use_keys(agreed.srtp.map(|keys| Keys::new(keys, client)));
                     if let Some(sctp) = &mut self.sctp {
                         sctp.connect(now);
                     }
                 }
                 dtls::Event::Closed(reason) => {
                     self.secured = None;
+                    self.deliver_rest();
                     self.sctp = None;
                     self.use_keys(None);
                     self.channels.clear();

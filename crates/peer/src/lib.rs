@@ -72,9 +72,9 @@ pub use media::{
     Frame, InboundRtp, MediaConfig, MediaDropped, MediaError, MediaMode, MediaPacket, MediaStats,
     OutboundRtp, OutgoingRtp, ReceivedFrame, RemoteInboundRtp, RtpPacket,
 };
-pub use stats::{Counters, Dropped, Stats};
+pub use stats::{Counters, Dropped, Security, Stats};
 
-pub use dtls::Certificate;
+pub use dtls::{Certificate, Cipher as DtlsCipher, Version as DtlsVersion};
 pub use flow::payload::Format;
 pub use ice::Local;
 pub use rtp;

@@ -22,6 +22,17 @@ impl Peer {
     }
 
     fn next_transmit(&mut self, now: Instant, buf: &mut [u8]) -> Option<Transmit> {
+        if self.closed {
+            if let Some(transmit) = self.last_words(now, buf) {
+                return Some(transmit);
+            }
+            // Not before, for they may carry the last words.
+            for relay in &mut self.relays {
+                if let Some(allocation) = relay.allocation() {
+                    allocation.client.close(now);
+                }
+            }
+        }
         for relay in &mut self.relays {
             if let Some(transmit) = relay.poll_transmit(now, buf) {
                 return Some(transmit);
@@ -53,6 +64,30 @@ impl Peer {
         }
         let (len, segment) = self.write_run(now, buf)?;
         Some(Transmit { len, segment_size: (segment < len).then_some(segment), ..direct })
+    }
+
+    /// Ends the data channels. Not every stack takes the end of DTLS for theirs, but all understand an ABORT, which is
+    /// sealed here and held until it is asked for.
+    pub(crate) fn abort_data(&mut self, now: Instant) {
+        let Some(sctp) = &mut self.sctp else { return };
+        sctp.abort(now);
+        self.held.clear();
+        let mut buf = [0; 1500];
+        if let Some(len) = self.write_record(now, &mut buf) {
+            self.held.extend_from_slice(&buf[..len]);
+        }
+        self.sctp = None;
+    }
+
+    /// What the other side is told at the end.
+    fn last_words(&mut self, now: Instant, buf: &mut [u8]) -> Option<Transmit> {
+        let pair = *self.agent.as_ref()?.selected()?;
+        let len = match self.write_record(now, buf) {
+            Some(len) => len,
+            None => self.dtls.as_mut()?.poll_transmit(now, buf)?,
+        };
+        let (transport, from, to) = (pair.transport, pair.local, pair.remote);
+        self.route(now, Transmit { transport, from, to, len, segment_size: None }, buf)
     }
 
     /// Sends from a relayed address by way of its relay.

@@ -35,6 +35,15 @@ pub struct Dropped {
     pub unsealed: u64,
 }
 
+/// What the handshake has agreed on.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Security {
+    /// The version of DTLS (W3C `tlsVersion`).
+    pub version: dtls::Version,
+    /// What encrypts data (W3C `dtlsCipher`).
+    pub cipher: dtls::Cipher,
+}
+
 /// The state of everything at one moment (W3C `getStats`).
 #[derive(Clone, Debug)]
 pub struct Stats {
@@ -50,6 +59,8 @@ pub struct Stats {
     pub local_candidates: Vec<ice::CandidateStats>,
     /// Those of the other side.
     pub remote_candidates: Vec<ice::CandidateStats>,
+    /// What the handshake has agreed on, once it is complete.
+    pub security: Option<Security>,
     /// Records.
     pub dtls: Option<dtls::Stats>,
     /// Data channels, in sum.
@@ -76,6 +87,7 @@ impl Peer {
             candidate_pairs,
             local_candidates: agent.into_iter().flat_map(Agent::local_candidate_stats).collect(),
             remote_candidates: agent.into_iter().flat_map(Agent::remote_candidate_stats).collect(),
+            security: self.security,
             dtls: self.dtls.as_ref().map(|dtls| *dtls.stats()),
             data: self.sctp.as_ref().map(Association::stats).copied(),
             media: self.media.as_ref().map(|media| media.stats()),

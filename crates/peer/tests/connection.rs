@@ -56,6 +56,36 @@ fn two_peers_talk_and_part() {
     assert!(pair.now.saturating_since(start) < Duration::from_secs(2));
 }
 
+/// What was said before the end is heard before it, also by a program that is slow to ask; and the end of the channels
+/// is told by SCTP itself, for stacks that do not conclude it from the end of DTLS.
+#[test]
+fn the_last_message_is_heard_before_the_end() {
+    let mut pair = Pair::new(7);
+    let now = pair.now;
+    let channel = pair.peers[0].create_data_channel(now, ChannelConfig::default()).unwrap();
+    pair.introduce();
+    pair.until("the channel opens", |pair| pair.heard(0, |event| *event == Event::ChannelOpened(channel)));
+    pair.events[1].clear();
+    pair.slow = true;
+    let now = pair.now;
+    pair.peers[0].send(now, channel, Kind::Text, TEXT).unwrap();
+    pair.collect();
+    let round = pair.now + pair.delay;
+    pair.until("the message arrives", |pair| pair.now >= round);
+    let now = pair.now;
+    pair.peers[0].close(now);
+    pair.collect();
+    let ended = |pair: &mut Pair| pair.peers[1].connection_state() == ConnectionState::Failed;
+    pair.until("the end arrives", ended);
+    pair.slow = false;
+    pair.collect();
+    let place = |is: &dyn Fn(&Event) -> bool| pair.events[1].iter().position(is).unwrap();
+    let said = place(&|event| matches!(event, Event::Message(_, _, data) if data == TEXT));
+    let aborted = place(&|event| matches!(event, Event::SctpClosed(_)));
+    let closed = place(&|event| matches!(event, Event::DtlsClosed(_)));
+    assert!(said < aborted && aborted < closed, "{:?}", pair.events[1]);
+}
+
 /// Round trips from the answer to an open channel: one for ICE, two for the handshake, two for SCTP, of which halves
 /// overlap.
 #[test]

@@ -18,6 +18,11 @@ pub(crate) mod protocol {
 /// DATA_CHANNEL_ACK (§5.2), the whole message.
 pub(crate) const ACK: [u8; 1] = [2];
 
+/// Whether a message is one. Pion fills it up to four bytes.
+pub(crate) fn is_ack(message: &[u8]) -> bool {
+    message.first() == ACK.first()
+}
+
 /// DATA_CHANNEL_OPEN (§5.1).
 ///
 /// ```text
@@ -97,6 +102,13 @@ mod tests {
             let bytes = open.to_vec();
             assert_eq!(Open::parse(&bytes), Ok(open));
             assert_eq!(Open::parse(&bytes[..bytes.len() - 1]), Err(Malformed));
+        }
+    }
+
+    #[test]
+    fn an_acknowledgement_is_known_by_its_first_byte() {
+        for (message, is) in [(&[2][..], true), (&[2, 0, 0, 0], true), (&[3, 2], false), (&[], false)] {
+            assert_eq!(is_ack(message), is, "{message:?}");
         }
     }
 

@@ -74,6 +74,33 @@ fn parameters_from_signalling_spare_the_handshake() {
     assert_eq!(world.now.saturating_since(start), Duration::from_millis(20));
 }
 
+/// Some stacks drop an INIT or INIT ACK with a parameter that they do not know. They are sent none for long.
+#[test]
+fn who_may_not_know_a_parameter_is_spared_it() {
+    let zero_checksum = |packet: &[u8]| packet.windows(4).any(|part| part == [0x80, 0x01, 0, 8]);
+    let side = |zero_checksum| Config { zero_checksum, ..config() };
+    for told in [true, false] {
+        let mut world = World::new(1, [side(true), side(told)], [Link::default(), Link::default()]);
+        world.log = Some(Vec::new());
+        world.sides[1].connect(world.now);
+        world.run_until(|w| w.sides.iter().all(Association::is_connected));
+        let log = world.log.unwrap();
+        let answer = log.iter().find(|(from, packet)| *from == 0 && packet[12] == 2).unwrap();
+        assert_eq!(zero_checksum(&answer.1), told);
+    }
+    let mut now = wire::Instant::from_nanos(1);
+    let mut lonely = Association::new(side(true), [7; 32], now);
+    lonely.connect(now);
+    let mut buf = [0; 1500];
+    let inits = [0; 4].map(|_| {
+        let len = lonely.poll_transmit(now, &mut buf).unwrap();
+        now = lonely.poll_timeout().unwrap();
+        lonely.handle_timeout(now);
+        zero_checksum(&buf[..len])
+    });
+    assert_eq!(inits, [true, true, false, false]);
+}
+
 #[test]
 fn shutdown_delivers_what_was_sent() {
     for both in [false, true] {

@@ -216,7 +216,7 @@ impl Association {
 
     fn on_dcep(&mut self, now: Instant, message: &Received) {
         let id = message.stream;
-        if message.data == dcep::ACK {
+        if dcep::is_ack(&message.data) {
             if let Some(channel) = self.channels.get_mut(id).filter(|c| c.state == ChannelState::Opening) {
                 channel.state = ChannelState::Open;
                 self.opened(id);

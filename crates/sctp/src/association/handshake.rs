@@ -37,6 +37,8 @@ pub(super) struct Answer {
 }
 
 const MOST_ANSWERS: usize = 4;
+/// INITs without an answer, after which one goes out with nothing in it that a peer may not know.
+const PLAIN_AFTER: u32 = 2;
 
 /// Error causes (RFC 9260 §3.3.10).
 const STALE_COOKIE: u16 = 3;
@@ -56,8 +58,13 @@ impl Association {
     pub fn init_parameters(&self) -> Vec<u8> {
         let mut buf = [0; 128];
         let mut w = Writer::new(&mut buf);
-        put_chunk(&mut w, kind::INIT, 0, &self.init_value(self.tag, self.tsn, None, None))
-            .expect("an INIT has at most 60 bytes");
+        put_chunk(
+            &mut w,
+            kind::INIT,
+            0,
+            &self.init_value((self.tag, self.tsn), self.extensions(), None, None),
+        )
+        .expect("an INIT has at most 60 bytes");
         w.written().to_vec()
     }
 
@@ -89,12 +96,12 @@ impl Association {
 
     fn init_value(
         &self,
-        tag: u32,
-        tsn: u32,
+        (tag, tsn): (u32, u32),
+        extensions: Extensions,
         cookie: Option<&[u8]>,
         unrecognized: Option<(u16, &[u8])>,
     ) -> Vec<u8> {
-        let (streams, extensions) = (self.config.streams, self.extensions());
+        let streams = self.config.streams;
         let window = crate::num::u32_of(self.config.receive_window);
         let init = Init { tag, window, outbound: streams, inbound: streams, tsn, extensions };
         let mut buf = [0; 512];
@@ -104,7 +111,11 @@ impl Association {
     }
 
     fn send_init(&mut self, now: Instant) {
-        let value = self.init_value(self.tag, self.tsn, None, None);
+        let mut extensions = self.extensions();
+        // Who has not answered twice may be one that drops what it does not know (Pion before 1.8.8), and not only
+        // the parameter, as RFC 9260 §3.2.1 demands.
+        extensions.zero_checksum &= self.handshakes < PLAIN_AFTER;
+        let value = self.init_value((self.tag, self.tsn), extensions, None, None);
         self.push(Control::alone(kind::INIT, 0, value, Some(0)));
         self.timers.set(Timer::Handshake, now + self.sender.rtt.timeout());
     }
@@ -165,7 +176,10 @@ impl Association {
         });
         let answer = &self.answers[known];
         let report = others.unrecognized.filter(|(_, value)| value.len() <= 128);
-        let value = self.init_value(answer.tag, answer.tsn, Some(&answer.cookie), report);
+        let mut extensions = self.extensions();
+        // To one that does not know it, it is of no use, and may be an offence: see `send_init`.
+        extensions.zero_checksum &= peer.extensions.zero_checksum;
+        let value = self.init_value((answer.tag, answer.tsn), extensions, Some(&answer.cookie), report);
         self.push(Control::alone(kind::INIT_ACK, 0, value, Some(peer.tag)));
     }
 

@@ -1,0 +1,138 @@
+/**
+ * Our engine against WebRTC that nobody here wrote: browsers and stacks, each as offerer and as answerer. Prints one
+ * table of peer, role and what was tried. A failure that is not known fails the test, and so does a known one that
+ * has gone.
+ */
+import assert from 'node:assert/strict'
+import { spawnSync } from 'node:child_process'
+import { mkdtempSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import path from 'node:path'
+import { after, before, describe, test } from 'node:test'
+import { fileURLToPath } from 'node:url'
+import { known } from './engine/known.mjs'
+import { Pages, Program } from './engine/sides.mjs'
+import { Link, STEPS } from './engine/steps.mjs'
+import { STACKS, build } from './stacks/stacks.mjs'
+
+const ROOT = fileURLToPath(new URL('..', import.meta.url))
+const OURS = process.env['INTEROP_PEER'] ?? `${ROOT}/target/debug/examples/interop_peer`
+const file = (/** @type {string} */ name) => fileURLToPath(new URL(`engine/${name}`, import.meta.url))
+const folder = mkdtempSync(path.join(tmpdir(), 'visavis-engine-'))
+const missing = Object.fromEntries(STACKS.map(({ name, missing }) => [name, missing]))
+
+/** @typedef {{ side: () => Promise<import('./engine/sides.mjs').Side>, close: () => Promise<void> }} Peer */
+
+/** @param {string} name @param {() => string[]} argv @param {{ sends?: number }} [limits] @returns {() => Promise<Peer>} */
+const program = (name, argv, limits = {}) => async () => {
+  const whole = argv()
+  return { side: async () => Object.assign(new Program(name, whole), limits), close: async () => {} }
+}
+
+const TRIALS = ['WebRTC-EnableDtlsPqc', 'WebRTC-DataChannelMessageInterleaving'].map((name) => `${name}/Enabled/`).join('')
+
+/** @type {Record<string, { start: () => Promise<Peer>, missing?: () => string | false }>} */
+const PEERS = {
+  Chromium: { start: () => Pages.open('Chromium', 'chromium') },
+  'Chromium+': { start: () => Pages.open('Chromium+', 'chromium', [`--force-fieldtrials=${TRIALS}`]) },
+  Firefox: { start: () => Pages.open('Firefox', 'firefox') },
+  libwebrtc: { start: program('libwebrtc', () => [process.execPath, file('libwebrtc.mjs')]) },
+  libdatachannel: { start: program('libdatachannel', () => [process.execPath, file('libdatachannel.mjs')]) },
+  aiortc: { start: program('aiortc', () => ['/usr/bin/python3', file('aiortc_side.py')]), ...missing['aiortc'] && { missing: missing['aiortc'] } },
+  Pion: { start: program('Pion', () => [build(file('pion'), path.join(folder, 'pion'))], { sends: 65_535 }), ...missing['Pion'] && { missing: missing['Pion'] } },
+}
+
+/** @type {Record<string, string>[]} */
+const table = []
+
+/** Runs every step; what went wrong, by step. @param {string} name @param {Peer} peer @param {'offers' | 'answers'} role */
+async function row(name, peer, role) {
+  const expected = known(name, role)
+  /** @type {Record<string, string>} */
+  const cells = { peer: name, role }
+  /** @type {Record<string, string>} */
+  const wrong = {}
+  /** @type {{ link: Link, dtls: string | undefined } | undefined} */
+  let current
+  for (const [step, { run, dtls, ends }] of Object.entries(STEPS)) {
+    const began = performance.now()
+    try {
+      if (current && current.dtls !== dtls) {
+        await current.link.end()
+        current = undefined
+      }
+      if (!current) {
+        const ours = new Program('ours', [OURS, ...(dtls ? [dtls] : [])])
+        const link = new Link(ours, await peer.side(), role === 'offers')
+        current = { link, dtls }
+        if (expected[step]) link.hurry()
+        const ms = await link.connect()
+        if (!dtls) {
+          const stats = await ours.act('stats')
+          cells['open'] ??= `${ms} ms`
+          cells['DTLS'] ??= stats.dtls
+        }
+      }
+      if (expected[step]) current.link.hurry()
+      await run(current.link)
+      cells[step] = 'ok'
+    } catch (error) {
+      wrong[step] = error instanceof Error ? error.message : String(error)
+      cells[step] = 'FAILS'
+    }
+    if (process.env['INTEROP_TIMES']) console.error(`${name} ${role} ${step}: ${Math.round(performance.now() - began)} ms`)
+    if (wrong[step] || ends) {
+      await current?.link.end()
+      current = undefined
+    }
+  }
+  table.push(cells)
+  return wrong
+}
+
+before(() => {
+  const { status } = process.env['INTEROP_PEER'] ? { status: 0 } : spawnSync('cargo', ['build', '--package', 'endpoint', '--example', 'interop_peer'], { cwd: ROOT, stdio: 'inherit' })
+  assert.equal(status, 0, 'our side builds')
+})
+after(() => {
+  rmSync(folder, { recursive: true })
+  print()
+})
+
+const only = process.env['INTEROP_ONLY']?.split(',')
+for (const [name, { start, missing }] of Object.entries(PEERS)) {
+  describe(`connecting with ${name}`, { skip: only && !only.includes(name) ? 'not asked for' : missing?.() }, () => {
+    /** @type {Peer} */
+    let peer
+    before(async () => {
+      peer = await start()
+    })
+    after(() => peer?.close())
+
+    for (const role of /** @type {const} */ (['offers', 'answers'])) {
+      test(`as the one that ${role}`, { timeout: 120_000 }, async () => {
+        const wrong = await row(name, peer, role)
+        const expected = known(name, role)
+        for (const step of Object.keys(STEPS)) {
+          if (expected[step] && wrong[step]) table.at(-1)[step] = 'known'
+          else if (expected[step]) table.at(-1)[step] = 'MENDED'
+        }
+        const news = Object.entries(wrong).filter(([step]) => !expected[step]).map(([step, why]) => `${step}: ${why}`)
+        const mended = Object.keys(expected).filter((step) => !wrong[step]).map((step) => `${step} is said to fail (${expected[step]}), but works: take it out of engine/known.mjs`)
+        assert.deepEqual([...news, ...mended], [])
+      })
+    }
+  })
+}
+
+/** One table of everything, and the reasons under it. */
+function print() {
+  const columns = ['peer', 'role', 'open', 'DTLS', ...Object.keys(STEPS)]
+  const lines = [columns, ...table.map((cells) => columns.map((column) => cells[column] ?? '-'))]
+  const widths = columns.map((_, n) => Math.max(...lines.map((line) => line[n]?.length ?? 0)))
+  console.log(lines.map((line) => line.map((cell, n) => cell.padEnd(widths[n] ?? 0)).join('  ').trimEnd()).join('\n'))
+  console.log('\n`role` is ours. Known failures:')
+  for (const { peer, role } of table) {
+    for (const [step, why] of Object.entries(known(peer ?? '', /** @type {any} */ (role)))) console.log(`  ${peer}, we ${role?.replace(/s$/, '')}, ${step}: ${why}`)
+  }
+}

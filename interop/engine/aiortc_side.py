@@ -1,0 +1,117 @@
+"""aiortc, from Debian's python3-aiortc: w3c.mjs describes the language."""
+
+import asyncio
+import json
+import sys
+
+from aiortc import RTCPeerConnection, RTCSessionDescription
+from aiortc.sdp import candidate_from_sdp
+
+FNV_OFFSET, FNV_PRIME = 0x811C9DC5, 0x01000193
+
+pc = RTCPeerConnection()
+channels = {}
+tallies = {}
+
+
+def tell(happening: dict) -> None:
+    print(json.dumps(happening), flush=True)
+
+
+def count(label: str, data: bytes) -> None:
+    messages, size, value = tallies.get(label, (0, 0, FNV_OFFSET))
+    for byte in data:
+        value = ((value ^ byte) * FNV_PRIME) & 0xFFFFFFFF
+    messages, size = messages + 1, size + len(data)
+    tallies[label] = (messages, size, value)
+    if int.from_bytes(data[4:8], "big") == messages:
+        del tallies[label]
+        tell({"event": "tally", "label": label, "messages": messages, "bytes": size, "hash": value})
+
+
+def watch(channel, remote: bool) -> None:
+    label = channel.label
+    channels[label] = channel
+
+    @channel.on("message")
+    def on_message(data) -> None:
+        if isinstance(data, str):
+            tell({"event": "message", "label": label, "kind": "text", "data": data})
+        elif label.startswith("flood"):
+            count(label, data)
+        else:
+            tell({"event": "message", "label": label, "kind": "binary", "data": data.hex()})
+
+    channel.on("close", lambda: tell({"event": "closed", "label": label}))
+
+    def opened() -> None:
+        shape = {"ordered": channel.ordered, "maxRetransmits": channel.maxRetransmits}
+        shape |= {"maxPacketLifeTime": channel.maxPacketLifeTime, "protocol": channel.protocol}
+        tell({"event": "open", "label": label, "remote": remote} | shape)
+
+    if channel.readyState == "open":
+        opened()
+    else:
+        channel.on("open", opened)
+
+
+def send(task: dict) -> None:
+    channel = channels[task["label"]]
+    if task["kind"] == "text":
+        return channel.send(task["data"])
+    data = bytes.fromhex(task["data"])
+    if "count" not in task:
+        return channel.send(data)
+    for n in range(task["count"]):
+        channel.send(n.to_bytes(4, "big") + task["count"].to_bytes(4, "big") + data[8:])
+
+
+async def act(task: dict):
+    match task["do"]:
+        case "create":
+            names = ("protocol", "ordered", "maxRetransmits", "maxPacketLifeTime")
+            watch(pc.createDataChannel(task["label"], **{name: task[name] for name in names if name in task}), False)
+        case "offer":
+            await pc.setLocalDescription(await pc.createOffer())
+            return pc.localDescription.sdp
+        case "answer":
+            await pc.setRemoteDescription(RTCSessionDescription(sdp=task["sdp"], type="offer"))
+            await pc.setLocalDescription(await pc.createAnswer())
+            return pc.localDescription.sdp
+        case "take":
+            await pc.setRemoteDescription(RTCSessionDescription(sdp=task["sdp"], type="answer"))
+        case "candidate" if task["candidate"]:
+            candidate = candidate_from_sdp(task["candidate"].removeprefix("candidate:"))
+            candidate.sdpMid, candidate.sdpMLineIndex = task["mid"], task["index"]
+            await pc.addIceCandidate(candidate)
+        case "candidate":
+            await pc.addIceCandidate(None)
+        case "send":
+            send(task)
+        case "close channel":
+            channels[task["label"]].close()
+        case "stats":
+            return {}
+        case "close":
+            await pc.close()
+        case other:
+            raise ValueError(f"{other} is nothing that aiortc can do")
+
+
+async def answer(task: dict) -> None:
+    try:
+        tell({"id": task["id"], "said": await act(task)})
+    except Exception as error:  # whatever it is, the other side wants to know
+        tell({"id": task["id"], "error": repr(error)})
+
+
+async def main() -> None:
+    pc.on("connectionstatechange", lambda: tell({"event": "state", "state": pc.connectionState}))
+    pc.on("datachannel", lambda channel: watch(channel, True))
+    reader = asyncio.StreamReader(limit=1 << 24)
+    await asyncio.get_running_loop().connect_read_pipe(lambda: asyncio.StreamReaderProtocol(reader), sys.stdin)
+    while line := await reader.readline():
+        await answer(json.loads(line))
+
+
+asyncio.run(main())

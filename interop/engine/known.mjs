@@ -1,0 +1,15 @@
+/** What does not work, and why: a stack's reason, not ours. A step that works after all is an error too. */
+
+/** @type {{ peer: string, role?: 'offers' | 'answers', steps: string[], why: string }[]} */
+const KNOWN = [
+  ...['libwebrtc', 'libdatachannel', 'aiortc', 'Pion'].map((peer) => ({ peer, steps: ['DTLS 1.3'], why: 'it speaks DTLS 1.2 and no other' })),
+  { peer: 'libdatachannel', steps: ['we restart', 'they restart'], why: 'it has no ICE restart, and refuses new credentials' },
+  { peer: 'aiortc', steps: ['we restart', 'they restart'], why: 'it has no ICE restart, and answers one with its old credentials' },
+  { peer: 'aiortc', steps: ['names'], why: 'it writes the length of a label in characters instead of bytes' },
+]
+
+/** The reasons by step. @param {string} peer @param {'offers' | 'answers'} role @returns {Record<string, string>} */
+export function known(peer, role) {
+  const found = KNOWN.filter((entry) => entry.peer === peer && (entry.role ?? role) === role)
+  return Object.fromEntries(found.flatMap(({ steps, why }) => steps.map((step) => [step, why])))
+}
