@@ -17,6 +17,6 @@ pub use event::{ChannelId, ConnectionState, Event, LocalCandidate, RelayId};
 pub use input::Received;
 pub use stats::{Counters, Dropped, Stats};
 
-pub use dtls::Certificate;
-pub use ice::Local;
-pub use sctp::{ChannelConfig, Kind, Reliability, SendError};
+pub use dtls::{Certificate, Closed as DtlsClosed};
+pub use ice::{CandidateKind, Local, Pair};
+pub use sctp::{ChannelConfig, ChannelId as StreamId, Kind, Reliability, SendError};
