@@ -1,11 +1,11 @@
 /**
- * Runs the tests of this folder, all or those that are named: `npm test -- lab negotiation turn calls nat`. One after the other,
+ * Runs the tests of this folder, all or those that are named: `npm test -- lab negotiation turn calls transfer nat`. One after the other,
  * because browsers need the machine for themselves.
  */
 import { spawnSync } from 'node:child_process'
 import { fileURLToPath } from 'node:url'
 
-const ALL = ['lab', 'negotiation', 'turn', 'calls', 'nat']
+const ALL = ['lab', 'negotiation', 'turn', 'calls', 'transfer', 'nat']
 
 const named = process.argv.slice(2)
 const unknown = named.filter((name) => !ALL.includes(name))

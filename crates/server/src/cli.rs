@@ -14,7 +14,7 @@ use tokio::runtime::Runtime;
 use crate::accounts::{self, AddError};
 use crate::config::{self, Config, KEYS, LogFormat, Settings, Sources};
 use crate::store::Store;
-use crate::transfer::command as transfer;
+use crate::transfer::{check, command as transfer};
 use crate::{data, health, serve};
 
 /// Runs the program; everything that goes wrong ends in one message on the standard error.
@@ -25,6 +25,9 @@ pub fn main() -> ExitCode {
     };
     if let Some((name @ ("send" | "receive"), matches)) = matches.subcommand() {
         return transfer::run(name, matches);
+    }
+    if let Some(("check", matches)) = matches.subcommand() {
+        return check::run(matches);
     }
     match dispatch(&matches) {
         Ok(()) => ExitCode::SUCCESS,
@@ -81,6 +84,7 @@ pub fn command() -> Command {
         )
         .subcommand(transfer::send())
         .subcommand(transfer::receive())
+        .subcommand(check::command())
         .subcommand(
             Command::new("config")
                 .about("Prints the configuration in effect, and where each value came from")

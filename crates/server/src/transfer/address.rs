@@ -47,7 +47,11 @@ impl Address {
         let port = match port.strip_prefix(':') {
             Some(digits) => digits.parse().map_err(|_| bad())?,
             None if port.is_empty() => {
-                if tls { 443 } else { 80 }
+                if tls {
+                    443
+                } else {
+                    80
+                }
             }
             None => return Err(bad()),
         };

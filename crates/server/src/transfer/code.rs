@@ -46,7 +46,11 @@ pub(crate) fn read(text: &str) -> Result<String, BadCode> {
     let words: Vec<&str> = lower.split([' ', '-', '_', '.']).filter(|word| !word.is_empty()).collect();
     let code = words.join("-");
     let letters = words.iter().all(|word| word.bytes().all(|b| b.is_ascii_lowercase()));
-    if words.len() == LENGTH && letters && code.len() <= 64 { Ok(code) } else { Err(BadCode(text.to_owned())) }
+    if words.len() == LENGTH && letters && code.len() <= 64 {
+        Ok(code)
+    } else {
+        Err(BadCode(text.to_owned()))
+    }
 }
 
 #[cfg(test)]

@@ -38,6 +38,11 @@ impl std::fmt::Display for Usage {
 
 impl std::error::Error for Usage {}
 
+/// Whether an error is one of wrong use.
+pub(crate) fn is_usage(error: &anyhow::Error) -> bool {
+    error.is::<Usage>()
+}
+
 /// `visavis send`.
 pub(crate) fn send() -> Command {
     Command::new("send")
@@ -136,7 +141,7 @@ pub(crate) fn run(name: &str, matches: &ArgMatches) -> ExitCode {
         Ok(Exit::Failed) => (1, "failed"),
         Ok(Exit::Refused) => (3, "refused"),
         Ok(Exit::Interrupted) => (130, "interrupted"),
-        Err(error) if error.is::<Usage>() => (2, "usage"),
+        Err(error) if is_usage(error) => (2, "usage"),
         Err(_) => (1, "failed"),
     };
     let error = exit.err().map(|error| format!("{error:#}"));
@@ -180,7 +185,8 @@ async fn receiving(matches: &ArgMatches, output: &mut Output) -> Result<Exit> {
         true => None,
         false if std::io::stdin().is_terminal() => Some(Prompt::start()?),
         false => {
-            let error = "the standard input is no terminal, so nobody can be asked; say --yes to take everything";
+            let error =
+                "the standard input is no terminal, so nobody can be asked; say --yes to take everything";
             return Err(Usage(error.to_owned()).into());
         }
     };

@@ -181,7 +181,8 @@ mod tests {
 
     #[test]
     fn anything_else_is_dropped() {
-        let long = format!(r#"{{"type":"file-offer","file":1,"name":"{}","size":2,"mime":""}}"#, "é".repeat(256));
+        let long =
+            format!(r#"{{"type":"file-offer","file":1,"name":"{}","size":2,"mime":""}}"#, "é".repeat(256));
         for text in [
             "",
             "[]",

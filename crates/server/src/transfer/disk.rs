@@ -216,6 +216,7 @@ fn told(path: &Path, error: &io::Error) -> io::Error {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::transfer::hash::BLOCK_LEN;
 
     struct Folder(PathBuf);
 
@@ -232,8 +233,7 @@ mod tests {
 
         fn names(&self) -> Vec<String> {
             let entries = fs::read_dir(&self.0).unwrap();
-            let mut names: Vec<_> =
-                entries.map(|e| e.unwrap().file_name().into_string().unwrap()).collect();
+            let mut names: Vec<_> = entries.map(|e| e.unwrap().file_name().into_string().unwrap()).collect();
             names.sort();
             names
         }
@@ -257,7 +257,7 @@ mod tests {
         if !bytes.is_empty() {
             writer.work(Job::Block { number, bytes: bytes.to_vec() });
         }
-        let leaves: Vec<_> = bytes.chunks(BLOCK as usize).map(hash::leaf).collect();
+        let leaves: Vec<_> = bytes.chunks(BLOCK_LEN).map(hash::leaf).collect();
         match writer.work(Job::End { number, root: hash::root(bytes.len() as u64, &leaves) }) {
             Some(Done::Complete { path, .. }) => path,
             other => panic!("{other:?}"),
@@ -281,7 +281,7 @@ mod tests {
     #[test]
     fn a_part_is_gone_on_with_by_whole_blocks() {
         let folder = Folder::new("parts");
-        let block = vec![7; BLOCK as usize];
+        let block = vec![7; BLOCK_LEN];
         let size = 3 * BLOCK + 10;
         let mut writer = folder.writer(false);
         assert_eq!(open(&mut writer, 1, "x", size), 0);

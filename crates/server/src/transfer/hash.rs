@@ -2,7 +2,9 @@
 //! SHA-256 of every block. It costs 32 bytes of memory for each MiB.
 
 /// Bytes of a block; the last one of a file is shorter.
-pub(crate) const BLOCK: u64 = 1 << 20;
+pub(crate) const BLOCK: u64 = BLOCK_LEN as u64;
+/// The same, as a length in memory.
+pub(crate) const BLOCK_LEN: usize = 1 << 20;
 
 const PREFIX: &[u8] = b"visavis file 1\0";
 

@@ -147,6 +147,7 @@ impl Incoming {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::transfer::hash::BLOCK_LEN;
 
     fn data(offset: u64, bytes: &[u8]) -> Frame<'_> {
         Frame { file: 1, offset, end: false, bytes }
@@ -162,9 +163,9 @@ mod tests {
         assert_eq!(file.take(&data(0, &chunk)), Taken::Dropped, "again");
         assert_eq!(file.tell(), Some(700_000));
         assert_eq!(file.tell(), None);
-        let rest = vec![2; (BLOCK + 3 - 700_000) as usize];
+        let rest = vec![2; BLOCK_LEN + 3 - 700_000];
         let Taken::Blocks(blocks) = file.take(&data(700_000, &rest)) else { panic!() };
-        assert_eq!(blocks.iter().map(Vec::len).collect::<Vec<_>>(), [BLOCK as usize, 3]);
+        assert_eq!(blocks.iter().map(Vec::len).collect::<Vec<_>>(), [BLOCK_LEN, 3]);
         assert_eq!(file.tell(), Some(BLOCK + 3));
         let end = Frame { file: 1, offset: BLOCK + 3, end: true, bytes: &[5; 32] };
         assert_eq!(file.take(&end), Taken::End([5; 32]));
@@ -187,7 +188,7 @@ mod tests {
     fn a_slow_disk_silences_the_receiver_until_it_has_caught_up() {
         let mut file = Incoming::new(1, "x".to_owned(), 100 * BLOCK);
         file.opened(0);
-        let block = vec![0; BLOCK as usize];
+        let block = vec![0; BLOCK_LEN];
         let mut told = 0;
         while file.at - told < WINDOW {
             file.take(&data(file.at, &block));

@@ -120,7 +120,8 @@ impl Link {
             .present
             .connection
             .with(|peer, now| {
-                let stream = || TransceiverInit { streams: vec!["call".to_owned()], ..TransceiverInit::default() };
+                let stream =
+                    || TransceiverInit { streams: vec!["call".to_owned()], ..TransceiverInit::default() };
                 peer.with_negotiator(|negotiator| {
                     negotiator.add_transceiver(MediaKind::Audio, stream())?;
                     negotiator.add_transceiver(MediaKind::Video, stream())?;
@@ -215,7 +216,9 @@ impl Link {
 
     /// A candidate of the other side.
     pub(crate) async fn candidate(&mut self, candidate: Option<Candidate>) -> Result<()> {
-        let Some(candidate) = candidate.filter(|candidate| !candidate.candidate.is_empty()) else { return Ok(()) };
+        let Some(candidate) = candidate.filter(|candidate| !candidate.candidate.is_empty()) else {
+            return Ok(());
+        };
         if self.early.len() >= EARLY_MOST {
             self.early.pop_front();
         }
@@ -227,7 +230,8 @@ impl Link {
         let remote = self.present.connection.with(|peer, _| peer.negotiator().remote_description()).await?;
         let Some(remote) = remote else { return Ok(()) };
         let known = sdp::user_fragments(&remote.sdp);
-        let belongs = |c: &Candidate| sdp::user_fragment_of(c).is_none_or(|fragment| known.contains(fragment));
+        let belongs =
+            |c: &Candidate| sdp::user_fragment_of(c).is_none_or(|fragment| known.contains(fragment));
         let (now, later) = std::mem::take(&mut self.early).into_iter().partition::<VecDeque<_>, _>(belongs);
         self.early = later;
         if now.is_empty() {

@@ -37,7 +37,9 @@ fn safe_element(element: &str) -> String {
     };
     match short {
         "" => "file".to_owned(),
-        short if DEVICES.contains(&stem.as_str()) || numbered("com") || numbered("lpt") => format!("_{short}"),
+        short if DEVICES.contains(&stem.as_str()) || numbered("com") || numbered("lpt") => {
+            format!("_{short}")
+        }
         short => short.to_owned(),
     }
 }

@@ -8,7 +8,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use anyhow::{Context as _, Result, bail, ensure};
 use bytes::Bytes;
 
-use super::control::{NAME_MOST, Stop};
+use super::control::NAME_MOST;
 use super::frame::{CHUNK, Frame, WINDOW};
 use super::hash::{self, BLOCK};
 
@@ -166,10 +166,6 @@ pub(crate) enum Progress {
     Offered,
     /// It takes it.
     Running,
-    /// It has it, whole.
-    Done,
-    /// It does not go on.
-    Stopped(Stop),
 }
 
 /// A file on its way out.
@@ -193,11 +189,6 @@ impl Outgoing {
     /// A file that is offered.
     pub(crate) fn new(number: u32, source: Source) -> Self {
         Self { number, source, progress: Progress::Offered, kept: 0, reader: None, next: 0, ended: false }
-    }
-
-    /// Whether nothing more is to be expected of it.
-    pub(crate) fn is_over(&self) -> bool {
-        matches!(self.progress, Progress::Done | Progress::Stopped(_))
     }
 
     /// Sends from this byte on. Past the end makes no sense and is taken for the end.
@@ -251,6 +242,7 @@ pub(crate) fn message(number: u32, reader: &Reader, next: Next) -> io::Result<By
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::transfer::hash::BLOCK_LEN;
 
     fn outgoing(size: u64) -> Outgoing {
         let source = Source { path: PathBuf::new(), name: "x".to_owned(), size };
@@ -298,8 +290,6 @@ mod tests {
         assert_eq!(file.next(), None);
         file.seek(CHUNK);
         assert_eq!(file.next().map(|n| n.offset), Some(CHUNK));
-        file.progress = Progress::Stopped(Stop::Refused);
-        assert!(file.is_over() && file.next().is_none());
     }
 
     #[test]
@@ -309,10 +299,10 @@ mod tests {
         std::fs::write(&path, &bytes).unwrap();
         let source = Source { path: path.clone(), name: "x".to_owned(), size: bytes.len() as u64 };
         let reader = Reader::open(&source).unwrap();
-        let at = BLOCK + 7;
-        let read = reader.read(Next { offset: at, len: 100, end: false }).unwrap();
-        assert_eq!(&read[..], &bytes[at as usize..at as usize + 100]);
-        let leaves: Vec<_> = bytes.chunks(BLOCK as usize).map(hash::leaf).collect();
+        let at = BLOCK_LEN + 7;
+        let read = reader.read(Next { offset: at as u64, len: 100, end: false }).unwrap();
+        assert_eq!(&read[..], &bytes[at..at + 100]);
+        let leaves: Vec<_> = bytes.chunks(BLOCK_LEN).map(hash::leaf).collect();
         let end = Next { offset: source.size, len: 32, end: true };
         assert_eq!(&reader.read(end).unwrap()[..], hash::root(source.size, &leaves));
         std::fs::write(&path, b"shorter").unwrap();

@@ -90,8 +90,7 @@ impl Output {
         }
         let percent = done.saturating_mul(100) / size.max(1);
         let left = left.map_or(String::new(), |left| format!("  {} left", duration(left)));
-        let line =
-            format!("{what}  {percent} % of {}  {}/s{left}", bytes(amount(size)), bytes(self.rate));
+        let line = format!("{what}  {percent} % of {}  {}/s{left}", bytes(amount(size)), bytes(self.rate));
         let mut out = io::stderr().lock();
         let _ = if self.form == Form::Terminal {
             self.shown = true;

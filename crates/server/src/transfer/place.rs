@@ -68,8 +68,12 @@ impl Place {
     fn write(&self) {
         let write = || -> std::io::Result<()> {
             let bytes = serde_json::to_vec(&self.kept)?;
-            let mut file =
-                fs::OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(&self.path)?;
+            let mut file = fs::OpenOptions::new()
+                .write(true)
+                .create(true)
+                .truncate(true)
+                .mode(0o600)
+                .open(&self.path)?;
             file.write_all(&bytes)
         };
         if let Err(error) = write() {

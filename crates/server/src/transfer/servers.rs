@@ -45,7 +45,11 @@ impl Url {
         let port = match port.strip_prefix(':') {
             Some(digits) => digits.parse().ok()?,
             None => {
-                if tls { 5349 } else { 3478 }
+                if tls {
+                    5349
+                } else {
+                    3478
+                }
             }
         };
         (!host.is_empty()).then(|| Self { turn, transport, host: host.to_owned(), port })
