@@ -59,6 +59,12 @@ impl Running {
         }
     }
 
+    /// What Ctrl-C does.
+    fn interrupt(&self) {
+        let pid = rustix::process::Pid::from_raw(self.child.id().try_into().unwrap()).unwrap();
+        rustix::process::kill_process(pid, rustix::process::Signal::INT).unwrap();
+    }
+
     /// The events to the end, the last with the code that it ends with.
     fn finish(mut self) -> (i32, Vec<Value>, u64) {
         let mut events = Vec::new();
@@ -202,4 +208,71 @@ fn a_certificate_that_nobody_vouches_for_is_refused_unless_it_is_asked_for() {
     done(Running::receive(&server, &code, &into, &["--server", &url, "--ca", ca.to_str().unwrap()]));
     done(sender);
     assert_eq!(fs::read(into.join("x")).unwrap(), b"x");
+}
+
+#[test]
+fn an_interrupt_ends_it_at_once_and_the_other_side_goes_on_with_another() {
+    let folder = Folder::new();
+    let server = Server::start(&folder, &[]);
+    let (file, into) = (folder.path().join("x"), folder.path().join("into"));
+    fs::write(&file, noise(60_000_000)).unwrap();
+    let (sender, code) = Running::send(&server, &[&file]);
+    let mut receiver = Running::receive(&server, &code, &into, &[]);
+    receiver.until("progress");
+    receiver.interrupt();
+    let (ended, events, _) = receiver.finish();
+    assert_eq!(ended, 130, "{events:?}");
+    done(Running::receive(&server, &code, &into, &[]));
+    done(sender);
+    assert_eq!(fs::metadata(into.join("x")).unwrap().len(), 60_000_000);
+
+    let (mut sender, code) = Running::send(&server, &[&file]);
+    let receiver = Running::receive(&server, &code, &into, &[]);
+    sender.until("progress");
+    sender.interrupt();
+    assert_eq!(sender.finish().0, 130);
+    let (ended, events, _) = receiver.finish();
+    assert_eq!(ended, 1, "the sender is gone for good: {events:?}");
+}
+
+#[test]
+fn a_server_that_restarts_does_not_stop_a_transfer() {
+    let folder = Folder::new();
+    let server = Server::start(&folder, &[]);
+    let (file, into) = (folder.path().join("x"), folder.path().join("into"));
+    fs::write(&file, noise(150_000_000)).unwrap();
+    let (sender, code) = Running::send(&server, &[&file]);
+    let mut receiver = Running::receive(&server, &code, &into, &[]);
+    receiver.until("progress");
+    server.kill();
+    done(receiver);
+    done(sender);
+    assert_eq!(fs::metadata(into.join("x")).unwrap().len(), 150_000_000);
+}
+
+#[test]
+fn check_says_what_the_network_allows() {
+    let folder = Folder::new();
+    let server = Server::start(&folder, &["--relay-allow", "127.0.0.0/8"]);
+    let url = format!("http://{}", server.http);
+    let output = crate::support::run(&["check", "--json", "--server", &url], "");
+    let report: Value = serde_json::from_slice(&output.stdout).unwrap();
+    assert_eq!(output.status.code(), Some(0), "{report}");
+    assert_eq!(report["udp"], true, "{report}");
+    assert_eq!(report["behind_nat"], false, "{report}");
+    assert_eq!(report["mapping"], "same", "{report}");
+    for (at, transport) in ["udp", "tcp"].into_iter().enumerate() {
+        let relay = &report["relays"][at];
+        assert!(relay["transport"] == transport && relay["relayed"].is_string(), "{report}");
+    }
+    assert!(report["throughput"].as_f64().unwrap() > 0.0, "{report}");
+
+    let nobody = crate::support::run(&["check", "--json", "--server", "http://127.0.0.1:1"], "");
+    assert_eq!(nobody.status.code(), Some(1));
+    let other = Folder::new();
+    let server = Server::start(&other, &["--stun", "off"]);
+    let url = format!("http://{}", server.http);
+    let output = crate::support::run(&["check", "--server", &url], "");
+    assert_eq!(output.status.code(), Some(1), "without STUN and TURN nothing is known to work");
+    assert!(String::from_utf8_lossy(&output.stdout).contains("would not work"));
 }
