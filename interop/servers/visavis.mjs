@@ -13,7 +13,7 @@ import { SERVER } from '../lab/lab.mjs'
 const QUOTED = 30
 
 /** The program: the one that is named, or the newer of the two builds. */
-function program() {
+export function program() {
   const named = process.env['INTEROP_BIN']
   if (named) return named
   const builds = ['debug', 'release'].map((profile) => fileURLToPath(new URL(`../../target/${profile}/visavis`, import.meta.url)))

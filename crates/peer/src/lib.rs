@@ -74,8 +74,8 @@ pub use media::{
 };
 pub use stats::{Counters, Dropped, Security, Stats};
 
-pub use dtls::{Certificate, Cipher as DtlsCipher, Version as DtlsVersion};
+pub use dtls::{Certificate, Cipher as DtlsCipher, Closed as DtlsClosed, Version as DtlsVersion};
 pub use flow::payload::Format;
-pub use ice::Local;
+pub use ice::{CandidateKind, Local, Pair};
 pub use rtp;
-pub use sctp::{ChannelConfig, Kind, Reliability, SendError};
+pub use sctp::{ChannelConfig, ChannelId as StreamId, Kind, Reliability, SendError};

@@ -94,7 +94,7 @@ pub(crate) fn host(ip: IpAddr) -> String {
 }
 
 /// The code in half-block characters, black on white whatever the terminal's colours are.
-fn code(url: &str) -> Option<String> {
+pub(crate) fn code(url: &str) -> Option<String> {
     let code = QrCode::with_error_correction_level(url, EcLevel::L).ok()?;
     let drawn = code.render::<Dense1x2>().quiet_zone(true).build();
     Some(drawn.lines().map(|line| format!("  \x1b[30;107m{line}\x1b[0m\n")).collect())

@@ -14,6 +14,7 @@ use tokio::runtime::Runtime;
 use crate::accounts::{self, AddError};
 use crate::config::{self, Config, KEYS, LogFormat, Settings, Sources};
 use crate::store::Store;
+use crate::transfer::{check, command as transfer};
 use crate::{data, health, serve};
 
 /// Runs the program; everything that goes wrong ends in one message on the standard error.
@@ -22,6 +23,12 @@ pub fn main() -> ExitCode {
         Ok(matches) => matches,
         Err(error) => error.exit(),
     };
+    if let Some((name @ ("send" | "receive"), matches)) = matches.subcommand() {
+        return transfer::run(name, matches);
+    }
+    if let Some(("check", matches)) = matches.subcommand() {
+        return check::run(matches);
+    }
     match dispatch(&matches) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
@@ -75,6 +82,9 @@ pub fn command() -> Command {
                 .after_help("Every flag is also a key of the file and a variable: see `visavis config`.")
                 .args(common()),
         )
+        .subcommand(transfer::send())
+        .subcommand(transfer::receive())
+        .subcommand(check::command())
         .subcommand(
             Command::new("config")
                 .about("Prints the configuration in effect, and where each value came from")

@@ -21,3 +21,4 @@ pub mod serve;
 pub mod signal;
 pub mod store;
 pub mod tls;
+mod transfer;

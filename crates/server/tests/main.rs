@@ -18,4 +18,5 @@ mod signal_world;
 mod stop;
 mod support;
 mod tls;
+mod transfer;
 mod turn_interop;
