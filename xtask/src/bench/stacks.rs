@@ -71,12 +71,19 @@ pub(super) fn all(root: &Path) -> Result<Vec<Stack>> {
     }
     // A package of its own, for it is heavy; the first build takes minutes.
     let target = root.join("target/bench-peers");
-    let built = succeed(
-        Command::new("cargo")
-            .current_dir(root.join("bench/rust-peers"))
-            .args(["build", "--release", "--quiet", "--locked", "--target-dir"])
-            .arg(&target),
-    );
+    let mut build = Command::new("cargo");
+    build.current_dir(root.join("bench/rust-peers"));
+    build.args(["build", "--release", "--quiet", "--locked", "--target-dir"]).arg(&target);
+    // Some build scripts begin anew whenever these change, and here they are those of this program.
+    for (name, _) in std::env::vars_os() {
+        if name
+            .to_str()
+            .is_some_and(|name| name.starts_with("CARGO_PKG_") || name.starts_with("CARGO_MANIFEST"))
+        {
+            build.env_remove(name);
+        }
+    }
+    let built = succeed(&mut build);
     match built {
         Ok(()) => stacks.extend(["webrtc-rs", "str0m"].map(|name| {
             let program = path(target.join("release/rust-peers"));
@@ -97,4 +104,16 @@ fn succeed(command: &mut Command) -> Result<()> {
 pub(super) fn median(mut values: Vec<f64>) -> Option<f64> {
     values.sort_by(f64::total_cmp);
     values.get(values.len() / 2).copied()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_median_is_the_one_in_the_middle() {
+        assert_eq!(median(vec![3.0, 100.0, 1.0]), Some(3.0));
+        assert_eq!(median(vec![2.0]), Some(2.0));
+        assert_eq!(median(Vec::new()), None);
+    }
 }
