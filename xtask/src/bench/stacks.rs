@@ -95,8 +95,9 @@ pub(super) fn all(root: &Path) -> Result<Vec<Stack>> {
 }
 
 fn succeed(command: &mut Command) -> Result<()> {
-    let status = command.stdout(Stdio::null()).status().with_context(|| format!("starting {command:?}"))?;
-    ensure!(status.success(), "{command:?} failed");
+    let name = command.get_program().to_string_lossy().into_owned();
+    let status = command.stdout(Stdio::null()).status().with_context(|| format!("starting {name}"))?;
+    ensure!(status.success(), "{name} failed");
     Ok(())
 }
 
