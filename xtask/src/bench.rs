@@ -1,7 +1,10 @@
 //! `cargo xtask bench NAME [--json]`: measures us and the best known peer in the same minute, prints a table and
 //! then, as the last line, one JSON object with `bench`, `unit`, `ours`, `peer`, `peer_name` and `ratio`.
 
+mod datachannel;
+mod peer;
 mod signalling;
+mod stacks;
 mod turn;
 mod turn_servers;
 
@@ -12,8 +15,10 @@ use anyhow::{Result, bail};
 /// Runs one of them.
 pub(crate) fn run(name: &str, root: &Path, json: bool) -> Result<()> {
     match name {
+        "datachannel" => datachannel::run(root, json),
+        "peer" => peer::run(root, json),
         "turn" => turn::run(root, json),
         "signalling" => signalling::run(root, json),
-        _ => bail!("there is no bench `{name}`: turn, signalling"),
+        _ => bail!("there is no bench `{name}`: turn, signalling, datachannel, peer"),
     }
 }

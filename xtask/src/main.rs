@@ -11,6 +11,8 @@ cargo xtask NAME
 
   bench turn            relays packets with us and with coturn, and compares
   bench signalling      idle sessions, call set-up and hops with us and with PeerJS
+  bench datachannel     bulk data over data channels of ours and of other stacks
+  bench peer            set-up, memory at rest and idle polls of a peer
   tidy                  checks what the compiler does not: crate edges, lengths, left-overs
 
 A bench ends with one JSON object as its last line; with --json it prints nothing else.

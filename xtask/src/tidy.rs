@@ -35,6 +35,7 @@ const EDGES: &[(&str, &[&str])] = &[
     ("turn-load", &["wire", "crypto", "net"]),
     ("sctp-inproc", &["wire", "sctp"]),
     ("dtls-records", &["wire", "crypto", "dtls"]),
+    ("dc-load", &["wire", "crypto", "peer", "net", "endpoint"]),
     ("xtask", &[]),
 ];
 
