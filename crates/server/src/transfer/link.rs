@@ -2,18 +2,19 @@
 //! the bulk channel. `web/client/PEER.md` tells the rules.
 
 use std::collections::VecDeque;
+use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::{Context as _, Result};
 use bytes::Bytes;
 use endpoint::{Connection, Events, Options};
 use peer::negotiation::{Description, MediaKind, SdpType, SignalingState, TransceiverInit};
-use peer::{ChannelConfig, ChannelId, ConnectionState, DtlsClosed, Event, Kind, Peer, StreamId};
+use peer::{ChannelId, ConnectionState, DtlsClosed, Event, Kind};
 use tokio::time::Instant;
-use wire::Instant as MachineInstant;
 
 use super::control::Control;
 use super::sdp;
+use super::sections::{adopted, channels};
 use crate::signal::protocol::{self, Candidate, DescriptionKind};
 
 /// How long a path may be silent, which often mends itself, before it is looked for anew.
@@ -79,6 +80,7 @@ struct Present {
 /// The link.
 pub(crate) struct Link {
     config: peer::Config,
+    options: Options,
     /// The number of the present peer connection.
     pub(crate) generation: u32,
     polite: bool,
@@ -95,10 +97,17 @@ impl Link {
     ///
     /// # Errors
     /// No socket could be opened.
-    pub(crate) fn new(config: peer::Config, polite: bool, generation: u32) -> Result<Self> {
-        let present = Present::start(&config)?;
+    pub(crate) fn new(
+        config: peer::Config,
+        tls: Arc<rustls::ClientConfig>,
+        polite: bool,
+        generation: u32,
+    ) -> Result<Self> {
+        let options = Options { tls: Some(tls), ..Options::default() };
+        let present = Present::start(&config, &options)?;
         Ok(Self {
             config,
+            options,
             generation,
             polite,
             present,
@@ -255,7 +264,7 @@ impl Link {
     /// Another peer connection of a later generation, after the present one.
     fn renew(&mut self, generation: u32) -> Result<()> {
         self.generation = generation;
-        self.present = Present::start(&self.config)?;
+        self.present = Present::start(&self.config, &self.options)?;
         self.restarts = 0;
         self.mend_at = None;
         if std::mem::take(&mut self.connected) {
@@ -465,32 +474,9 @@ impl Link {
 }
 
 impl Present {
-    fn start(config: &peer::Config) -> Result<Self> {
-        let (connection, events) = Connection::start(config.clone(), &Options::default())
+    fn start(config: &peer::Config, options: &Options) -> Result<Self> {
+        let (connection, events) = Connection::start(config.clone(), options)
             .context("cannot open a socket for the connection to the other side")?;
         Ok(Self { connection, events, opened: false, control: None, bulk: None })
     }
-}
-
-/// Both channels, negotiated by number, so that no label needs to be believed.
-fn channels(peer: &mut Peer, now: MachineInstant) -> Result<(ChannelId, ChannelId)> {
-    let config = |label: &str, id| ChannelConfig {
-        label: label.to_owned(),
-        negotiated: Some(StreamId(id)),
-        ..ChannelConfig::default()
-    };
-    let control = peer.create_data_channel(now, config("control", 0))?;
-    Ok((control, peer.create_data_channel(now, config("bulk", 1))?))
-}
-
-/// Takes the sections of the other side's first offer for our own use.
-fn adopted(peer: &mut Peer, now: MachineInstant) -> Result<(ChannelId, ChannelId)> {
-    peer.with_negotiator(|negotiator| {
-        let sections: Vec<_> = negotiator.transceivers().iter().map(|t| t.id()).collect();
-        for section in sections {
-            negotiator.set_direction(section, TransceiverInit::default().direction)?;
-        }
-        anyhow::Ok(())
-    })?;
-    channels(peer, now)
 }

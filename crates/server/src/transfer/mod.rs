@@ -23,6 +23,7 @@ mod output;
 mod place;
 mod prompt;
 mod sdp;
+mod sections;
 mod secure;
 mod servers;
 mod session;

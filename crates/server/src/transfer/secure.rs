@@ -71,6 +71,11 @@ impl Connector {
         Ok(Self(TlsConnector::from(Arc::new(config))))
     }
 
+    /// Whom it believes.
+    pub(crate) fn config(&self) -> Arc<ClientConfig> {
+        Arc::clone(self.0.config())
+    }
+
     /// TLS over a connection that is open.
     pub(crate) async fn secure(&self, host: &str, stream: TcpStream) -> io::Result<Stream> {
         let name = ServerName::try_from(host.to_owned())

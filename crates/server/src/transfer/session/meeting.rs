@@ -89,7 +89,7 @@ impl Session<'_> {
         // Whoever had been in the call before makes a peer connection of the next generation.
         let before = self.plan.receiving.as_ref().map_or(0, |r| r.place.generation());
         let generation = if rejoined { before + 1 } else { 1 };
-        let link = self.link.insert(Link::new(config, polite, generation)?);
+        let link = self.link.insert(Link::new(config, self.plan.connector.config(), polite, generation)?);
         if rejoined || !polite {
             link.open().await?;
         }
