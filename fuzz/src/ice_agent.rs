@@ -95,7 +95,7 @@ impl World {
                 );
                 agent.add_remote(now, line.parse().expect("the line is well-formed"));
             }
-            12 => agent.restart(now),
+            12 => agent.restart(now, None),
             13 => agent.remove_local(now, transport(how >> 5), address(how >> 1)),
             14 => {
                 let ip = (how & 2 == 0).then(|| address(how >> 2).ip());
