@@ -23,7 +23,7 @@ const missing = Object.fromEntries(STACKS.map(({ name, missing }) => [name, miss
 
 /** @typedef {{ side: () => Promise<import('./engine/sides.mjs').Side>, close: () => Promise<void> }} Peer */
 
-/** @param {string} name @param {() => string[]} argv @param {{ sends?: number }} [limits] @returns {() => Promise<Peer>} */
+/** @param {string} name @param {() => string[]} argv @param {{ sends?: number, waits?: boolean }} [limits] @returns {() => Promise<Peer>} */
 const program = (name, argv, limits = {}) => async () => {
   const whole = argv()
   return { side: async () => Object.assign(new Program(name, whole), limits), close: async () => {} }
@@ -37,7 +37,9 @@ const PEERS = {
   'Chromium+': { start: () => Pages.open('Chromium+', 'chromium', [`--force-fieldtrials=${TRIALS}`]) },
   Firefox: { start: () => Pages.open('Firefox', 'firefox') },
   libwebrtc: { start: program('libwebrtc', () => [process.execPath, file('libwebrtc.mjs')]) },
-  libdatachannel: { start: program('libdatachannel', () => [process.execPath, file('libdatachannel.mjs')]) },
+  // While it takes an answer, it may find the handshake complete already, and then misses the fingerprint: "Got a remote
+  // candidate without ICE transport" on a busy machine. So nobody has its candidates before.
+  libdatachannel: { start: program('libdatachannel', () => [process.execPath, file('libdatachannel.mjs')], { waits: true }) },
   aiortc: { start: program('aiortc', () => ['/usr/bin/python3', file('aiortc_side.py')]), ...missing['aiortc'] && { missing: missing['aiortc'] } },
   Pion: { start: program('Pion', () => [build(file('pion'), path.join(folder, 'pion'))], { sends: 65_535 }), ...missing['Pion'] && { missing: missing['Pion'] } },
 }

@@ -28,6 +28,8 @@ export class Side {
     this.patience = PATIENCE
     /** The largest message that it can send, in bytes. */
     this.sends = Infinity
+    /** Whether its candidates wait until it has taken the answer. */
+    this.waits = false
   }
 
   /** @param {Happening} happening */

@@ -37,8 +37,9 @@ export class Link {
       from.candidatesTo((candidate) => void to.act('candidate', candidate).catch((error) => to.hear({ event: 'refused', error: String(error) })))
     const offer = await offerer.act('offer')
     const answer = await answerer.act('answer', { sdp: offer })
-    open(offerer, answerer)
+    if (!offerer.waits) open(offerer, answerer)
     await offerer.act('take', { sdp: answer })
+    if (offerer.waits) open(offerer, answerer)
     open(answerer, offerer)
     for (const [side, sdp] of /** @type {const} */ ([[offerer, offer], [answerer, answer]])) {
       // Without the attribute 64 kB (RFC 8841 section 6.1); 0 means any size.

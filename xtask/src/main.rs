@@ -1,6 +1,7 @@
 //! The project's chores, as a program: `cargo xtask NAME`.
 
 mod bench;
+mod interop;
 mod tidy;
 
 use std::path::{Path, PathBuf};
@@ -13,6 +14,7 @@ cargo xtask NAME
   bench signalling      idle sessions, call set-up and hops with us and with PeerJS
   bench datachannel     bulk data over data channels of ours and of other stacks
   bench peer            set-up, memory at rest and idle polls of a peer
+  interop               connects our engine with browsers and other stacks, and prints what works
   tidy                  checks what the compiler does not: crate edges, lengths, left-overs
 
 A bench ends with one JSON object as its last line; with --json it prints nothing else.
@@ -24,6 +26,7 @@ fn main() -> ExitCode {
     let result = match words.as_slice() {
         ["bench", name] => bench::run(name, &root(), false),
         ["bench", name, "--json"] => bench::run(name, &root(), true),
+        ["interop"] => interop::run(&root()),
         ["tidy"] => tidy::run(&root()),
         [] | ["help" | "--help" | "-h"] => {
             println!("{USAGE}");

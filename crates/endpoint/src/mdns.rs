@@ -105,11 +105,11 @@ fn open(networks: &[Ipv4Addr]) -> io::Result<UdpSocket> {
     Ok(socket.into())
 }
 
-fn ask(socket: &UdpSocket, question: &[u8], networks: &[Ipv4Addr]) {
+fn ask(socket: &UdpSocket, message: &[u8], networks: &[Ipv4Addr]) {
     for network in networks {
         let socket = socket2::SockRef::from(socket);
         if socket.set_multicast_if_v4(network).is_ok() {
-            let _ = socket.send_to(question, &SocketAddr::from((GROUP, PORT)).into());
+            let _ = socket.send_to(message, &SocketAddr::from((GROUP, PORT)).into());
         }
     }
 }
@@ -220,6 +220,25 @@ mod tests {
         for wrong in ["", ".local", "a..local", &"a".repeat(64), &"a.".repeat(200)] {
             assert_eq!(super::question(wrong), None, "{wrong}");
         }
+    }
+
+    /// Somebody on the network who has this name; here the network is the loopback.
+    #[test]
+    fn a_name_is_found_on_a_network() {
+        let networks = [Ipv4Addr::LOCALHOST];
+        let somebody = open(&networks).unwrap();
+        somebody.set_read_timeout(Some(GIVEN_UP)).unwrap();
+        let asked = question(NAME).unwrap();
+        let told = std::thread::spawn(move || {
+            let mut buf = [0; 1500];
+            while somebody.recv_from(&mut buf).unwrap().0 != asked.len() || buf[..asked.len()] != asked {}
+            let (first, rest) = NAME.split_once('.').unwrap();
+            let owner = [&[36][..], first.as_bytes(), &[5], rest.as_bytes(), &[0]].concat();
+            ask(&somebody, &response(&owner, A, &[192, 0, 2, 7]), &networks);
+        });
+        let ip = look_up(NAME, &question(NAME).unwrap(), &networks).unwrap();
+        assert_eq!(ip, Some(IpAddr::from([192, 0, 2, 7])));
+        told.join().unwrap();
     }
 
     #[test]
