@@ -108,6 +108,8 @@ pub(crate) struct Session<'a> {
     other_program: bool,
     present: bool,
     connected: bool,
+    /// Whether data was last said to go through a relay.
+    relayed: Option<bool>,
     sending: Option<Pin<Box<dyn Future<Output = Sent> + Send>>>,
     questions: VecDeque<u32>,
     /// Until when the other side must come, the path be there, or somebody come back.
@@ -149,6 +151,7 @@ impl<'a> Session<'a> {
             other_program: false,
             present: true,
             connected: false,
+            relayed: None,
             sending: None,
             questions: VecDeque::new(),
             until: None,
@@ -408,7 +411,9 @@ impl<'a> Session<'a> {
             News::Path(way) => {
                 let (kind, text) =
                     if way.relayed { ("relayed", "through a relay") } else { ("direct", "directly") };
-                let text = format!("Connected {text}: {}", way.ends);
+                // Which of several direct paths it is changes often at the beginning.
+                let told = self.relayed.replace(way.relayed) == Some(way.relayed);
+                let text = if told { String::new() } else { format!("Connected {text}: {}", way.ends) };
                 self.output.say("path", json!({ "path": kind, "ends": way.ends }), &text);
             }
             News::Open => {
