@@ -37,7 +37,8 @@ impl Peer {
         let credentials = Credentials { ufrag: local.ufrag.clone(), pwd: local.pwd.clone() };
         self.credentials = Some(local.clone());
         if let Some(agent) = &mut self.agent {
-            return agent.restart(now, Some(credentials));
+            agent.restart(now, Some(credentials));
+            return self.renew_relays(now);
         }
         let role = match &agreed.ice {
             Some(ice) if !ice.controlling => ice::Role::Controlled,
@@ -54,7 +55,18 @@ impl Peer {
         self.gather_relays(now);
     }
 
-    fn gather_relays(&mut self, now: Instant) {
+    /// The path is in doubt: a relay may have started anew and know nothing of us, or may be back.
+    pub(crate) fn renew_relays(&mut self, now: Instant) {
+        if self.closed {
+            return;
+        }
+        for relay in &mut self.relays {
+            relay.renew(now);
+        }
+        self.gather_relays(now);
+    }
+
+    pub(crate) fn gather_relays(&mut self, now: Instant) {
         for (number, relay) in self.relays.iter_mut().enumerate() {
             let Stage::Idle = relay.stage else { continue };
             let (transport, server) = (relay.server.transport, relay.server.address);

@@ -230,7 +230,8 @@ impl Peer {
         for relay in &mut self.relays {
             let reach = relay.server.transport == Transport::Udp
                 && relay.server.address.is_ipv4() == local.address.is_ipv4();
-            if reach && matches!(relay.stage, Stage::Idle) && self.agent.is_some() {
+            // One that could not be reached may be from here.
+            if reach && matches!(relay.stage, Stage::Idle | Stage::Failed) && self.agent.is_some() {
                 relay.ask(now, local.address, &mut self.rng);
             }
         }
@@ -241,6 +242,30 @@ impl Peer {
                 let _ = agent.add_local(now, local);
             });
         }
+    }
+
+    /// A socket of ours is gone, because its interface is. What was found from it goes with it; UDP relays are asked
+    /// for another address from another socket. If data went over it, another pair takes over as soon as one answers;
+    /// for a new address to be told to the other side, add it ([`Peer::add_local_address`]), before or after. A program
+    /// that wants to be sure restarts ICE ([`Peer::restart_ice`]) if the connection does not come back by itself.
+    pub fn remove_local_address(&mut self, now: Instant, address: SocketAddr) {
+        let Some(at) = self.locals.iter().position(|local| local.address == address) else { return };
+        self.locals.remove(at);
+        let mut gone = vec![(Transport::Udp, address), (Transport::Tcp, address)];
+        for relay in &mut self.relays {
+            let here = |relay: &mut Relay| relay.allocation().is_some_and(|a| a.local == address);
+            if relay.server.transport == Transport::Udp && here(relay) {
+                gone.extend(relay.forget().map(|relayed| (Transport::Udp, relayed)));
+            }
+        }
+        if self.agent.is_some() && !self.closed {
+            self.gather_relays(now);
+        }
+        self.with_agent(now, |agent| {
+            for (transport, address) in gone {
+                agent.remove_local(now, transport, address);
+            }
+        });
     }
 
     /// There are no more sockets.

@@ -206,7 +206,7 @@ impl Peer {
     fn pump_relays(&mut self, now: Instant) {
         for relay in &mut self.relays {
             let (via, server) = (relay.server.transport, relay.server.address);
-            while let Some(news) = relay.poll_news() {
+            while let Some(news) = relay.poll_news(now, self.closed, &mut self.rng) {
                 let Some(agent) = &mut self.agent else { continue };
                 match news {
                     News::Allocated { relayed, mapped } => {
@@ -237,7 +237,12 @@ impl Peer {
                     self.negotiator.end_of_local_candidates();
                     self.events.push_back(Event::IceCandidate(None));
                 }
-                ice::Event::ConnectionState(state) => self.events.push_back(Event::IceConnectionState(state)),
+                ice::Event::ConnectionState(state) => {
+                    self.events.push_back(Event::IceConnectionState(state));
+                    if state == ice::ConnectionState::Disconnected {
+                        self.renew_relays(now);
+                    }
+                }
                 ice::Event::GatheringState(state) => self.events.push_back(Event::IceGatheringState(state)),
                 ice::Event::SelectedPair(pair) => self.select(now, pair),
                 ice::Event::Resolve(name) => self.events.push_back(Event::Resolve(name)),
