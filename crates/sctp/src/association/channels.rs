@@ -141,12 +141,13 @@ impl Association {
         self.events.push_back(Event::ChannelOpened { channel: ChannelId(id), remote, config });
     }
 
-    /// The association is up: negotiated channels are open, and those that the peer has no room for are not.
+    /// The association is up: negotiated channels are open, and those that the peer has no room for are not. A channel
+    /// of the peer may have been opened before, by an OPEN that overtook the COOKIE ACK.
     pub(super) fn channels_connected(&mut self, now: Instant) {
         for id in self.channels.ids().collect::<Vec<_>>() {
             if id >= self.streams() {
                 self.close_now(id);
-            } else if self.channels.get(id).is_some_and(|c| c.state == ChannelState::Open) {
+            } else if self.channels.get(id).is_some_and(|c| c.state == ChannelState::Open && !c.remote) {
                 self.opened(id);
             }
         }

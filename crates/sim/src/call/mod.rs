@@ -57,10 +57,15 @@ pub fn run(seed: u64, teller: Option<fn(&str)>) -> Report {
     let mut world = World::new(&story, teller);
     let begun = world.now;
     world.introduce();
+    if let Some((after, disaster)) = story.early {
+        world.run_for(after);
+        world.strike(disaster);
+    }
     world.until(LONG_PATIENCE, "both sides are connected and all channels are open", World::is_up);
     let connected_after = world.now.saturating_since(begun);
     world.run_for(Duration::from_millis(1500));
-    world.check_path("after the set-up", story.weather.loss == 0 && story.weather.corruption == 0);
+    let sure = story.weather.loss == 0 && story.weather.corruption == 0 && story.early.is_none();
+    world.check_path("after the set-up", sure);
     for disaster in &story.disasters {
         world.strike(*disaster);
         world.run_for(Duration::from_secs(4));
@@ -70,13 +75,13 @@ pub fn run(seed: u64, teller: Option<fn(&str)>) -> Report {
     world.stop_messages();
     world.until(PATIENCE, "every reliable message arrives", World::all_arrived);
     world.check_path("at the end", false);
-    if story.disasters.is_empty() {
+    if story.disasters.is_empty() && story.early.is_none() {
         world.restart_ice();
         world.run_for(Duration::from_secs(4));
         world.until(PATIENCE, "both sides are connected after a restart", World::is_up);
         world.check_path("after a restart in calm weather", true);
     }
-    world.check_media();
+    (0..2).for_each(|side| world.check_media(side));
     let relayed = world.is_relayed();
     world.close();
     let done = |world: &World| world.state(1) != ConnectionState::Connected;

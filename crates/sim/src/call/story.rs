@@ -34,10 +34,24 @@ pub struct Story {
     pub signalling: Duration,
     /// Whether each side has an account at the relay; who needs one has.
     pub relays: [bool; 2],
-    /// Whether there is media.
-    pub media: bool,
+    /// Whether each side shows pictures. If side 1 does, both make an offer at the same time.
+    pub media: [bool; 2],
+    /// What goes wrong while the call is set up, and how long after its beginning.
+    pub early: Option<(Duration, Disaster)>,
     /// What goes wrong, in this order.
     pub disasters: Vec<Disaster>,
+}
+
+impl Disaster {
+    fn draw(pick: &mut impl FnMut(usize) -> usize) -> Self {
+        match pick(6) {
+            0 | 1 => Self::Move(pick(2)),
+            2 => Self::Forget(pick(2)),
+            3 => Self::RelayRestart,
+            4 => Self::Silence(500 + pick(14_000) as u64),
+            _ => Self::RestartIce(pick(2)),
+        }
+    }
 }
 
 impl Story {
@@ -55,24 +69,18 @@ impl Story {
         let lossy = pick(3) > 0;
         let low = pick(60) as u64;
         let weather = Weather {
-            loss: if lossy { pick(80) as u64 } else { 0 },
+            loss: if lossy { pick(120) as u64 } else { 0 },
             duplication: pick(40) as u64,
             corruption: if lossy { pick(20) as u64 } else { 0 },
             min_delay: Duration::from_millis(1 + low),
             max_delay: Duration::from_millis(1 + low + pick(40) as u64),
         };
-        let disasters = if pick(2) == 0 { 0 } else { 1 + pick(2) };
-        let disasters = (0..disasters)
-            .map(|_| match pick(6) {
-                0 | 1 => Disaster::Move(pick(2)),
-                2 => Disaster::Forget(pick(2)),
-                3 => Disaster::RelayRestart,
-                4 => Disaster::Silence(500 + pick(14_000) as u64),
-                _ => Disaster::RestartIce(pick(2)),
-            })
-            .collect();
-        let media = pick(3) == 0;
+        let media = [pick(3) == 0, pick(5) == 0];
         let signalling = Duration::from_millis(5 + pick(150) as u64);
-        Self { seed, nats, weather, signalling, relays, media, disasters }
+        let early = (pick(3) == 0)
+            .then(|| (Duration::from_millis(pick(1500) as u64), Disaster::draw(&mut pick)));
+        let count = if pick(2) == 0 { 0 } else { 1 + pick(3) };
+        let disasters = (0..count).map(|_| Disaster::draw(&mut pick)).collect();
+        Self { seed, nats, weather, signalling, relays, media, early, disasters }
     }
 }

@@ -68,6 +68,8 @@ fn body(number: u32, len: usize) -> Vec<u8> {
 pub(super) struct Film {
     pub(super) number: u32,
     pub(super) wants_keyframe: bool,
+    /// What the path carries, in bits per second, as the program was told.
+    pub(super) target: Option<u64>,
     last: Option<u32>,
     pub(super) arrived: u64,
 }
@@ -75,9 +77,15 @@ pub(super) struct Film {
 impl Film {
     pub(super) const TICKS: u32 = 3600;
 
+    /// The next picture, as large as the path allows.
+    pub(super) fn next(&self, keyframe: bool) -> Vec<u8> {
+        let share = self.target.map_or(900, |bits| usize::try_from(bits / 8 / 25).unwrap_or(usize::MAX) / 2);
+        let len = share.clamp(60, 900);
+        Self::picture(self.number, if keyframe { len * 4 } else { len }, keyframe)
+    }
+
     /// The picture with this number: a VP8 payload that says whether it is a keyframe, and its number at the end.
-    pub(super) fn picture(number: u32, keyframe: bool) -> Vec<u8> {
-        let len = if keyframe { 4000 } else { 900 };
+    fn picture(number: u32, len: usize, keyframe: bool) -> Vec<u8> {
         let mut data = body(number, len);
         data[0] = u8::from(!keyframe);
         data.extend(number.to_be_bytes());
@@ -88,7 +96,7 @@ impl Film {
         let number = u32::from_be_bytes(*frame.data.last_chunk().expect("a picture has a number"));
         assert!(number < self.number, "picture {number} was never sent");
         assert!(self.last.is_none_or(|last| last < number), "picture {number} came after {:?}", self.last);
-        assert!(frame.data == Self::picture(number, frame.keyframe), "picture {number} has changed");
+        assert!(frame.data == Self::picture(number, frame.data.len() - 4, frame.keyframe), "picture {number} has changed");
         self.last = Some(number);
         self.arrived += 1;
     }

@@ -88,8 +88,10 @@ impl World {
             buffer: vec![0; 65_536],
             rng,
         };
-        if story.media {
-            world.sides[0].add_film();
+        for (side, shows) in world.sides.iter_mut().zip(story.media) {
+            if shows {
+                side.add_film();
+            }
         }
         world
     }
@@ -200,19 +202,19 @@ impl World {
     }
 
     /// Two seconds of film in calm weather.
-    pub(super) fn check_media(&mut self) {
-        if self.sides[0].film.is_none() {
+    pub(super) fn check_media(&mut self, side: usize) {
+        if self.sides[side].film.is_none() {
             return;
         }
-        let before = (self.films[0].number, self.films[0].arrived);
+        let before = (self.films[side].number, self.films[side].arrived);
         for _ in 0..50 {
-            self.show(0);
+            self.show(side);
             self.run_for(TALK);
         }
         self.run_for(Duration::from_secs(1));
-        let sent = u64::from(self.films[0].number - before.0);
-        let came = self.films[0].arrived - before.1;
-        assert!(sent == 50 && came >= 45, "{came} of {sent} pictures came in calm weather");
+        let sent = u64::from(self.films[side].number - before.0);
+        let came = self.films[side].arrived - before.1;
+        assert!(sent == 50 && came >= 45, "{came} of {sent} pictures of side {side} came in calm weather");
     }
 
     pub(super) fn run_for(&mut self, time: Duration) {
@@ -286,7 +288,7 @@ impl World {
                 flow.sent += 1;
             }
         }
-        self.show(0);
+        (0..2).for_each(|side| self.show(side));
     }
 
     /// Side 1 opens what side 0 has not.
@@ -306,7 +308,7 @@ impl World {
         let Some(id) = self.sides[side].film else { return };
         let film = &mut self.films[side];
         let keyframe = film.number == 0 || film.wants_keyframe;
-        let data = Film::picture(film.number, keyframe);
+        let data = film.next(keyframe);
         let timestamp = film.number.wrapping_mul(Film::TICKS);
         let format = Some(Format::Vp8);
         let frame = Frame { data: &data, timestamp, keyframe, format, ..Frame::default() };
@@ -495,6 +497,7 @@ impl World {
             Event::DtlsClosed(_) | Event::SctpClosed(_) | Event::ChannelClosed(_) => {
                 assert!(self.closing, "side {side}: {event:?} in the middle of a call");
             }
+            Event::Target(bits) => self.films[side].target = Some(bits),
             Event::Resolve(name) => panic!("nobody has told a name, and {name} is asked for"),
             Event::NegotiationNeeded
             | Event::SignalingState(_)
@@ -504,7 +507,6 @@ impl World {
             | Event::Track(..)
             | Event::TrackRemoved(_)
             | Event::TransceiverStopped(_)
-            | Event::Target(_)
             | Event::BufferedAmountLow(_)
             | Event::Disconnect { .. } => {}
         }
