@@ -104,7 +104,8 @@ impl Peer {
             self.counters.dropped.candidates += 1;
         }
         for candidate in &ice.remote_candidates {
-            match candidate.parse() {
+            // A description has them without the name of the attribute.
+            match format!("candidate:{candidate}").parse() {
                 Ok(candidate) => self.add_remote(now, candidate),
                 Err(_) => self.counters.dropped.candidates += 1,
             }

@@ -162,7 +162,8 @@ fn a_channel_is_told_once_whatever_is_late() {
         world.run_until(|w| w.sides[1].is_connected());
         let channel = world.sides[1].open_channel(world.now, ChannelConfig::default()).unwrap();
         let told = |world: &World, side: usize| {
-            let is = |event: &&Event| matches!(event, Event::ChannelOpened { channel: c, .. } if *c == channel);
+            let is =
+                |event: &&Event| matches!(event, Event::ChannelOpened { channel: c, .. } if *c == channel);
             world.events[side].iter().filter(is).count()
         };
         world.run_until(|w| told(w, 0) > 0 && told(w, 1) > 0);

@@ -50,7 +50,9 @@ impl Sums {
         let add = |sum: &AtomicU64, n: u64| sum.fetch_add(n, Ordering::Relaxed);
         let Ok(report) = panic::catch_unwind(AssertUnwindSafe(|| sim::call::run(seed, teller))) else {
             add(&self.failed, 1);
-            eprintln!("seed {seed} failed, see above; run it again with\n  cargo xtask sim --seed {seed} --trace\n");
+            eprintln!(
+                "seed {seed} failed, see above; run it again with\n  cargo xtask sim --seed {seed} --trace\n"
+            );
             return;
         };
         add(&self.relayed, u64::from(report.relayed));

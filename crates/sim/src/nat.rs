@@ -39,7 +39,11 @@ impl Nat {
             (Self::Symmetric, Self::PortRestricted | Self::Symmetric)
             | (Self::PortRestricted, Self::Symmetric) => false,
             (
-                Self::None | Self::FullCone | Self::AddressRestricted | Self::PortRestricted | Self::Symmetric,
+                Self::None
+                | Self::FullCone
+                | Self::AddressRestricted
+                | Self::PortRestricted
+                | Self::Symmetric,
                 _,
             ) => true,
         }
@@ -127,7 +131,10 @@ mod tests {
         let check = |kind: Nat, expected: [bool; 3]| {
             let mut nat = NatBox::new(kind, [203, 0, 113, 1].into());
             let seen = nat.translate_out(host, far).unwrap();
-            assert_eq!([far, port, stranger].map(|from| nat.translate_in(from, seen) == Some(host)), expected);
+            assert_eq!(
+                [far, port, stranger].map(|from| nat.translate_in(from, seen) == Some(host)),
+                expected
+            );
             let other = nat.translate_out(host, stranger).unwrap();
             assert_eq!(seen != other, kind == Nat::Symmetric, "{kind:?}");
             nat.forget();

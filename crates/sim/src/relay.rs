@@ -161,7 +161,12 @@ impl RelayHost {
         }
         while let Some(transmit) = self.server.poll_transmit(now, &mut buf) {
             let bytes = buf[..transmit.len].to_vec();
-            self.ready.push(Sent { transport: transmit.transport, from: transmit.from, to: transmit.to, bytes });
+            self.ready.push(Sent {
+                transport: transmit.transport,
+                from: transmit.from,
+                to: transmit.to,
+                bytes,
+            });
         }
     }
 }

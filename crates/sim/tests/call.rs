@@ -7,8 +7,9 @@ use sim::call::{Disaster, Report, run};
 /// Runs some, in parts so that they run beside each other.
 fn seeds(range: std::ops::Range<u64>) -> Vec<Report> {
     let run = |seed| {
-        std::panic::catch_unwind(|| run(seed, None))
-            .unwrap_or_else(|_| panic!("seed {seed} failed, see above: cargo xtask sim --seed {seed} --trace"))
+        std::panic::catch_unwind(|| run(seed, None)).unwrap_or_else(|_| {
+            panic!("seed {seed} failed, see above: cargo xtask sim --seed {seed} --trace")
+        })
     };
     range.map(run).collect()
 }
@@ -19,7 +20,9 @@ fn check_variety(reports: &[Report]) {
     assert_eq!(pairs.len(), 36, "every NAT with every NAT");
     let count = |is: &dyn Fn(&Report) -> bool| reports.iter().filter(|report| is(report)).count();
     let struck = |is: fn(&Disaster) -> bool| {
-        count(&|report| report.story.disasters.iter().chain(report.story.early.iter().map(|(_, d)| d)).any(is))
+        count(&|report| {
+            report.story.disasters.iter().chain(report.story.early.iter().map(|(_, d)| d)).any(is)
+        })
     };
     let kinds = [
         struck(|d| matches!(d, Disaster::Move(_))),

@@ -88,14 +88,5 @@ pub fn run(seed: u64, teller: Option<fn(&str)>) -> Report {
     world.until(PATIENCE, "the end is heard", done);
     let lasted = world.now.saturating_since(begun);
     let (messages, frames, restarts) = world.counts();
-    Report {
-        story,
-        relayed,
-        messages,
-        frames,
-        restarts,
-        connected_after,
-        lasted,
-        trace: world.trace,
-    }
+    Report { story, relayed, messages, frames, restarts, connected_after, lasted, trace: world.trace }
 }

@@ -7,7 +7,9 @@ use std::sync::OnceLock;
 use std::time::Duration;
 
 use peer::negotiation::{Description, MediaKind, SdpType, SignalingState, TransceiverId, TransceiverInit};
-use peer::{Certificate, ChannelId, Config, ConnectionState, Local, LocalCandidate, Peer, RelayId, TurnServer};
+use peer::{
+    Certificate, ChannelId, Config, ConnectionState, Local, LocalCandidate, Peer, RelayId, TurnServer,
+};
 use wire::{Instant, Rng, Transport};
 
 use super::story::Story;

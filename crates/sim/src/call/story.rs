@@ -77,8 +77,8 @@ impl Story {
         };
         let media = [pick(3) == 0, pick(5) == 0];
         let signalling = Duration::from_millis(5 + pick(150) as u64);
-        let early = (pick(3) == 0)
-            .then(|| (Duration::from_millis(pick(1500) as u64), Disaster::draw(&mut pick)));
+        let early =
+            (pick(3) == 0).then(|| (Duration::from_millis(pick(1500) as u64), Disaster::draw(&mut pick)));
         let count = if pick(2) == 0 { 0 } else { 1 + pick(3) };
         let disasters = (0..count).map(|_| Disaster::draw(&mut pick)).collect();
         Self { seed, nats, weather, signalling, relays, media, early, disasters }

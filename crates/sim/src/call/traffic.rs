@@ -96,7 +96,10 @@ impl Film {
         let number = u32::from_be_bytes(*frame.data.last_chunk().expect("a picture has a number"));
         assert!(number < self.number, "picture {number} was never sent");
         assert!(self.last.is_none_or(|last| last < number), "picture {number} came after {:?}", self.last);
-        assert!(frame.data == Self::picture(number, frame.data.len() - 4, frame.keyframe), "picture {number} has changed");
+        assert!(
+            frame.data == Self::picture(number, frame.data.len() - 4, frame.keyframe),
+            "picture {number} has changed"
+        );
         self.last = Some(number);
         self.arrived += 1;
     }

@@ -125,7 +125,8 @@ impl World {
     /// Connected, with all channels.
     pub(super) fn is_up(&self) -> bool {
         let up = |side: &Side| {
-            side.peer.connection_state() == ConnectionState::Connected && side.channels.len() == CHANNELS.len()
+            side.peer.connection_state() == ConnectionState::Connected
+                && side.channels.len() == CHANNELS.len()
         };
         self.sides.iter().all(up)
     }
