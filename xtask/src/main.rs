@@ -15,6 +15,9 @@ cargo xtask NAME
   bench signalling      idle sessions, call set-up and hops with us and with PeerJS
   bench datachannel     bulk data over data channels of ours and of other stacks
   bench peer            set-up, memory at rest and idle polls of a peer
+  bench sctp            bulk data between two associations in one process: ours, dcsctp, sctp-proto
+  bench dtls            records and handshakes in one process: ours and dimpl
+  bench instructions    instructions per call of hot functions, under callgrind
   interop               connects our engine with browsers and other stacks, and prints what works
   sim [--count N] [--seed S] [--trace]
                         calls of two peers in a virtual world, by seed: NATs, loss, relays that restart

@@ -34,6 +34,7 @@ const EDGES: &[(&str, &[&str])] = &[
     ),
     ("turn-load", &["wire", "crypto", "net"]),
     ("sctp-inproc", &["wire", "sctp"]),
+    ("instructions", &["wire", "stun", "turn", "ice", "dtls", "sctp", "rtp", "peer"]),
     ("dtls-records", &["wire", "crypto", "dtls"]),
     ("dc-load", &["wire", "crypto", "peer", "net", "endpoint"]),
     ("xtask", &[]),
