@@ -24,6 +24,8 @@ pub(crate) fn run(name: &str, root: &Path, json: bool) -> Result<()> {
         "instructions" => instructions::run(root, json),
         "turn" => turn::run(root, json),
         "signalling" => signalling::run(root, json),
-        _ => bail!("there is no bench `{name}`: turn, signalling, datachannel, peer, sctp, dtls, instructions"),
+        _ => {
+            bail!("there is no bench `{name}`: turn, signalling, datachannel, peer, sctp, dtls, instructions")
+        }
     }
 }

@@ -145,7 +145,11 @@ pub(crate) fn ice_idle() -> Run {
     }
     let credentials = [0, 1].map(|side: usize| agents[side].credentials().clone());
     for side in 0..2 {
-        let line = format!("candidate:1 1 udp 2130706431 {} {} typ host", addresses[1 - side].ip(), addresses[1 - side].port());
+        let line = format!(
+            "candidate:1 1 udp 2130706431 {} {} typ host",
+            addresses[1 - side].ip(),
+            addresses[1 - side].port()
+        );
         let other = credentials[1 - side].clone();
         agents[side].set_remote_credentials(now, other, false).expect("good credentials");
         agents[side].add_remote(now, line.parse::<Candidate>().expect("a candidate"));
@@ -187,7 +191,9 @@ fn peer_idle(lines: usize) -> Run {
     peers[0].create_data_channel(now, ChannelConfig::default()).expect("a channel");
     for line in 0..lines {
         let kind = if line % 2 == 0 { MediaKind::Audio } else { MediaKind::Video };
-        peers[0].with_negotiator(|n| n.add_transceiver(kind, TransceiverInit::default())).expect("there is room");
+        peers[0]
+            .with_negotiator(|n| n.add_transceiver(kind, TransceiverInit::default()))
+            .expect("there is room");
     }
     for (from, to) in [(0, 1), (1, 0)] {
         peers[from].set_local_description(now, None).expect("it is due");

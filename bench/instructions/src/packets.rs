@@ -13,7 +13,8 @@ use wire::{Instant, Rng};
 use crate::Run;
 
 fn write_check(buf: &mut [u8], key: &Key) -> usize {
-    let mut w = stun::Writer::new(buf, Class::Request, Method::BINDING, TransactionId([7; 12])).expect("room");
+    let mut w =
+        stun::Writer::new(buf, Class::Request, Method::BINDING, TransactionId([7; 12])).expect("room");
     w.put(&Username("wXURXNuz:3M9qCGdK")).expect("room");
     w.put(&Priority(1_694_498_815)).expect("room");
     w.put_integrity(key, Integrity::Sha1).expect("room");
@@ -59,7 +60,11 @@ pub(crate) fn rtp_parse() -> Run {
     let len = write_rtp(&mut buf, 5, &map);
     Box::new(move || {
         let packet = Packet::parse(black_box(&buf[..len])).expect("it was written whole");
-        black_box((packet.sequence_number(), packet.elements(&map).transport_sequence, packet.payload().len()));
+        black_box((
+            packet.sequence_number(),
+            packet.elements(&map).transport_sequence,
+            packet.payload().len(),
+        ));
     })
 }
 

@@ -1,6 +1,7 @@
 //! Seeds through the virtual world.
 
 mod call;
+mod fairness;
 
 /// Hundreds of seeds, in parts so that they run beside each other.
 fn seeds(range: std::ops::Range<u64>) {

@@ -64,7 +64,8 @@ fn count(program: &Path, name: &str) -> Result<u64> {
     let said = String::from_utf8_lossy(&output.stderr);
     ensure!(output.status.success(), "{name}: {said}");
     let line = said.lines().find_map(|line| line.split_once("Collected : "));
-    let all: u64 = line.and_then(|(_, number)| number.trim().parse().ok()).context("callgrind says a number")?;
+    let all: u64 =
+        line.and_then(|(_, number)| number.trim().parse().ok()).context("callgrind says a number")?;
     ensure!(all > 0, "{name}: nothing was counted; is the function `measured` still there?");
     Ok(all / CALLS)
 }
