@@ -12,7 +12,9 @@ use std::process::ExitCode;
 type Run = Box<dyn FnMut()>;
 
 /// The name of a case, and what prepares it.
-const CASES: &[(&str, fn() -> Run)] = &[
+type Case = (&'static str, fn() -> Run);
+
+const CASES: &[Case] = &[
     ("STUN: parse and verify a check", packets::stun_parse),
     ("STUN: write and sign a check", packets::stun_write),
     ("RTP: parse with extensions", packets::rtp_parse),

@@ -2,6 +2,8 @@
 
 use std::net::IpAddr;
 
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD as BASE64;
 use dtls::{Dtls, Fingerprint};
 use ice::{Agent, CandidateKind, Credentials};
 use sctp::Association;
@@ -177,11 +179,21 @@ impl Peer {
                 .map(|most| usize::try_from(most).unwrap_or(usize::MAX)),
             ..self.config.sctp.clone()
         };
-        let mut association = Association::new(config, self.rng.array(), now);
+        self.sctp = Some(Association::new(config, self.sctp_seed, now));
+        let init = data.remote_init.as_ref().filter(|_| self.config.sctp_in_sdp);
+        self.remote_init = init.and_then(|text| BASE64.decode(text).ok());
         if self.dtls.as_ref().is_some_and(Dtls::is_connected) {
-            association.connect(now);
+            self.start_data(now);
         }
-        self.sctp = Some(association);
         self.open_pending(now);
+    }
+
+    /// Records can be sealed: the association is up at once if both sides know each other's INIT, or begins its handshake.
+    pub(crate) fn start_data(&mut self, now: Instant) {
+        let Some(sctp) = &mut self.sctp else { return };
+        let known = self.remote_init.take().is_some_and(|init| sctp.accept_parameters(now, &init).is_ok());
+        if !known {
+            sctp.connect(now);
+        }
     }
 }

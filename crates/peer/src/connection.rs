@@ -5,6 +5,8 @@ use std::fmt;
 use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD as BASE64;
 use dtls::Dtls;
 use ice::{Agent, Local};
 use sctp::Association;
@@ -55,6 +57,10 @@ pub struct Peer {
     /// What the handshake has agreed on.
     pub(crate) security: Option<Security>,
     pub(crate) sctp: Option<Association>,
+    /// What the association is made from; its INIT stands in our descriptions.
+    pub(crate) sctp_seed: [u8; 32],
+    /// The INIT of the other side, if it came in its description.
+    pub(crate) remote_init: Option<Vec<u8>>,
     pub(crate) media: Option<Box<Media>>,
     /// The keys of SRTP, once the handshake is complete.
     pub(crate) srtp: Option<Keys>,
@@ -89,6 +95,11 @@ impl Peer {
         config.negotiation.fingerprints = vec![config.certificate.fingerprint().to_string()];
         config.negotiation.max_message_size = config.sctp.max_message_size as u64;
         config.negotiation.sctp_port = config.sctp.local_port;
+        let sctp_seed = rng.array();
+        config.negotiation.sctp_init = config.sctp_in_sdp.then(|| {
+            // Tag and TSN follow from the seed, whatever role the association will have.
+            BASE64.encode(Association::new(config.sctp.clone(), sctp_seed, now).init_parameters())
+        });
         let negotiator = Negotiator::new(config.negotiation.clone(), rng.fork())?;
         let relays = config.turn_servers.iter().cloned().map(Relay::new).collect();
         Ok(Self {
@@ -101,6 +112,8 @@ impl Peer {
             dtls: None,
             security: None,
             sctp: None,
+            sctp_seed,
+            remote_init: None,
             media: None,
             srtp: None,
             wall: (now, Duration::ZERO),

@@ -312,9 +312,7 @@ impl Peer {
                     self.security = Some(Security { version: agreed.version, cipher: agreed.cipher });
                     let client = self.secured.as_ref().is_some_and(|s| s.role == DtlsRole::Client);
                     self.use_keys(agreed.srtp.map(|keys| Keys::new(keys, client)));
-                    if let Some(sctp) = &mut self.sctp {
-                        sctp.connect(now);
-                    }
+                    self.start_data(now);
                 }
                 dtls::Event::Closed(reason) => {
                     self.secured = None;

@@ -57,6 +57,7 @@ impl Side {
         let kind = story.nats[number];
         let mut config = Config::new(certificate(number));
         config.ice.stun_servers = vec![SERVER];
+        config.sctp_in_sdp = story.sctp_in_sdp[number];
         let server = |transport| TurnServer {
             address: SERVER,
             name: String::new(),

@@ -140,6 +140,11 @@ impl World {
     pub(super) fn check_path(&mut self, when: &str, sure: bool) {
         let direct = self.nats[0].is_direct_with(self.nats[1]);
         let relayed = self.is_relayed();
+        if !sure && self.sides.iter().any(|side| side.peer.selected_pair().is_none()) {
+            // Lost again since the connection was made.
+            self.trace.note(self.now, "no path");
+            return;
+        }
         self.trace.note(self.now, if relayed { "relayed" } else { "direct" });
         assert!(direct || relayed, "{when}: {:?} has a direct path, which cannot be", self.nats);
         assert!(!(direct && relayed && sure), "{when}: {:?} is relayed, and need not be", self.nats);

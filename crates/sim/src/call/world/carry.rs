@@ -26,6 +26,8 @@ impl World {
     pub(super) fn run_errand(&mut self, errand: Errand) {
         let now = self.now;
         match errand {
+            // What was on its way to a side that has ended the call.
+            Errand::Description(0, _) | Errand::Candidate(0, _) if self.closing => {}
             Errand::Description(to, description) => {
                 if let Some(answer) = self.sides[to].take(now, &description) {
                     self.errand(self.signalling, Errand::Description(1 - to, answer));
