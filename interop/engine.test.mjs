@@ -29,7 +29,7 @@ const program = (name, argv, limits = {}) => async () => {
   return { side: async () => Object.assign(new Program(name, whole), limits), close: async () => {} }
 }
 
-const TRIALS = ['WebRTC-EnableDtlsPqc', 'WebRTC-DataChannelMessageInterleaving'].map((name) => `${name}/Enabled/`).join('')
+const TRIALS = ['WebRTC-EnableDtlsPqc', 'WebRTC-DataChannelMessageInterleaving', 'WebRTC-Sctp-Snap'].map((name) => `${name}/Enabled/`).join('')
 
 /** @type {Record<string, { start: () => Promise<Peer>, missing?: () => string | false }>} */
 const PEERS = {

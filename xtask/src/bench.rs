@@ -2,6 +2,8 @@
 //! then, as the last line, one JSON object with `bench`, `unit`, `ours`, `peer`, `peer_name` and `ratio`.
 
 mod datachannel;
+mod inproc;
+mod instructions;
 mod peer;
 mod signalling;
 mod stacks;
@@ -17,8 +19,13 @@ pub(crate) fn run(name: &str, root: &Path, json: bool) -> Result<()> {
     match name {
         "datachannel" => datachannel::run(root, json),
         "peer" => peer::run(root, json),
+        "sctp" => inproc::sctp(root, json),
+        "dtls" => inproc::dtls(root, json),
+        "instructions" => instructions::run(root, json),
         "turn" => turn::run(root, json),
         "signalling" => signalling::run(root, json),
-        _ => bail!("there is no bench `{name}`: turn, signalling, datachannel, peer"),
+        _ => {
+            bail!("there is no bench `{name}`: turn, signalling, datachannel, peer, sctp, dtls, instructions")
+        }
     }
 }

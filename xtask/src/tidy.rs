@@ -23,7 +23,7 @@ const EDGES: &[(&str, &[&str])] = &[
     ("peer", &["wire", "crypto", "stun", "turn", "ice", "dtls", "sctp", "rtp", "flow", "sdp"]),
     ("net", &["wire"]),
     ("endpoint", &["wire", "crypto", "turn", "peer", "net"]),
-    ("sim", &["wire", "crypto", "stun", "turn", "peer"]),
+    ("sim", &["wire", "crypto", "stun", "turn", "sctp", "peer"]),
     ("server", &["wire", "crypto", "stun", "turn", "peer", "net", "endpoint"]),
     (
         "fuzz",
@@ -34,6 +34,7 @@ const EDGES: &[(&str, &[&str])] = &[
     ),
     ("turn-load", &["wire", "crypto", "net"]),
     ("sctp-inproc", &["wire", "sctp"]),
+    ("instructions", &["wire", "stun", "turn", "ice", "dtls", "sctp", "rtp", "peer"]),
     ("dtls-records", &["wire", "crypto", "dtls"]),
     ("dc-load", &["wire", "crypto", "peer", "net", "endpoint"]),
     ("xtask", &[]),
