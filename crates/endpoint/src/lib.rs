@@ -30,8 +30,9 @@ mod connection;
 mod driver;
 mod mdns;
 mod relays;
+mod streams;
 
-pub use connection::{Connection, Events, Gone, Options, SendError};
+pub use connection::{Connection, Events, Gone, Options, SendError, Tcp};
 pub use driver::Driver;
 
 /// A new identity, good for 30 days; connections may share it, and then have the same fingerprint.
