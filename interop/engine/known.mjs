@@ -2,9 +2,11 @@
 
 /** @type {{ peer: string, role?: 'offers' | 'answers', steps: string[], why: string }[]} */
 const KNOWN = [
-  ...['libwebrtc', 'libdatachannel', 'aiortc', 'Pion'].map((peer) => ({ peer, steps: ['DTLS 1.3'], why: 'it speaks DTLS 1.2 and no other' })),
+  ...['libwebrtc', 'libdatachannel', 'aiortc', 'Pion', 'webrtc-rs', 'GStreamer'].map((peer) => ({ peer, steps: ['DTLS 1.3'], why: 'it speaks DTLS 1.2 and no other' })),
   { peer: 'libdatachannel', steps: ['we restart', 'they restart'], why: 'it has no ICE restart, and refuses new credentials' },
   { peer: 'aiortc', steps: ['we restart', 'they restart'], why: 'it has no ICE restart, and answers one with its old credentials' },
+  { peer: 'GStreamer', steps: ['we restart', 'they restart'], why: 'webrtcbin 1.22 has no ICE restart' },
+  { peer: 'GStreamer', steps: ['they end'], why: 'it goes without a word: neither SCTP nor DTLS is ended' },
   { peer: 'aiortc', steps: ['names'], why: 'it writes the length of a label in characters instead of bytes' },
 ]
 

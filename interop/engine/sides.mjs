@@ -28,6 +28,10 @@ export class Side {
     this.patience = PATIENCE
     /** The largest message that it can send, in bytes. */
     this.sends = Infinity
+    /** The smallest message that it can send, in bytes. */
+    this.least = 0
+    /** The smallest message that it takes for what it is, in bytes. */
+    this.takes = 0
     /** Whether its candidates wait until it has taken the answer. */
     this.waits = false
   }

@@ -114,7 +114,7 @@ const words = (size) => (size < 9 ? 'a'.repeat(size) : 'é€😀' + 'abcdefghi\
 /** @param {Link} link */
 async function sizes(link) {
   for (const from of [link.ours, link.theirs]) {
-    for (const size of SIZES.filter((size) => size <= Math.min(from.sends, link.most.get(link.other(from)) ?? 0))) {
+    for (const size of SIZES.filter((size) => size >= Math.max(from.least, link.other(from).takes) && size <= Math.min(from.sends, link.most.get(link.other(from)) ?? 0))) {
       await link.say(from, 'main', 'text', words(size))
       await link.say(from, 'main', 'binary', content(size, size + 1).toString('hex'))
     }
