@@ -41,10 +41,12 @@ function rust(name) {
 
 const TRIALS = ['WebRTC-EnableDtlsPqc', 'WebRTC-DataChannelMessageInterleaving'].map((name) => `${name}/Enabled/`).join('')
 
+const CAMERA = ['--use-fake-ui-for-media-stream', '--autoplay-policy=no-user-gesture-required']
+
 /** @type {Record<string, { start: () => Promise<Peer>, missing?: () => string | false }>} */
 const PEERS = {
-  Chromium: { start: () => Pages.open('Chromium', 'chromium') },
-  'Chromium+': { start: () => Pages.open('Chromium+', 'chromium', [`--force-fieldtrials=${TRIALS}`]) },
+  Chromium: { start: () => Pages.open('Chromium', 'chromium', CAMERA) },
+  'Chromium+': { start: () => Pages.open('Chromium+', 'chromium', [...CAMERA, `--force-fieldtrials=${TRIALS}`]) },
   Firefox: { start: () => Pages.open('Firefox', 'firefox') },
   libwebrtc: { start: program('libwebrtc', () => [process.execPath, file('libwebrtc.mjs')]) },
   // While it takes an answer, it may find the handshake complete already, and then misses the fingerprint: "Got a remote
@@ -71,7 +73,7 @@ async function row(name, peer, role) {
   const wrong = {}
   /** @type {{ link: Link, dtls: string | undefined } | undefined} */
   let current
-  for (const [step, { run, dtls, ends }] of Object.entries(STEPS)) {
+  for (const [step, { run, dtls, begins, ends }] of Object.entries(STEPS)) {
     const began = performance.now()
     try {
       if (current && current.dtls !== dtls) {
@@ -83,8 +85,8 @@ async function row(name, peer, role) {
         const link = new Link(ours, await peer.side(), role === 'offers')
         current = { link, dtls }
         if (expected[step]) link.hurry()
-        const ms = await link.connect()
-        if (!dtls) {
+        const ms = begins ? undefined : await link.connect()
+        if (!dtls && !begins) {
           const stats = await ours.act('stats')
           cells['open'] ??= `${ms} ms`
           cells['DTLS'] ??= stats.dtls

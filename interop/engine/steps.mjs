@@ -1,5 +1,6 @@
 /** What is tried with every stack, in both roles, over one connection as long as all goes well. */
 import assert from 'node:assert/strict'
+import { decoded, films, recording } from './films.mjs'
 import { KNOWN_PATIENCE } from './sides.mjs'
 
 /** @typedef {import('./sides.mjs').Side} Side */
@@ -210,10 +211,25 @@ async function weEnd(link) {
   await link.theirs.until({ event: 'closed', label: 'main' })
 }
 
+/** Sound and pictures both ways at the same time, from the first description on. @param {'VP8' | 'H264'} codec @returns {(link: Link) => Promise<void>} */
+const showing = (codec) => async (link) => {
+  const made = films()
+  const record = recording(codec)
+  const sides = [link.ours, link.theirs]
+  for (const side of sides) await side.act('media', { codec, video: made[codec], audio: made.audio, record })
+  await link.negotiate(link.offerer)
+  await Promise.all(sides.flatMap((side) => ['video', 'audio'].map((kind) => side.until({ event: 'media', kind }, 2 * side.patience))))
+  await Promise.all(sides.map((side) => side.act('close').catch(() => {})))
+  await link.ours.end()
+  const { pictures, sounds } = decoded(record)
+  assert.ok(pictures >= 35 && sounds >= 35, `of what came, ${pictures} pictures and ${sounds} pieces of sound can be decoded`)
+}
+
 /**
- * The steps by name, and the version of DTLS that our side is bound to. A step that `ends` has used its connection up.
+ * The steps by name, and the version of DTLS that our side is bound to. A step that `ends` has used its connection up,
+ * and one that `begins` wants two sides that know nothing of each other.
  *
- * @type {Record<string, { run: (link: Link) => Promise<void>, dtls?: '1.2' | '1.3', ends?: boolean }>}
+ * @type {Record<string, { run: (link: Link) => Promise<void>, dtls?: '1.2' | '1.3', begins?: boolean, ends?: boolean }>}
  */
 export const STEPS = {
   sizes: { run: sizes },
@@ -227,4 +243,6 @@ export const STEPS = {
   'they end': { run: theyEnd, ends: true },
   'DTLS 1.2': { run: weEnd, dtls: '1.2', ends: true },
   'DTLS 1.3': { run: weEnd, dtls: '1.3', ends: true },
+  media: { run: showing('VP8'), begins: true, ends: true },
+  'H.264': { run: showing('H264'), begins: true, ends: true },
 }

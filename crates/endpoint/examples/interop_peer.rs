@@ -9,9 +9,12 @@ use std::time::Duration;
 
 use endpoint::{Connection, Options};
 use peer::negotiation::{Description, OfferOptions, SdpType};
-use peer::{ChannelConfig, ChannelId, Config, DtlsVersion, Event, Kind, Peer, Reliability};
+use peer::{ChannelConfig, ChannelId, Config, ConnectionState, DtlsVersion, Event, Kind, Peer, Reliability};
 use serde_json::{Value, json};
 use tokio::io::{AsyncBufReadExt, BufReader, Lines, Stdin, stdin};
+
+#[path = "interop/media.rs"]
+mod media;
 
 type Failure = Box<dyn Error + Send + Sync>;
 
@@ -23,6 +26,7 @@ struct Side {
     channels: BTreeMap<String, ChannelId>,
     labels: BTreeMap<ChannelId, String>,
     tallies: BTreeMap<String, Tally>,
+    media: media::Media,
 }
 
 /// What came of a flood of messages, which are counted instead of shown.
@@ -42,8 +46,8 @@ async fn main() -> Result<(), Failure> {
         Some(other) => return Err(format!("DTLS {other} is not spoken here: 1.2 or 1.3").into()),
     }
     let (connection, mut events) = Connection::start(config, &Options::default())?;
-    let (channels, labels, tallies) = Default::default();
-    let mut side = Side { connection, channels, labels, tallies };
+    let (channels, labels, tallies, media) = Default::default();
+    let mut side = Side { connection, channels, labels, tallies, media };
     let mut lines: Lines<BufReader<Stdin>> = BufReader::new(stdin()).lines();
     loop {
         tokio::select! {
@@ -75,6 +79,10 @@ impl Side {
     async fn act(&mut self, task: &Value) -> Result<Value, Failure> {
         match task["do"].as_str().unwrap_or_default() {
             "create" => self.create(task).await,
+            "media" => {
+                self.media.begin(&self.connection, task).await?;
+                Ok(Value::Null)
+            }
             "offer" => self.describe(None).await,
             "answer" => self.describe(Some(text(task, "sdp"))).await,
             "take" => {
@@ -201,7 +209,13 @@ impl Side {
                 "event": "candidate", "candidate": local.candidate, "mid": local.mid, "index": local.index,
                 "ufrag": local.ufrag,
             }),
-            Event::ConnectionState(state) => json!({ "event": "state", "state": state.to_string() }),
+            Event::Frame(frame) => return self.media.take(&frame),
+            Event::ConnectionState(state) => {
+                if state == ConnectionState::Connected {
+                    self.media.play(&self.connection);
+                }
+                json!({ "event": "state", "state": state.to_string() })
+            }
             Event::SelectedPair(pair) => {
                 json!({ "event": "pair", "pair": format!("{} > {}", pair.local, pair.remote) })
             }
