@@ -49,8 +49,8 @@ const PEERS = {
   'Chromium+': { start: () => Pages.open('Chromium+', 'chromium', [...CAMERA, `--force-fieldtrials=${TRIALS}`]) },
   Firefox: { start: () => Pages.open('Firefox', 'firefox') },
   libwebrtc: { start: program('libwebrtc', () => [process.execPath, file('libwebrtc.mjs')]) },
-  // While it takes an answer, it may find the handshake complete already, and then misses the fingerprint: "Got a remote
-  // candidate without ICE transport" on a busy machine. So nobody has its candidates before.
+  // While it takes an answer, its own threads may find the path and complete the handshake before the answer's fingerprint
+  // is in force; it then gives up: "Got a remote candidate without ICE transport". So no side has a candidate before.
   libdatachannel: { start: program('libdatachannel', () => [process.execPath, file('libdatachannel.mjs')], { waits: true }) },
   aiortc: { start: program('aiortc', () => ['/usr/bin/python3', file('aiortc_side.py')]), ...missing['aiortc'] && { missing: missing['aiortc'] } },
   // An empty message ends its association if it sends one, and comes as one of each kind if it gets one.

@@ -131,11 +131,16 @@ def media(task: dict) -> None:
         film = file.read(12)[8:].decode()
     encode, name, _ = VIDEO[film]
     caps = f"application/x-rtp,media=video,clock-rate=90000,encoding-name={name},payload=96"
-    source = f"videotestsrc is-live=true ! video/x-raw,width=320,height=240,framerate=25/1 ! videoconvert ! {encode} ! {caps}"
-    sound = "audiotestsrc is-live=true ! audioconvert ! opusenc ! rtpopuspay ! application/x-rtp,media=audio,encoding-name=OPUS,payload=97"
+    source = f"videotestsrc is-live=true ! video/x-raw,width=320,height=240,framerate=25/1 ! videoconvert ! {encode} ! capsfilter caps={caps}"
+    sound = "audiotestsrc is-live=true ! audioconvert ! opusenc ! rtpopuspay ! capsfilter caps=application/x-rtp,media=audio,encoding-name=OPUS,payload=97"
     for text in (source, sound):
         pad = attach(text, "src")
+        known = threading.Event()
+        pad.connect("notify::caps", lambda *_: known.set())
         pad.link(rtc.request_pad_simple("sink_%u"))
+        # What it has not seen yet is missing in its descriptions.
+        if not pad.has_current_caps() and not known.wait(5):
+            raise RuntimeError("the source has no caps")
 
 
 def take(_, pad) -> None:

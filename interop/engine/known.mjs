@@ -7,6 +7,7 @@ const KNOWN = [
   { peer: 'aiortc', steps: ['we restart', 'they restart'], why: 'it has no ICE restart, and answers one with its old credentials' },
   { peer: 'GStreamer', steps: ['we restart', 'they restart'], why: 'webrtcbin 1.22 has no ICE restart' },
   { peer: 'GStreamer', steps: ['they end'], why: 'it goes without a word: neither SCTP nor DTLS is ended' },
+  { peer: 'libwebrtc', steps: ['H.264'], why: 'the npm package is built without it' },
   { peer: 'aiortc', steps: ['names'], why: 'it writes the length of a label in characters instead of bytes' },
 ]
 

@@ -32,7 +32,7 @@ export class Side {
     this.least = 0
     /** The smallest message that it takes for what it is, in bytes. */
     this.takes = 0
-    /** Whether its candidates wait until it has taken the answer. */
+    /** Whether candidates, its own and those for it, wait until it has taken the answer. */
     this.waits = false
   }
 

@@ -39,7 +39,8 @@ export class Link {
     const offer = await offerer.act('offer')
     const answer = await answerer.act('answer', { sdp: offer })
     if (!offerer.waits) open(offerer, answerer)
-    await offerer.act('take', { sdp: answer })
+    // Whoever waits gets no candidate before its answer is in force either: the answer names none, they follow it.
+    await offerer.act('take', { sdp: offerer.waits ? answer.replace(/a=(candidate:.*|end-of-candidates)\r\n/g, '') : answer })
     if (offerer.waits) open(offerer, answerer)
     open(answerer, offerer)
     for (const [side, sdp] of /** @type {const} */ ([[offerer, offer], [answerer, answer]])) {

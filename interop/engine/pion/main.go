@@ -31,6 +31,8 @@ type task struct {
 	Kind              string  `json:"kind"`
 	Data              string  `json:"data"`
 	Count             uint32  `json:"count"`
+	Video             string  `json:"video"`
+	Audio             string  `json:"audio"`
 }
 
 type happening map[string]interface{}
@@ -40,6 +42,7 @@ type side struct {
 	lock     sync.Mutex
 	channels map[string]*webrtc.DataChannel
 	restart  bool
+	films    []*film
 }
 
 var output sync.Mutex
@@ -133,6 +136,18 @@ func (s *side) act(t task) (interface{}, error) {
 			s.watch(channel, false)
 		}
 		return nil, err
+	case "media":
+		for _, path := range []string{t.Video, t.Audio} {
+			f, err := open(path)
+			if err == nil {
+				_, err = s.pc.AddTrack(f.track)
+			}
+			if err != nil {
+				return nil, err
+			}
+			s.films = append(s.films, f)
+		}
+		return nil, nil
 	case "offer":
 		offer, err := s.pc.CreateOffer(&webrtc.OfferOptions{ICERestart: s.restart})
 		s.restart = false
@@ -180,7 +195,14 @@ func main() {
 	})
 	pc.OnConnectionStateChange(func(state webrtc.PeerConnectionState) {
 		tell(happening{"event": "state", "state": state.String()})
+		if state == webrtc.PeerConnectionStateConnected {
+			for _, f := range s.films {
+				go f.play()
+			}
+			s.films = nil
+		}
 	})
+	pc.OnTrack(func(track *webrtc.TrackRemote, _ *webrtc.RTPReceiver) { see(track) })
 	pc.OnDataChannel(func(channel *webrtc.DataChannel) { s.watch(channel, true) })
 	lines := bufio.NewScanner(os.Stdin)
 	lines.Buffer(nil, 1<<24)

@@ -120,11 +120,12 @@ async fn watch(shared: Arc<Shared>, channel: Arc<dyn DataChannel>, remote: bool)
                     "event": "open", "label": label, "remote": remote,
                     "protocol": channel.protocol().await.unwrap_or_default(),
                     "ordered": channel.ordered().await.unwrap_or_default(),
-                    "maxPacketLifeTime": channel.max_packet_life_time().await.unwrap_or_default(),
                 });
-                // Of a channel that the other side opened, it knows 0 from no limit no more.
-                if let Ok(Some(most)) = channel.max_retransmits().await {
-                    said["maxRetransmits"] = json!(most);
+                // It does not know the limits of a channel that the other side opened.
+                if !remote {
+                    said["maxRetransmits"] = json!(channel.max_retransmits().await.unwrap_or_default());
+                    said["maxPacketLifeTime"] =
+                        json!(channel.max_packet_life_time().await.unwrap_or_default());
                 }
                 tell(&said);
             }
@@ -260,7 +261,7 @@ impl<P: PeerConnection> Side<P> {
         let rtp_coding_parameters = RTCRtpCodingParameters { ssrc, ..RTCRtpCodingParameters::default() };
         let encoding =
             RTCRtpEncodingParameters { rtp_coding_parameters, codec, ..RTCRtpEncodingParameters::default() };
-        let name = |part: &str| format!("{part} of {mime}");
+        let name = |part: &str| format!("{part}-{}", film.codec);
         let track = MediaStreamTrack::new("film".into(), name("track"), name("label"), kind, vec![encoding]);
         let track = Arc::new(TrackLocalStaticSample::new(Instant::now(), track)?);
         let sender = self.connection.add_track(track.clone() as Arc<dyn TrackLocal>).await?;
