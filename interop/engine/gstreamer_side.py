@@ -1,6 +1,7 @@
 """GStreamer's webrtcbin, from Debian's gstreamer1.0-plugins-bad: w3c.mjs describes the language."""
 
 import json
+import re
 import sys
 import threading
 
@@ -124,20 +125,31 @@ def attach(text: str, pad: str):
     return part.get_static_pad(pad)
 
 
-def media(task: dict) -> None:
-    """Sends a test picture and a tone of its own."""
-    global film
-    with open(task["video"], "rb") as file:
-        film = file.read(12)[8:].decode()
+def numbers(sdp: str) -> dict:
+    """Where an offer has its section of each kind, and the number of the codec there."""
+    found = {}
+    for index, section in enumerate(re.split(r"^m=", sdp, flags=re.M)[1:]):
+        kind = section.split(" ")[0]
+        name = {"VP80": "VP8/90000", "H264": "H264/90000"}[film] if kind == "video" else "opus/48000/2"
+        known = re.findall(rf"^a=rtpmap:(\d+) {name}\r?$", section, flags=re.M | re.I)
+        if name.startswith("H264"):
+            fits = r"^a=fmtp:{} (?=.*packetization-mode=1)(?=.*profile-level-id=42e01f)"
+            known = [one for one in known if re.search(fits.format(one), section, flags=re.M)]
+        found[kind] = (f"sink_{index}", known[0])
+    return found
+
+
+def media(wanted: dict) -> None:
+    """Sends a test picture and a tone of its own, as pads and payload types say."""
     encode, name, _ = VIDEO[film]
-    caps = f"application/x-rtp,media=video,clock-rate=90000,encoding-name={name},payload=96"
-    source = f"videotestsrc is-live=true ! video/x-raw,width=320,height=240,framerate=25/1 ! videoconvert ! {encode} ! capsfilter caps={caps}"
-    sound = "audiotestsrc is-live=true ! audioconvert ! opusenc ! rtpopuspay ! capsfilter caps=application/x-rtp,media=audio,encoding-name=OPUS,payload=97"
-    for text in (source, sound):
-        pad = attach(text, "src")
+    source = f"videotestsrc is-live=true ! video/x-raw,width=320,height=240,framerate=25/1 ! videoconvert ! {encode}"
+    sound = "audiotestsrc is-live=true ! audioconvert ! opusenc ! rtpopuspay"
+    for kind, text, codec in (("video", source, f"clock-rate=90000,encoding-name={name}"), ("audio", sound, "encoding-name=OPUS")):
+        template, number = wanted[kind]
+        pad = attach(f"{text} ! capsfilter caps=application/x-rtp,media={kind},{codec},payload={number}", "src")
         known = threading.Event()
         pad.connect("notify::caps", lambda *_: known.set())
-        pad.link(rtc.request_pad_simple("sink_%u"))
+        pad.link(rtc.request_pad_simple(template))
         # What it has not seen yet is missing in its descriptions.
         if not pad.has_current_caps() and not known.wait(5):
             raise RuntimeError("the source has no caps")
@@ -163,6 +175,7 @@ def take(_, pad) -> None:
 
 
 def act(task: dict):
+    global film
     match task["do"]:
         case "create":
             options = Gst.Structure.new_empty("options")
@@ -173,11 +186,16 @@ def act(task: dict):
                     options.set_value(name, task[key])
             watch(rtc.emit("create-data-channel", task["label"], options), False)
         case "media":
-            media(task)
+            with open(task["video"], "rb") as file:
+                film = file.read(12)[8:].decode()
         case "offer":
+            if film:
+                media({"video": ("sink_%u", 96), "audio": ("sink_%u", 97)})
             return local("offer")
         case "answer":
             remote(GstWebRTC.WebRTCSDPType.OFFER, task["sdp"])
+            if film:
+                media(numbers(task["sdp"]))
             return local("answer")
         case "take":
             remote(GstWebRTC.WebRTCSDPType.ANSWER, task["sdp"])
