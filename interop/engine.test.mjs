@@ -71,22 +71,22 @@ async function row(name, peer, role) {
   const cells = { peer: name, role }
   /** @type {Record<string, string>} */
   const wrong = {}
-  /** @type {{ link: Link, dtls: string | undefined } | undefined} */
+  /** @type {{ link: Link, bound: string | undefined } | undefined} */
   let current
-  for (const [step, { run, dtls, begins, ends }] of Object.entries(STEPS)) {
+  for (const [step, { run, bound, begins, ends }] of Object.entries(STEPS)) {
     const began = performance.now()
     try {
-      if (current && current.dtls !== dtls) {
+      if (current && current.bound !== bound) {
         await current.link.end()
         current = undefined
       }
       if (!current) {
-        const ours = new Program('ours', [OURS, ...(dtls ? [dtls] : [])])
+        const ours = new Program('ours', [OURS, ...(bound ? [bound] : [])])
         const link = new Link(ours, await peer.side(), role === 'offers')
-        current = { link, dtls }
+        current = { link, bound }
         if (expected[step]) link.hurry()
         const ms = begins ? undefined : await link.connect()
-        if (!dtls && !begins) {
+        if (!bound && !begins) {
           const stats = await ours.act('stats')
           cells['open'] ??= `${ms} ms`
           cells['DTLS'] ??= stats.dtls

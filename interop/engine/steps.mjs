@@ -212,6 +212,14 @@ async function weEnd(link) {
   await link.theirs.until({ event: 'closed', label: 'main' })
 }
 
+/** We have no UDP: it connects to our listener, or we to its. @param {Link} link */
+async function overTcp(link) {
+  const { pair } = await link.ours.act('stats')
+  assert.ok(pair.startsWith('TCP '), pair)
+  await sizes(link)
+  await weEnd(link)
+}
+
 /** Sound and pictures both ways at the same time, from the first description on. @param {'VP8' | 'H264'} codec @returns {(link: Link) => Promise<void>} */
 const showing = (codec) => async (link) => {
   const made = films()
@@ -227,10 +235,10 @@ const showing = (codec) => async (link) => {
 }
 
 /**
- * The steps by name, and the version of DTLS that our side is bound to. A step that `ends` has used its connection up,
+ * The steps by name, and what our side is `bound` to: a version of DTLS, or TCP. A step that `ends` has used its connection up,
  * and one that `begins` wants two sides that know nothing of each other.
  *
- * @type {Record<string, { run: (link: Link) => Promise<void>, dtls?: '1.2' | '1.3', begins?: boolean, ends?: boolean }>}
+ * @type {Record<string, { run: (link: Link) => Promise<void>, bound?: '1.2' | '1.3' | 'tcp', begins?: boolean, ends?: boolean }>}
  */
 export const STEPS = {
   sizes: { run: sizes },
@@ -242,8 +250,9 @@ export const STEPS = {
   'we restart': { run: restarting(({ ours }) => ours) },
   'they restart': { run: restarting(({ theirs }) => theirs) },
   'they end': { run: theyEnd, ends: true },
-  'DTLS 1.2': { run: weEnd, dtls: '1.2', ends: true },
-  'DTLS 1.3': { run: weEnd, dtls: '1.3', ends: true },
+  'DTLS 1.2': { run: weEnd, bound: '1.2', ends: true },
+  'DTLS 1.3': { run: weEnd, bound: '1.3', ends: true },
+  TCP: { run: overTcp, bound: 'tcp', ends: true },
   media: { run: showing('VP8'), begins: true, ends: true },
   'H.264': { run: showing('H264'), begins: true, ends: true },
 }

@@ -9,10 +9,12 @@ import (
 	"fmt"
 	"hash"
 	"hash/fnv"
+	"net"
 	"os"
 	"strings"
 	"sync"
 
+	"github.com/pion/interceptor"
 	"github.com/pion/webrtc"
 )
 
@@ -179,8 +181,28 @@ func (s *side) act(t task) (interface{}, error) {
 	return nil, fmt.Errorf("%q is nothing that can be done", t.Do)
 }
 
+// connection listens for TCP too; of itself it opens no connections by TCP.
+func connection() (*webrtc.PeerConnection, error) {
+	listener, err := net.ListenTCP("tcp4", &net.TCPAddr{})
+	if err != nil {
+		return nil, err
+	}
+	var settings webrtc.SettingEngine
+	settings.SetICETCPMux(webrtc.NewICETCPMux(nil, listener, 8))
+	settings.SetNetworkTypes([]webrtc.NetworkType{webrtc.NetworkTypeUDP4, webrtc.NetworkTypeUDP6, webrtc.NetworkTypeTCP4})
+	engine, registry := &webrtc.MediaEngine{}, &interceptor.Registry{}
+	if err := engine.RegisterDefaultCodecs(); err != nil {
+		return nil, err
+	}
+	if err := webrtc.RegisterDefaultInterceptors(engine, registry); err != nil {
+		return nil, err
+	}
+	api := webrtc.NewAPI(webrtc.WithSettingEngine(settings), webrtc.WithMediaEngine(engine), webrtc.WithInterceptorRegistry(registry))
+	return api.NewPeerConnection(webrtc.Configuration{})
+}
+
 func main() {
-	pc, err := webrtc.NewPeerConnection(webrtc.Configuration{})
+	pc, err := connection()
 	if err != nil {
 		panic(err)
 	}

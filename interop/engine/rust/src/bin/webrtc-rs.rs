@@ -156,6 +156,7 @@ async fn connect(shared: Arc<Shared>) -> Result<impl PeerConnection> {
         .with_handler(Arc::new(Handler(shared)))
         .with_runtime(Arc::new(TokioRuntime))
         .with_udp_addrs(vec![format!("{}:0", rust_sides::address()?)])
+        .with_tcp_addrs(vec![format!("{}:0", rust_sides::address()?)])
         .build()
         .await?)
 }
