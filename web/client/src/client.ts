@@ -44,6 +44,8 @@ export function createClient(options: ClientOptions = {}): Client {
   }
 }
 
+/** Milliseconds for which the page is not told of a call that gets connected: to draw it would hold that up. */
+const CONNECT_FIRST = 500
 /** New credentials are asked for after this part of their life. */
 const ICE_REFRESH_AFTER = 0.8
 
@@ -62,6 +64,8 @@ class Core {
   private iceServers: readonly IceServer[] = []
   private cancelRefresh: (() => void) | null = null
   private findRequest = 0
+  /** Ends the time in which the listeners are not told. */
+  private tellNow: (() => void) | null = null
 
   constructor(private readonly options: ClientOptions) {
     this.environment = options.environment ?? browserEnvironment()
@@ -200,13 +204,14 @@ class Core {
 
   private streams(): ReturnType<Commands['streams']> {
     const { stream } = this.media
-    const running = this.model.call.kind === 'running' ? this.conversation : null
+    // A browser takes its time with a fresh element, so what will be played is there while it rings.
+    const talk = this.conversation
     return {
       local: stream.getTracks().length > 0 ? stream : null,
       screen: this.media.screenStream,
-      remote: running?.remote ?? null,
-      remoteVoice: running?.remoteVoice ?? null,
-      remoteScreen: running?.remoteScreen ?? null,
+      remote: talk?.remote ?? null,
+      remoteVoice: talk?.remoteVoice ?? null,
+      remoteScreen: talk?.remoteScreen ?? null,
     }
   }
 
@@ -237,6 +242,7 @@ class Core {
     const before = this.model.call
     // An answer to an earlier question would show what nobody asks for any more.
     if (notice.type === 'people' && notice.request !== this.findRequest) return
+    if (notice.type === 'started' && !notice.rejoined) this.tellLater()
     this.dispatch({ type: 'notice', notice, about, now: this.now() })
     const { call } = this.model
     if (before.kind !== 'ended' && call.kind === 'ended') this.part(false)
@@ -402,7 +408,23 @@ class Core {
     const next = reduce(this.model, event)
     if (next === this.model) return
     this.model = next
-    for (const listener of [...this.listeners]) listener(next)
+    if (this.tellNow === null) this.tell()
+    else if (next.call.kind !== 'running' || next.call.path === 'connected') this.tellNow()
+  }
+
+  private tell(): void {
+    for (const listener of [...this.listeners]) listener(this.model)
+  }
+
+  /** A page that draws does not answer: so it is told of the call once the path stands, or soon. */
+  private tellLater(): void {
+    this.tellNow?.()
+    const cancel = this.environment.clock.after(CONNECT_FIRST, () => this.tellNow?.())
+    this.tellNow = () => {
+      cancel()
+      this.tellNow = null
+      this.tell()
+    }
   }
 
   private now(): number { return this.environment.clock.now() }
