@@ -117,12 +117,11 @@ def remote(kind, text: str) -> None:
     wait("set-remote-description", GstWebRTC.WebRTCSessionDescription.new(kind, sdp))
 
 
-def attach(text: str, pad: str):
-    """Puts elements into the pipeline; the last pad of them is left open."""
+def attach(text: str):
+    """Puts elements into the pipeline, which run when they are linked and told so."""
     part = Gst.parse_bin_from_description(text, True)
     pipe.add(part)
-    part.sync_state_with_parent()
-    return part.get_static_pad(pad)
+    return part
 
 
 def numbers(sdp: str) -> dict:
@@ -146,10 +145,12 @@ def media(wanted: dict) -> None:
     sound = "audiotestsrc is-live=true ! audioconvert ! opusenc ! rtpopuspay"
     for kind, text, codec in (("video", source, f"clock-rate=90000,encoding-name={name}"), ("audio", sound, "encoding-name=OPUS")):
         template, number = wanted[kind]
-        pad = attach(f"{text} ! capsfilter caps=application/x-rtp,media={kind},{codec},payload={number}", "src")
+        part = attach(f"{text} ! capsfilter caps=application/x-rtp,media={kind},{codec},payload={number}")
+        pad = part.get_static_pad("src")
         known = threading.Event()
         pad.connect("notify::caps", lambda *_: known.set())
         pad.link(rtc.request_pad_simple(template))
+        part.sync_state_with_parent()
         # What it has not seen yet is missing in its descriptions.
         if not pad.has_current_caps() and not known.wait(5):
             raise RuntimeError("the source has no caps")
@@ -161,8 +162,7 @@ def take(_, pad) -> None:
     if pad.direction != Gst.PadDirection.SRC:
         return
     decode = VIDEO[film][2] if kind == "video" else "rtpopusdepay ! opusdec"
-    sink = attach(f"queue ! {decode} ! fakesink name=end signal-handoffs=true sync=false", "sink")
-    pad.link(sink)
+    part = attach(f"queue ! {decode} ! fakesink name=end signal-handoffs=true sync=false")
 
     def decoded(_, __, at) -> None:
         seen[kind] += 1
@@ -171,7 +171,9 @@ def take(_, pad) -> None:
             size = f"{caps.get_value('width')}x{caps.get_value('height')}" if kind == "video" else None
             tell({"event": "media", "kind": kind, "frames": ENOUGH, "size": size})
 
-    sink.get_parent_element().get_by_name("end").connect("handoff", decoded)
+    part.get_by_name("end").connect("handoff", decoded)
+    part.sync_state_with_parent()
+    pad.link(part.get_static_pad("sink"))
 
 
 def act(task: dict):

@@ -217,7 +217,6 @@ async function overTcp(link) {
   const { pair } = await link.ours.act('stats')
   assert.ok(pair.startsWith('TCP '), pair)
   await sizes(link)
-  await weEnd(link)
 }
 
 /** Sound and pictures both ways at the same time, from the first description on. @param {'VP8' | 'H264'} codec @returns {(link: Link) => Promise<void>} */

@@ -4,7 +4,7 @@
 
 use std::collections::{BTreeMap, VecDeque};
 use std::io::{self, Read, Write};
-use std::net::{IpAddr, SocketAddr, TcpListener, TcpStream};
+use std::net::{IpAddr, Shutdown, SocketAddr, TcpListener, TcpStream};
 use std::time::Duration;
 
 use net::Poller;
@@ -27,6 +27,10 @@ const MOST_STRANGERS: usize = 16;
 const MOST_LINKS: usize = 64;
 /// How long a stranger may take.
 const STRANGER: Duration = Duration::from_secs(10);
+/// How long the other side is given to end a connection that we have ended.
+const LINGER: Duration = Duration::from_millis(200);
+/// Pieces read of what still comes meanwhile.
+const LINGERING_READS: usize = 64;
 /// Connections accepted in one turn.
 const ACCEPTS: usize = 8;
 
@@ -240,6 +244,20 @@ impl Streams {
         }
     }
 
+    /// Ends every connection in order, for the last words: a close while the other side still sends would be a reset,
+    /// which takes from it what it has not read yet. Waits for its end, but no longer than [`LINGER`] altogether.
+    pub(crate) fn finish(&mut self) {
+        let clock = net::Clock::start();
+        let end = clock.now() + LINGER;
+        for (_, mut link) in std::mem::take(&mut self.links) {
+            let left = end.saturating_since(clock.now());
+            if link.stage == Stage::Open && !left.is_zero() {
+                // Whatever fails here has ended already.
+                let _ = link.finish(left);
+            }
+        }
+    }
+
     /// Closes the connection between these two, if there is one.
     pub(crate) fn disconnect(&mut self, local: SocketAddr, remote: SocketAddr) {
         self.links.retain(|_, link| (link.local, link.remote) != (local, remote));
@@ -285,6 +303,22 @@ impl Link {
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => break,
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
                 Err(error) => return Err(error),
+            }
+        }
+        Ok(())
+    }
+
+    /// Sends what waits and the end, and reads until the other side has ended too, or says nothing for so long.
+    fn finish(&mut self, patience: Duration) -> io::Result<()> {
+        self.stream.set_nonblocking(false)?;
+        self.stream.set_write_timeout(Some(patience))?;
+        self.stream.set_read_timeout(Some(patience))?;
+        self.stream.write_all(self.outgoing.make_contiguous())?;
+        self.stream.shutdown(Shutdown::Write)?;
+        let mut rest = [0; 4096];
+        for _ in 0..LINGERING_READS {
+            if self.stream.read(&mut rest)? == 0 {
+                break;
             }
         }
         Ok(())
