@@ -51,13 +51,14 @@ pub(crate) struct Relays {
     sender: Sender<Numbered>,
     news: Receiver<Numbered>,
     waker: Waker,
-    pub(crate) tls: Option<Arc<ClientConfig>>,
+    /// How servers are met over TLS; without it, those that want it are left out.
+    tls: Option<Arc<ClientConfig>>,
 }
 
 impl Relays {
-    pub(crate) fn new(waker: Waker) -> Self {
+    pub(crate) fn new(waker: Waker, tls: Option<Arc<ClientConfig>>) -> Self {
         let (sender, news) = channel();
-        Self { relays: Vec::new(), number: 0, sender, news, waker, tls: None }
+        Self { relays: Vec::new(), number: 0, sender, news, waker, tls }
     }
 
     /// Begins to connect; the news comes later. A former connection to the same relay ends.

@@ -73,7 +73,7 @@ impl Peer {
             let Stage::Idle = relay.stage else { continue };
             let (transport, server) = (relay.server.transport, relay.server.address);
             if transport == Transport::Udp {
-                let same = self.locals.iter().find(|local| local.address.is_ipv4() == server.is_ipv4());
+                let same = self.locals.iter().find(|local| relay.is_reached_from(local));
                 match same.map(|local| local.address) {
                     Some(local) => relay.ask(now, local, &mut self.rng),
                     None if self.locals_done => relay.stage = Stage::Failed,
@@ -106,7 +106,7 @@ impl Peer {
             self.counters.dropped.candidates += 1;
         }
         for candidate in &ice.remote_candidates {
-            // A description has them without the name of the attribute.
+            // The name of the attribute belongs to a candidate's text (RFC 8839 §5.1).
             match format!("candidate:{candidate}").parse() {
                 Ok(candidate) => self.add_remote(now, candidate),
                 Err(_) => self.counters.dropped.candidates += 1,

@@ -235,16 +235,16 @@ impl Peer {
         Ok(())
     }
 
-    /// A UDP socket of ours. More may come at any time, until [`Peer::end_of_local_addresses`].
+    /// A UDP socket of ours, a TCP listener, or an address to open TCP connections from. More may come at any time,
+    /// until [`Peer::end_of_local_addresses`].
     pub fn add_local_address(&mut self, now: Instant, local: Local) {
         if self.closed || self.locals.len() >= self.config.ice.max_local {
             return;
         }
         for relay in &mut self.relays {
-            let reach = relay.server.transport == Transport::Udp
-                && relay.server.address.is_ipv4() == local.address.is_ipv4();
             // One that could not be reached may be from here.
-            if reach && matches!(relay.stage, Stage::Idle | Stage::Failed) && self.agent.is_some() {
+            let idle = matches!(relay.stage, Stage::Idle | Stage::Failed);
+            if relay.is_reached_from(&local) && idle && self.agent.is_some() {
                 relay.ask(now, local.address, &mut self.rng);
             }
         }
@@ -285,11 +285,12 @@ impl Peer {
     pub fn end_of_local_addresses(&mut self, now: Instant) {
         self.locals_done = true;
         for relay in &mut self.relays {
-            if matches!(relay.stage, Stage::Idle) && relay.server.transport == Transport::Udp {
-                let same = |local: &&Local| local.address.is_ipv4() == relay.server.address.is_ipv4();
-                if !self.locals.iter().any(|local| same(&local)) {
-                    relay.stage = Stage::Failed;
-                }
+            let udp = relay.server.transport == Transport::Udp;
+            if udp
+                && matches!(relay.stage, Stage::Idle)
+                && !self.locals.iter().any(|local| relay.is_reached_from(local))
+            {
+                relay.stage = Stage::Failed;
             }
         }
         self.pump(now);
@@ -320,6 +321,12 @@ impl Peer {
             }
         }
         self.pump(now);
+    }
+
+    /// A TCP connection between two of the candidates (RFC 6544) could not be opened, or has broken: `local` and
+    /// `remote` as in the [`wire::Transmit`] that wanted it, or in the [`crate::Received`] that came of it.
+    pub fn stream_failed(&mut self, now: Instant, local: SocketAddr, remote: SocketAddr) {
+        self.with_agent(now, |agent| agent.connection_failed(now, local, remote));
     }
 
     /// The answer to [`Event::Resolve`]; `None` if nobody knows the name.

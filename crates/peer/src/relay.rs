@@ -56,6 +56,13 @@ impl Relay {
         }
     }
 
+    /// Whether this is a UDP socket from which the server can be asked by UDP.
+    pub(crate) fn is_reached_from(&self, local: &ice::Local) -> bool {
+        self.server.transport == Transport::Udp
+            && local.kind == ice::LocalKind::Host
+            && local.address.is_ipv4() == self.server.address.is_ipv4()
+    }
+
     /// Asks for an address from `local`.
     pub(crate) fn ask(&mut self, now: Instant, local: SocketAddr, rng: &mut Rng) {
         let config = ClientConfig {

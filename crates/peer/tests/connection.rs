@@ -195,6 +195,21 @@ fn seeds_with_loss_connect_and_repeat() {
     }
 }
 
+/// A stack that does not trickle has its candidates in its description alone.
+#[test]
+fn candidates_in_descriptions_are_taken() {
+    let mut pair = Pair::new(6);
+    let now = pair.now;
+    pair.peers[0].create_data_channel(now, ChannelConfig::default()).unwrap();
+    pair.introduce();
+    for side in 0..2 {
+        let (ours, theirs) = (pair.peers[side].get_stats(), pair.peers[1 - side].get_stats());
+        let addresses = |stats: &[ice::CandidateStats]| stats.iter().map(|c| c.address).collect::<Vec<_>>();
+        assert_eq!(addresses(&ours.remote_candidates), addresses(&theirs.local_candidates));
+        assert_eq!(ours.transport.dropped.candidates, 0);
+    }
+}
+
 #[test]
 fn ice_restarts_while_data_flows() {
     let mut pair = Pair::new(4);
