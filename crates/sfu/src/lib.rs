@@ -65,9 +65,23 @@
 //! | 8831, 8832 | negotiated channels 0 (reserved) and 1 (room) |
 
 mod config;
+mod data;
+mod describe;
+mod descriptor;
 mod event;
+mod input;
+mod member;
+mod output;
+mod repair;
+mod ring;
+mod room;
 mod sfu;
+mod slab;
+mod slot;
 mod stats;
+mod steer;
+mod timers;
+mod track;
 
 pub use config::{Address, Config, JoinConfig, RoomConfig};
 pub use event::{DescribeError, Event, JoinError, MemberId, OpenError, Reason, Rid, RoomId, Source, Want};
