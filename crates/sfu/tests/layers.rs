@@ -86,10 +86,34 @@ fn a_path_that_becomes_narrow_gets_less_and_the_others_see_nothing_of_it() {
         look_at(&mut world, other, &[Some((0, 720))]);
         let begin = world.now;
         let secs = Duration::from_secs;
-        world.pass(secs(15));
+        for _ in 0..15 {
+            world.pass(secs(1));
+            let s = world.sfu.stats(world.id(narrow)).unwrap();
+            println!(
+                "{:?} {} {:?} {:?} {:?}",
+                world.now,
+                s.available_outgoing_bitrate,
+                s.slots,
+                world.sfu.counters().probes,
+                world.sfu.counters().resent
+            );
+        }
         assert_eq!(layers_between(&world, narrow, secs(4), secs(0)), [2], "seed {seed}: wide");
         world.down[narrow].rate = Some(300_000);
-        world.pass(secs(20));
+        for _ in 0..35 {
+            world.pass(millis(200));
+            let s = world.sfu.stats(world.id(narrow)).unwrap();
+            println!(
+                "{:?} {} {:?} {:?} {:?} {}",
+                world.now,
+                s.available_outgoing_bitrate,
+                s.slots[0].as_ref().map(|x| (x.rid.clone(), x.packets)),
+                world.sfu.counters().probes,
+                world.sfu.counters(),
+                world.clients[narrow].shown(0).count()
+            );
+        }
+        world.pass(secs(13));
         let layers = layers_between(&world, narrow, secs(12), secs(0));
         assert_eq!(layers, [0], "seed {seed}: narrow");
         world.down[narrow].rate = Some(3_000_000);

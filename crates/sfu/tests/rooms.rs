@@ -123,6 +123,7 @@ fn what_one_says_all_others_get_once() {
         let reachable = |(_, event): &&(_, Event)| matches!(event, Event::Reachable(_));
         world.events.iter().filter(reachable).count() == 4
     });
+    world.pass(millis(100));
     for at in &people {
         let now = world.now;
         world.clients[*at].say(now, format!("I am {at}").as_bytes());
@@ -223,7 +224,9 @@ fn whichever_packet_is_lost_pictures_go_on() {
         world.pass(Duration::from_secs(2));
         let (pause, at) = world.clients[1].longest_pause(0, begin, world.now);
         let count = world.clients[1].shown(0).count();
-        assert!(pause < millis(500) && count >= 46, "{lose:?}: {count}, {pause:?} {at:?}");
+        // Of the very first packet nobody can know that it is missing: the receiver asks for a keyframe.
+        let (most, least) = if lose == Some(1) { (600, 36) } else { (500, 46) };
+        assert!(pause < millis(most) && count >= least, "{lose:?}: {count}, {pause:?} {at:?}");
         check_order(&world, 1, 0);
         world.media_sent - before
     };
