@@ -69,21 +69,17 @@ const CASES: [Case; 4] = [
 fn main() -> Result<()> {
     let seconds: f64 = std::env::args().nth(1).map_or(Ok(2.0), |s| s.parse())?;
     let wanted = std::env::args().nth(2);
-    println!(
-        "{:<20} {:>12} {:>10} {:>8} {:>12} {:>12}",
-        "case", "packets/s", "us/packet", "per run", "KiB/member", "us/join"
-    );
+    println!("{:<20} {:>12} {:>10} {:>8} {:>12}", "case", "packets/s", "us/packet", "per run", "us/join");
     let mut first: Option<Measured> = None;
     for case in CASES.iter().filter(|case| wanted.as_ref().is_none_or(|w| case.name.contains(w.as_str()))) {
         let mut world = World::fill(case)?;
         let measured = world.run(case, Duration::from_secs_f64(seconds))?;
         println!(
-            "{:<20} {:>12.0} {:>10.3} {:>8.1} {:>12.1} {:>12.0}",
+            "{:<20} {:>12.0} {:>10.3} {:>8.1} {:>12.0}",
             case.name,
             measured.packets_per_second,
             1e6 / measured.packets_per_second,
             measured.packets_per_run,
-            measured.kib_per_member,
             measured.micros_per_join
         );
         first.get_or_insert(measured);
@@ -94,7 +90,7 @@ fn main() -> Result<()> {
         "{}",
         json!({
             "bench": "sfu-inproc", "unit": "packets/s", "ours": first.packets_per_second.round(),
-            "kib_per_member": round(first.kib_per_member), "us_per_join": round(first.micros_per_join),
+            "us_per_join": round(first.micros_per_join),
         })
     );
     Ok(())

@@ -2,11 +2,10 @@
 //! forwarder works.
 
 use std::collections::BTreeMap;
-use std::fs;
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use anyhow::{Context as _, Result, ensure};
+use anyhow::{Result, ensure};
 use peer::ConnectionState;
 use sfu::{Address, Certificate, Config, JoinConfig, Received, RoomConfig, Sfu, Source, Want};
 use wire::{Instant, Rng, Transport};
@@ -19,7 +18,6 @@ use crate::people::Person;
 pub(crate) struct Measured {
     pub(crate) packets_per_second: f64,
     pub(crate) packets_per_run: f64,
-    pub(crate) kib_per_member: f64,
     pub(crate) micros_per_join: f64,
 }
 
@@ -31,21 +29,13 @@ pub(crate) struct World {
     now: Instant,
     /// CPU time that the forwarder took.
     worked: Duration,
-    kib_per_member: f64,
     micros_per_join: f64,
 }
 
 /// CPU time of this thread.
-fn cpu() -> Result<Duration> {
-    let text = fs::read_to_string("/proc/thread-self/schedstat")?;
-    let nanos = text.split_whitespace().next().context("an empty schedstat")?.parse()?;
-    Ok(Duration::from_nanos(nanos))
-}
-
-fn resident_kib() -> Result<f64> {
-    let text = fs::read_to_string("/proc/self/status")?;
-    let line = text.lines().find_map(|line| line.strip_prefix("VmRSS:")).context("no VmRSS")?;
-    Ok(line.trim().trim_end_matches("kB").trim().parse()?)
+fn cpu() -> Duration {
+    let time = rustix::time::clock_gettime(rustix::time::ClockId::ThreadCPUTime);
+    Duration::new(u64::try_from(time.tv_sec).unwrap_or(0), u32::try_from(time.tv_nsec).unwrap_or(0))
 }
 
 #[expect(clippy::cast_precision_loss, reason = "figures for people")]
@@ -71,7 +61,6 @@ impl World {
             server,
             now,
             worked: Duration::ZERO,
-            kib_per_member: 0.0,
             micros_per_join: 0.0,
         };
         let mut rooms = Vec::new();
@@ -99,25 +88,20 @@ impl World {
 
     /// The handshakes of all, and what each cost the forwarder.
     fn connect(&mut self, offers: Vec<String>) -> Result<()> {
-        let before = resident_kib()?;
-        let mut theirs = 0.0;
         for (at, offer) in offers.into_iter().enumerate() {
-            let begun = cpu()?;
+            let begun = cpu();
             let answer = self.sfu.describe(self.now, self.people[at].id, &offer)?;
-            self.worked += cpu()? - begun;
-            let before = resident_kib()?;
+            self.worked += cpu() - begun;
             self.people[at].answered(self.now, answer)?;
-            theirs += resident_kib()? - before;
         }
         for _ in 0..400 {
-            theirs += self.turn()?;
+            self.turn();
             self.now += Duration::from_millis(5);
         }
         let connected =
             self.people.iter().filter(|p| p.peer.connection_state() == ConnectionState::Connected).count();
         ensure!(connected == self.people.len(), "{connected} of {} are connected", self.people.len());
         let count = precise(self.people.len() as u64);
-        self.kib_per_member = (resident_kib()? - before - theirs) / count;
         self.micros_per_join = self.worked.as_secs_f64() * 1e6 / count;
         Ok(())
     }
@@ -134,15 +118,14 @@ impl World {
         }
     }
 
-    /// Lets all say what they have to; how much memory the members took by it, in KiB.
-    fn turn(&mut self) -> Result<f64> {
+    /// Lets all say what they have to.
+    fn turn(&mut self) {
         let mut buf = vec![0; 65_536];
-        let mut theirs = 0.0;
-        let begun = cpu()?;
+        let begun = cpu();
         if self.sfu.poll_timeout().is_some_and(|due| due <= self.now) {
             self.sfu.handle_timeout(self.now);
         }
-        self.worked += cpu()? - begun;
+        self.worked += cpu() - begun;
         for at in 0..self.people.len() {
             let person = &mut self.people[at];
             if person.peer.poll_timeout().is_some_and(|due| due <= self.now) {
@@ -152,29 +135,26 @@ impl World {
             while let Some(transmit) = self.people[at].peer.poll_transmit(self.now, &mut buf) {
                 let segment = transmit.segment_size.unwrap_or(transmit.len);
                 let received = Received { transport: Transport::Udp, local, remote, segment };
-                let begun = cpu()?;
+                let begun = cpu();
                 self.sfu.handle_input(self.now, received, &mut buf[..transmit.len]);
-                self.worked += cpu()? - begun;
+                self.worked += cpu() - begun;
             }
             while self.people[at].peer.poll_event().is_some() {}
         }
         loop {
-            let begun = cpu()?;
+            let begun = cpu();
             let transmit = self.sfu.poll_transmit(self.now, &mut buf);
-            self.worked += cpu()? - begun;
+            self.worked += cpu() - begun;
             let Some(transmit) = transmit else { break };
-            let before = resident_kib()?;
             let segment = transmit.segment_size.unwrap_or(transmit.len);
             if let Some(at) = self.by_address.get(&transmit.to) {
                 self.people[*at].take(self.now, self.server, &mut buf[..transmit.len], segment);
             }
-            theirs += resident_kib()? - before;
         }
         while self.sfu.poll_event().is_some() {}
-        Ok(theirs)
     }
 
-    /// Sends frames of all publishers, and counts what leaves: the receivers take every 16th run in, and answer to it.
+    /// Sends frames of all publishers, and counts what leaves; the receivers take it and answer.
     pub(crate) fn run(&mut self, case: &Case, duration: Duration) -> Result<Measured> {
         self.frames(case, Duration::from_millis(300))?;
         self.worked = Duration::ZERO;
@@ -182,7 +162,6 @@ impl World {
         Ok(Measured {
             packets_per_second: precise(packets) / self.worked.as_secs_f64(),
             packets_per_run: precise(packets) / precise(runs.max(1)),
-            kib_per_member: self.kib_per_member,
             micros_per_join: self.micros_per_join,
         })
     }
@@ -191,42 +170,43 @@ impl World {
         let (mut packets, mut runs) = (0, 0);
         let publishers: Vec<usize> =
             (0..self.people.len()).filter(|at| self.people[*at].publishes()).collect();
-        let mut out = vec![0; 65_536];
+        // Room for all that one frame becomes.
+        let mut out = vec![0; 16 << 20];
+        let mut sent = Vec::with_capacity(1 << 16);
         let mut frame = 0u64;
         let interval = Duration::from_millis(if case.picture { 33 } else { 20 });
-        let begun = cpu()?;
-        while cpu()?.saturating_sub(begun) < duration {
+        let begun = cpu();
+        while cpu().saturating_sub(begun) < duration {
             let first = frame % 300 == 0;
             frame += 1;
             for at in &publishers {
                 let mut burst = self.burst(case, *at, first)?;
                 let remote = self.people[*at].address;
-                let started = cpu()?;
+                let started = cpu();
                 for datagram in &mut burst {
                     let segment = datagram.len();
                     let received =
                         Received { transport: Transport::Udp, local: self.server, remote, segment };
                     self.sfu.handle_input(self.now, received, datagram);
                 }
-                let mut kept = Vec::new();
-                while let Some(transmit) = self.sfu.poll_transmit(self.now, &mut out) {
+                let mut end = 0;
+                while let Some(transmit) = self.sfu.poll_transmit(self.now, &mut out[end..]) {
+                    sent.push((end, transmit));
+                    end += transmit.len;
+                }
+                self.worked += cpu() - started;
+                for (begin, transmit) in sent.drain(..) {
                     let segment = transmit.segment_size.unwrap_or(transmit.len);
                     packets += transmit.len.div_ceil(segment) as u64;
                     runs += 1;
-                    if runs % 16 == 0 {
-                        kept.push((transmit.to, segment, out[..transmit.len].to_vec()));
-                    }
-                }
-                self.worked += cpu()? - started;
-                for (to, segment, mut bytes) in kept {
-                    let at = self.by_address.get(&to).copied();
+                    let at = self.by_address.get(&transmit.to).copied();
                     if let Some(person) = at.and_then(|at| self.people.get_mut(at)) {
-                        person.take(self.now, self.server, &mut bytes, segment);
+                        person.take(self.now, self.server, &mut out[begin..begin + transmit.len], segment);
                     }
                 }
             }
             self.now += interval;
-            self.turn()?;
+            self.turn();
         }
         Ok((packets, runs))
     }

@@ -35,6 +35,9 @@ impl Sfu {
         self.take_ufrag(at);
         self.make_tracks(now, at);
         self.make_slots(at);
+        if let Some(member) = self.members.get_mut(at) {
+            member.peer.with_negotiator(peer::negotiation::Negotiator::forget_descriptions);
+        }
         self.follow_up(now, at);
         if let Some(room) = self.members.get(at).map(|member| member.room) {
             self.think_over(now, room);

@@ -1,0 +1,71 @@
+//! Counts what the forwarder allocates: nothing per packet, and how much per member.
+
+use std::alloc::{GlobalAlloc, Layout, System};
+use std::cell::Cell;
+use std::time::Duration;
+
+use crate::forward::{look_at, start};
+use crate::world::World;
+
+thread_local! {
+    static INSIDE: Cell<bool> = const { Cell::new(false) };
+    static COUNT: Cell<usize> = const { Cell::new(0) };
+    static BYTES: Cell<usize> = const { Cell::new(0) };
+}
+
+struct Counting;
+
+#[expect(unsafe_code, reason = "an allocator cannot be counted otherwise; it only passes calls on")]
+// SAFETY: every call goes to the system allocator unchanged.
+unsafe impl GlobalAlloc for Counting {
+    unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
+        if INSIDE.get() {
+            COUNT.set(COUNT.get() + 1);
+            BYTES.set(BYTES.get().wrapping_add(layout.size()));
+        }
+        // SAFETY: the caller keeps the contract of `alloc`.
+        unsafe { System.alloc(layout) }
+    }
+
+    unsafe fn dealloc(&self, ptr: *mut u8, layout: Layout) {
+        if INSIDE.get() {
+            BYTES.set(BYTES.get().wrapping_sub(layout.size()));
+        }
+        // SAFETY: the caller keeps the contract of `dealloc`.
+        unsafe { System.dealloc(ptr, layout) }
+    }
+}
+
+#[global_allocator]
+static ALLOCATOR: Counting = Counting;
+
+/// What happens in here is the forwarder's.
+pub(crate) fn inside<T>(act: impl FnOnce() -> T) -> T {
+    INSIDE.set(true);
+    let result = act();
+    INSIDE.set(false);
+    result
+}
+
+/// Joining, looking and receiving for a while: what one member more costs.
+#[test]
+fn a_subscriber_takes_little() {
+    let mut world = World::new(60);
+    world.join(&["x"], 8, 9);
+    world.connected();
+    start(&mut world, 0);
+    // Until the rings have gone round: they are the publisher's.
+    world.pass(Duration::from_secs(15));
+    let before = BYTES.get();
+    let most = 20;
+    let viewers: Vec<usize> = (0..most).map(|_| world.join(&[], 8, 9)).collect();
+    for viewer in viewers {
+        look_at(&mut world, viewer, &[Some((0, 360))]);
+    }
+    world.connected();
+    let joined = BYTES.get().wrapping_sub(before) / most;
+    world.pass(Duration::from_secs(10));
+    let later = BYTES.get().wrapping_sub(before) / most;
+    println!("{joined} bytes per subscriber after joining, {later} after ten seconds");
+    assert!(later < 48 << 10, "{joined} bytes per subscriber after joining, {later} after ten seconds");
+}
