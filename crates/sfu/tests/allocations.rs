@@ -69,3 +69,24 @@ fn a_subscriber_takes_little() {
     println!("{joined} bytes per subscriber after joining, {later} after ten seconds");
     assert!(later < 48 << 10, "{joined} bytes per subscriber after joining, {later} after ten seconds");
 }
+
+/// Once buffers have found their sizes, packets of a room cost no allocation: neither coming in nor going out.
+#[test]
+fn a_packet_allocates_nothing() {
+    let mut world = World::new(61);
+    world.join(&["x"], 2, 1);
+    let viewers: Vec<usize> = (0..5).map(|_| world.join(&[], 2, 1)).collect();
+    world.connected();
+    start(&mut world, 0);
+    for viewer in viewers {
+        look_at(&mut world, viewer, &[Some((0, 360))]);
+    }
+    world.pass(Duration::from_secs(30));
+    let (before, forwarded) = (COUNT.get(), world.sfu.counters().forwarded);
+    world.pass(Duration::from_secs(20));
+    let (count, forwarded) = (COUNT.get() - before, world.sfu.counters().forwarded - forwarded);
+    println!("{count} allocations while {forwarded} packets were forwarded");
+    assert!(forwarded > 7_000, "{forwarded}");
+    // What is left is what is looked after a few times a second for every member, however many packets there are.
+    assert!(count < 20 * 6 * 5, "{count} allocations while {forwarded} packets were forwarded");
+}

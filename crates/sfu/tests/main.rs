@@ -5,5 +5,6 @@ mod allocations;
 mod client;
 mod forward;
 mod layers;
+mod random;
 mod rooms;
 mod world;
