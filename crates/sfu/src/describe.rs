@@ -128,6 +128,9 @@ impl Sfu {
                 Use::Source(_) | Use::None => None,
             })
             .collect();
+        let voices = slots.iter().filter(|(_, bit)| *bit < crate::member::FIRST_PICTURE).count();
+        member.voices.reserve_exact(voices.saturating_sub(member.voices.len()));
+        member.pictures.reserve_exact((slots.len() - voices).saturating_sub(member.pictures.len()));
         for (id, bit) in slots {
             if member.slot(bit).is_some() {
                 continue;

@@ -47,27 +47,32 @@ pub(crate) fn inside<T>(act: impl FnOnce() -> T) -> T {
     result
 }
 
-/// Joining, looking and receiving for a while: what one member more costs.
-#[test]
-fn a_subscriber_takes_little() {
+/// What one member more costs after joining and ten seconds of sound and pictures, in bytes.
+fn each(voices: usize, pictures: usize) -> usize {
     let mut world = World::new(60);
-    world.join(&["x"], 8, 9);
+    world.join(&["x"], 1, 1);
     world.connected();
     start(&mut world, 0);
     // Until the rings have gone round: they are the publisher's.
     world.pass(Duration::from_secs(15));
     let before = BYTES.get();
     let most = 20;
-    let viewers: Vec<usize> = (0..most).map(|_| world.join(&[], 8, 9)).collect();
+    let viewers: Vec<usize> = (0..most).map(|_| world.join(&[], voices, pictures)).collect();
     for viewer in viewers {
         look_at(&mut world, viewer, &[Some((0, 360))]);
     }
     world.connected();
-    let joined = BYTES.get().wrapping_sub(before) / most;
     world.pass(Duration::from_secs(10));
-    let later = BYTES.get().wrapping_sub(before) / most;
-    println!("{joined} bytes per subscriber after joining, {later} after ten seconds");
-    assert!(later < 48 << 10, "{joined} bytes per subscriber after joining, {later} after ten seconds");
+    BYTES.get().wrapping_sub(before) / most
+}
+
+/// Somebody who watches one picture, and somebody in a meeting with eight voice slots and nine picture slots; both with
+/// data channels.
+#[test]
+fn a_subscriber_takes_little() {
+    let (viewer, meeting) = (each(1, 1), each(8, 9));
+    println!("{viewer} bytes per viewer, {meeting} per member of a meeting");
+    assert!(viewer < 56 << 10 && meeting < 76 << 10, "{viewer} bytes per viewer, {meeting} in a meeting");
 }
 
 /// Once buffers have found their sizes, packets of a room cost no allocation: neither coming in nor going out.

@@ -167,6 +167,8 @@ impl Negotiator {
     /// many connections: a description of many sections takes hundreds of kilobytes once it is read.
     pub fn forget_descriptions(&mut self) {
         self.created = None;
+        self.transceivers.shrink_to_fit();
+        self.slots.shrink_to_fit();
         let Some(pair) = &mut self.current else { return };
         pair.forgotten = true;
         pair.own_setup = super::outcome::own_setup(pair);
