@@ -100,7 +100,7 @@ impl Peer {
             // Tag and TSN follow from the seed, whatever role the association will have.
             BASE64.encode(Association::new(config.sctp.clone(), sctp_seed, now).init_parameters())
         });
-        let negotiator = Negotiator::new(config.negotiation.clone(), rng.fork())?;
+        let negotiator = Negotiator::new(std::mem::take(&mut config.negotiation), rng.fork())?;
         let relays = config.turn_servers.iter().cloned().map(Relay::new).collect();
         Ok(Self {
             config,
