@@ -48,8 +48,11 @@ fn relay_one(pair: &mut Pair, sequence_number: u16, bufs: &mut [[u8; 1500]; 3]) 
         marker: true,
         sequence_number,
         timestamp: u32::from(sequence_number) * 3000,
+        head: &[],
         payload,
+        pad_to: 0,
         retransmission: false,
+        probe: false,
         elements: Elements::default(),
     };
     let now = pair.now;
