@@ -92,9 +92,10 @@ fn a_third_person_makes_a_conference_of_a_call_that_goes_on_until_both_are_conne
     assert_eq!(news.told(&world, ann), "conference:1:Owner:of2 member:3");
     assert_eq!(news.told(&world, bob), "conference:2:Presenter:of2 member:3");
     assert_eq!(news.told(&world, cyd), "conference:3:Presenter:of3");
-    let (Some(ServerMessage::Started { call: of_two, .. }), call) =
-        (world.clients[ann].log.iter().find(|m| matches!(m, ServerMessage::Started { .. })).cloned(), conference(&world, ann))
-    else {
+    let (Some(ServerMessage::Started { call: of_two, .. }), call) = (
+        world.clients[ann].log.iter().find(|m| matches!(m, ServerMessage::Started { .. })).cloned(),
+        conference(&world, ann),
+    ) else {
         unreachable!()
     };
     world.act(ann, candidate(&of_two, None));
@@ -154,7 +155,8 @@ fn two_who_remain_go_back_to_a_call_of_two_and_keep_the_conference_until_they_se
     world.pass(Duration::from_millis(1));
     assert_eq!(news.told(&world, at[0]), "started:impolite");
     assert_eq!(news.told(&world, at[2]), "started:polite");
-    let Some(ServerMessage::Started { call: of_two, replaces, .. }) = world.clients[at[0]].log.last().cloned()
+    let Some(ServerMessage::Started { call: of_two, replaces, .. }) =
+        world.clients[at[0]].log.last().cloned()
     else {
         unreachable!()
     };
@@ -233,7 +235,9 @@ fn a_call_that_was_not_made_at_a_link_can_be_opened() {
     assert_eq!(brief(world.clients[bob].log.iter().rev().nth(1).unwrap()), "conference:1:Owner:of2");
     let call = conference(&world, cyd);
     world.act(cyd, ClientMessage::Open { call });
-    assert!(matches!(world.clients[cyd].log.last(), Some(ServerMessage::Opened { room: r, .. }) if *r == room));
+    assert!(
+        matches!(world.clients[cyd].log.last(), Some(ServerMessage::Opened { room: r, .. }) if *r == room)
+    );
 }
 
 #[test]
@@ -274,7 +278,11 @@ fn a_reload_keeps_the_number_and_what_others_want_to_see() {
     assert_eq!(news.told(&world, at[0]), "member:3");
     let new = world.forwarder.leg(3);
     assert_ne!(old, new);
-    assert_eq!(world.forwarder.legs[&viewer].layout[1].unwrap().leg, new, "what was wanted is wanted of the new leg");
+    assert_eq!(
+        world.forwarder.legs[&viewer].layout[1].unwrap().leg,
+        new,
+        "what was wanted is wanted of the new leg"
+    );
     assert_eq!(world.forwarder.legs.len(), 3);
     world.pass(SECOND * 70);
     assert_eq!(world.rendezvous.stats().members, 3, "the ghost's session ends without them");
@@ -293,8 +301,12 @@ fn a_failed_media_connection_begins_anew_when_the_client_says_so() {
     world.media(MediaEvent::Lost { leg, over: true });
     world.act(at[1], offer(&call, "o"));
     assert_eq!(news.told(&world, at[1]), "error:wrong-state");
-    let Some(ServerMessage::Conference { ticket, .. }) =
-        world.clients[at[1]].log.iter().rev().find(|m| matches!(m, ServerMessage::Conference { .. })).cloned()
+    let Some(ServerMessage::Conference { ticket, .. }) = world.clients[at[1]]
+        .log
+        .iter()
+        .rev()
+        .find(|m| matches!(m, ServerMessage::Conference { .. }))
+        .cloned()
     else {
         unreachable!()
     };
@@ -376,14 +388,19 @@ fn owners_moderate() {
     assert_eq!(news.told(&world, ann), "error:no-such-member");
 
     moderate(&mut world, ann, Action::Mute { member: 3 });
-    assert_eq!((news.told(&world, cyd), news.told(&world, bob)), ("muted".into(), "member:3:connected".into()));
+    assert_eq!(
+        (news.told(&world, cyd), news.told(&world, bob)),
+        ("muted".into(), "member:3:connected".into())
+    );
     let leg = world.forwarder.leg(3);
     assert_eq!(world.forwarder.legs[&leg].barred, BTreeSet::from([Source::Microphone]));
-    let sending = |microphone| ClientMessage::Sending { call: call.clone(), microphone, camera: true, screen: false };
+    let sending =
+        |microphone| ClientMessage::Sending { call: call.clone(), microphone, camera: true, screen: false };
     world.act(cyd, sending(true));
     assert!(world.forwarder.legs[&leg].barred.is_empty(), "they unmute themselves");
     moderate(&mut world, ann, Action::MuteAll);
-    let barred = |world: &World, number| !world.forwarder.legs[&world.forwarder.leg(number)].barred.is_empty();
+    let barred =
+        |world: &World, number| !world.forwarder.legs[&world.forwarder.leg(number)].barred.is_empty();
     assert_eq!([1, 2, 3, 4].map(|number| barred(&world, number)), [false, true, true, true]);
 
     news = News::of(&world);
@@ -419,7 +436,8 @@ fn unmuting_that_was_said_before_one_knew_of_the_mute_does_not_count() {
     let cyd = at[2];
     let (seq, ack) = (world.clients[cyd].sent + 1, world.clients[cyd].received);
     moderate(&mut world, at[0], Action::Mute { member: 3 });
-    let sending = ClientMessage::Sending { call: call.clone(), microphone: true, camera: false, screen: false };
+    let sending =
+        ClientMessage::Sending { call: call.clone(), microphone: true, camera: false, screen: false };
     world.clients[cyd].sent += 1;
     world.raw(cyd, Some(seq), Some(ack), sending.clone());
     world.settle();
@@ -487,7 +505,13 @@ fn hands_reactions_and_what_is_of_the_moment() {
     // Without a socket nothing of the moment piles up; on the next socket it is told once, as it is now.
     let legs = [1, 2, 3].map(|number| world.forwarder.leg(number));
     let room = world.forwarder.legs[&legs[0]].room;
-    world.act(at[1], ClientMessage::Layout { call: call.clone(), slots: vec![Some(Want { member: 1, source: Picture::Screen, height: 9 })] });
+    world.act(
+        at[1],
+        ClientMessage::Layout {
+            call: call.clone(),
+            slots: vec![Some(Want { member: 1, source: Picture::Screen, height: 9 })],
+        },
+    );
     world.disconnect(at[1], false);
     for round in 0..1000 {
         world.media(MediaEvent::Speaking { room, legs: if round % 2 == 0 { vec![legs[0]] } else { vec![] } });
@@ -520,7 +544,11 @@ fn limits_hold() {
     for client in &clients[3..] {
         world.act(*client, ClientMessage::Meet { room: "other".into(), media: MEDIA });
     }
-    assert_eq!(brief(world.clients[clients[5]].log.last().unwrap()), "error:room-full", "one conference is enough");
+    assert_eq!(
+        brief(world.clients[clients[5]].log.last().unwrap()),
+        "error:room-full",
+        "one conference is enough"
+    );
     let room = *world.forwarder.rooms.keys().next().unwrap();
     world.media(MediaEvent::RoomLost { room });
     assert_eq!(brief(world.clients[clients[2]].log.last().unwrap()), "ended:closed");

@@ -407,7 +407,9 @@ impl Rendezvous {
     pub(super) fn release(&mut self, key: SessionKey, call: &CallId) {
         let Some(session) = self.sessions.get_mut(&key) else { return };
         session.engaged = match std::mem::replace(&mut session.engaged, Engaged::Free) {
-            Engaged::Moving { call: of_two, conference } if of_two == *call => Engaged::Conference(conference),
+            Engaged::Moving { call: of_two, conference } if of_two == *call => {
+                Engaged::Conference(conference)
+            }
             Engaged::Call(of_two) if of_two == *call => Engaged::Free,
             other => other,
         };

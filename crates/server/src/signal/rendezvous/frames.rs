@@ -90,9 +90,14 @@ impl Rendezvous {
             {
                 limit("candidate", candidate_size(candidate), self.config.candidate_bytes)
             }
-            Request::Message(ClientMessage::Layout { slots, .. }) if slots.len() > self.config.picture_slots => {
+            Request::Message(ClientMessage::Layout { slots, .. })
+                if slots.len() > self.config.picture_slots =>
+            {
                 let most = self.config.picture_slots;
-                Err((Refusal::Limit, format!("this layout has {} slots; at most {most} are allowed", slots.len())))
+                Err((
+                    Refusal::Limit,
+                    format!("this layout has {} slots; at most {most} are allowed", slots.len()),
+                ))
             }
             Request::Message(_) | Request::Rename(_) | Request::IceServers { .. } => Ok(()),
         }
@@ -137,7 +142,13 @@ impl Rendezvous {
         }
     }
 
-    fn message(&mut self, now: Instant, key: SessionKey, seq: u64, message: ClientMessage) -> Result<(), Failure> {
+    fn message(
+        &mut self,
+        now: Instant,
+        key: SessionKey,
+        seq: u64,
+        message: ClientMessage,
+    ) -> Result<(), Failure> {
         match message {
             ClientMessage::Find { request, query } => {
                 self.find(key, request, &query);

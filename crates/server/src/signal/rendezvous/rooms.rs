@@ -1,12 +1,12 @@
 //! Rooms: whoever holds the link meets whoever else holds it.
 
-use base64::Engine as _;
-use base64::engine::general_purpose::URL_SAFE_NO_PAD as BASE64;
 use super::calls::{Call, Failure, Side, draining, is_base64url, no_such_call};
 use super::session::{Engaged, Link};
 use super::started::Beginning;
 use super::{Rendezvous, SessionKey};
 use crate::signal::protocol::{CallId, ErrorCode, Media, ServerMessage};
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD as BASE64;
 
 /// A link that somebody opened.
 #[derive(Default)]
@@ -29,12 +29,7 @@ impl Room {
 }
 
 impl Rendezvous {
-    pub(super) fn meet(
-        &mut self,
-        key: SessionKey,
-        room: String,
-        media: Media,
-    ) -> Result<(), Failure> {
+    pub(super) fn meet(&mut self, key: SessionKey, room: String, media: Media) -> Result<(), Failure> {
         if room.is_empty() || room.len() > 64 || !is_base64url(&room) {
             let message = "a room's name has 1 to 64 characters of A-Z a-z 0-9 - _";
             return Err((ErrorCode::BadRoom, message.to_owned()));
@@ -138,9 +133,8 @@ impl Rendezvous {
     /// Whoever waits at a link, and has a socket, joins the conference there.
     pub(super) fn wake_waiting(&mut self, room: &str) {
         let Some(place) = self.rooms.get(room) else { return };
-        let attached = |key: &SessionKey| {
-            self.sessions.get(key).is_some_and(|s| matches!(s.link, Link::Attached(_)))
-        };
+        let attached =
+            |key: &SessionKey| self.sessions.get(key).is_some_and(|s| matches!(s.link, Link::Attached(_)));
         let waiting: Vec<SessionKey> = place.waiting.iter().map(|(w, _)| *w).filter(attached).collect();
         for waiter in waiting {
             self.come_from_waiting(waiter, room);
@@ -196,9 +190,8 @@ impl Rendezvous {
             place.call = None;
         }
         for waiter in place.waiting.iter().map(|(waiter, _)| *waiter).collect::<Vec<_>>() {
-            let here = self.sessions.get(&waiter).is_some_and(|s| matches!(s.link, Link::Attached(_)));
-            if here && self.match_room(waiter) {
-                break;
+            if self.sessions.get(&waiter).is_some_and(|s| matches!(s.link, Link::Attached(_))) {
+                self.match_room(waiter);
             }
         }
         self.tidy_room(&room);

@@ -175,7 +175,10 @@ impl Rendezvous {
 
     /// A session takes the place of another of the same person in a running call.
     pub(super) fn take_over(&mut self, call: &CallId, old: SessionKey, new: SessionKey) {
-        let Some(Running { mut polite, mut impolite, room, polite_hosts, .. }) = self.end_running(call) else { return };
+        let Some(Running { mut polite, mut impolite, room, polite_hosts, .. }) = self.end_running(call)
+        else {
+            return;
+        };
         self.ended(old, call, EndReason::Elsewhere);
         let side = if polite.session == old { &mut polite } else { &mut impolite };
         side.session = new;

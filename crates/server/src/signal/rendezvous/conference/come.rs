@@ -44,7 +44,8 @@ impl Rendezvous {
         let (polite, impolite, room) =
             (running.polite.clone(), running.impolite.clone(), running.room.clone());
         let sides = if running.polite_hosts { [polite, impolite] } else { [impolite, polite] };
-        let Some(room) = room.filter(|_| sides.iter().all(|side| self.knows_conferences(side.session))) else {
+        let Some(room) = room.filter(|_| sides.iter().all(|side| self.knows_conferences(side.session)))
+        else {
             return Err(full());
         };
         let id = BASE64.encode(self.rng.array::<16>());
@@ -154,6 +155,7 @@ impl Rendezvous {
 
     fn wait_in_lobby(&mut self, call: &CallId, number: MemberNumber, side: Side) {
         let Side { session, person, media } = side;
+        self.leave_room(session);
         let Some(conference) = self.conferences.get_mut(call) else { return };
         conference.waiting.insert(number, Waiter { session, person, media });
         let room = conference.room.clone();
@@ -244,7 +246,10 @@ impl Rendezvous {
         key: SessionKey,
     ) {
         let old = self.conferences.get(call).and_then(|c| c.members.get(&number)).map(|m| m.session);
-        if old.and_then(|old| self.sessions.get(&old)).is_some_and(|s| matches!(s.engaged, Engaged::Moving { .. })) {
+        if old
+            .and_then(|old| self.sessions.get(&old))
+            .is_some_and(|s| matches!(s.engaged, Engaged::Moving { .. }))
+        {
             // The page that had the call of two is gone.
             self.finish_from(call, None);
         }
@@ -266,6 +271,10 @@ impl Rendezvous {
     fn begin_anew(&mut self, call: &CallId, number: MemberNumber) {
         self.new_leg(call, number);
         self.tell_conference(call, number, None);
+        let mute = self.conferences.get(call).and_then(|c| c.members.get(&number)).map(|member| member.mute);
+        if let Some(Mute::By(by, _)) = mute {
+            self.tell_muted(call, number, by); // another page, or none that knows
+        }
         self.tell_of(call, number);
         let waiting = self.conferences.get(call).is_some_and(|conference| {
             let owner = conference.members.get(&number).is_some_and(|member| member.role == Role::Owner);
@@ -331,7 +340,8 @@ impl Rendezvous {
     ) -> Result<(), Failure> {
         let Some(session) = self.sessions.get(&key) else { return Ok(()) };
         let me = session.person.clone();
-        if matches!(&session.engaged, Engaged::Conference(c) | Engaged::Moving { conference: c, .. } if c == call) {
+        if matches!(&session.engaged, Engaged::Conference(c) | Engaged::Moving { conference: c, .. } if c == call)
+        {
             self.may_try(key)?;
             let (_, number) = self.seat(key, call)?;
             self.begin_anew(call, number);
@@ -367,7 +377,9 @@ impl Rendezvous {
         if !self.knows_conferences(key) {
             return Err(wrong_state("this client said in `hello` that it knows no conferences"));
         }
-        if self.calls.contains_key(call) || self.rooms.get(&seat.room).is_some_and(|room| room.call().is_some()) {
+        if self.calls.contains_key(call)
+            || self.rooms.get(&seat.room).is_some_and(|room| room.call().is_some())
+        {
             let message = "the conference is over and its link leads to another call: meet there";
             return Err((ErrorCode::NoSuchCall, message.to_owned()));
         }

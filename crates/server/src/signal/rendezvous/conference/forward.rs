@@ -3,8 +3,8 @@
 use super::{Conference, Member};
 use crate::signal::forwarding::{LegKey, MediaCommand, MediaEvent, RoomKey, Source, Wish};
 use crate::signal::protocol::{
-    CallId, Candidate, Description, DescriptionKind, EndReason, ErrorCode, MemberNumber, Picture, ServerMessage, View,
-    Want,
+    CallId, Candidate, Description, DescriptionKind, EndReason, ErrorCode, MemberNumber, Picture,
+    ServerMessage, View, Want,
 };
 use crate::signal::rendezvous::calls::{Failure, wrong_state};
 use crate::signal::rendezvous::session::Link;
@@ -25,7 +25,9 @@ impl Rendezvous {
         let (conference, number) = self.seat(key, call)?;
         let Some(member) = conference.members.get_mut(&number) else { return Ok(()) };
         if description.kind != DescriptionKind::Offer {
-            return Err(wrong_state("in a conference the client offers and the server answers: send an offer"));
+            return Err(wrong_state(
+                "in a conference the client offers and the server answers: send an offer",
+            ));
         }
         let Some(leg) = member.leg else {
             return Err(wrong_state("the media connection has ended: say `rejoin`, and offer a new one"));
@@ -187,7 +189,11 @@ impl Rendezvous {
         let members: Vec<MemberNumber> = legs.iter().filter_map(|leg| Some(self.legs.get(leg)?.1)).collect();
         let Some(conference) = self.conferences.get_mut(&call) else { return };
         conference.speaking.clone_from(&members);
-        self.tell_members_of_the_moment(&call, None, &ServerMessage::Speaking { call: call.clone(), members });
+        self.tell_members_of_the_moment(
+            &call,
+            None,
+            &ServerMessage::Speaking { call: call.clone(), members },
+        );
     }
 
     /// Tells a session something that is of no use later: not at all if it has no socket.

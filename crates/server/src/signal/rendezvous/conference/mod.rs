@@ -88,8 +88,8 @@ struct Member {
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 enum Mute {
     No,
-    /// They were told under this number.
-    Told(u64),
+    /// They were told by this member, under this number of their session.
+    By(MemberNumber, u64),
 }
 
 /// Somebody in the lobby.
@@ -230,7 +230,9 @@ impl Rendezvous {
         let Some(session) = self.sessions.get_mut(&key) else { return };
         session.engaged = match &session.engaged {
             Engaged::Conference(c) | Engaged::Lobby(c) if c == call => Engaged::Free,
-            Engaged::Moving { call: of_two, conference } if conference == call => Engaged::Call(of_two.clone()),
+            Engaged::Moving { call: of_two, conference } if conference == call => {
+                Engaged::Call(of_two.clone())
+            }
             other => other.clone(),
         };
     }
@@ -265,5 +267,4 @@ impl Rendezvous {
             self.set_role(call, heir, Role::Owner);
         }
     }
-
 }

@@ -47,7 +47,10 @@ impl Rendezvous {
             Action::Demote { member } => self.step(call, member, false)?,
             Action::Lock { on } => {
                 conference.locked = on;
+                let room = conference.room.clone();
                 self.tell_settings(call);
+                // Who waited for a moment in which nobody could come in.
+                self.wake_waiting(&room);
             }
             Action::Lobby { on } => self.set_lobby(call, on),
             Action::End => {
@@ -61,19 +64,25 @@ impl Rendezvous {
     fn mute(&mut self, call: &CallId, by: MemberNumber, number: MemberNumber) -> Result<(), Failure> {
         let conference = self.conferences.get(call).ok_or_else(no_such_member)?;
         let member = conference.members.get(&number).ok_or_else(no_such_member)?;
-        let (session, leg) = (member.session, member.leg);
-        self.tell(session, ServerMessage::Muted { call: call.clone(), by });
-        let told = self.sessions.get(&session).map_or(0, |session| session.outbox.last());
-        if let Some(leg) = leg {
+        if let Some(leg) = member.leg {
             self.forwarder(MediaCommand::Allow { leg, source: Source::Microphone, allowed: false });
         }
-        let member = self.conferences.get_mut(call).and_then(|c| c.members.get_mut(&number));
-        if let Some(member) = member {
-            member.mute = Mute::Told(told);
-            member.sending.microphone = false;
-        }
+        self.tell_muted(call, number, by);
         self.tell_of(call, number);
         Ok(())
+    }
+
+    /// Tells a member that they are muted, and keeps in mind since which of their messages they know.
+    pub(super) fn tell_muted(&mut self, call: &CallId, number: MemberNumber, by: MemberNumber) {
+        let member = self.conferences.get(call).and_then(|c| c.members.get(&number));
+        let Some(session) = member.map(|member| member.session) else { return };
+        self.tell(session, ServerMessage::Muted { call: call.clone(), by });
+        let told = self.sessions.get(&session).map_or(0, |session| session.outbox.last());
+        let member = self.conferences.get_mut(call).and_then(|c| c.members.get_mut(&number));
+        if let Some(member) = member {
+            member.mute = Mute::By(by, told);
+            member.sending.microphone = false;
+        }
     }
 
     fn remove(&mut self, call: &CallId, by: MemberNumber, number: MemberNumber) -> Result<(), Failure> {
@@ -178,5 +187,8 @@ impl Rendezvous {
 }
 
 fn no_such_member() -> Failure {
-    (ErrorCode::NoSuchMember, "the conference has nobody of that number: see `member` and `knocking`".to_owned())
+    (
+        ErrorCode::NoSuchMember,
+        "the conference has nobody of that number: see `member` and `knocking`".to_owned(),
+    )
 }

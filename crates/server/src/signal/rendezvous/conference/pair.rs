@@ -37,8 +37,7 @@ impl Rendezvous {
     fn may_go_direct(&self, conference: &Conference) -> bool {
         let ready = |member: &Member| {
             let session = self.sessions.get(&member.session);
-            member.role != Role::Attendee
-                && session.is_some_and(|s| matches!(s.link, Link::Attached(_)))
+            member.role != Role::Attendee && session.is_some_and(|s| matches!(s.link, Link::Attached(_)))
         };
         conference.members.len() == 2
             && conference.members.values().all(ready)
@@ -144,7 +143,10 @@ impl Rendezvous {
         let Phase::From { call: of_two, .. } = &conference.phase else { return };
         let Some(Call::Running(running)) = self.calls.get(of_two) else { return };
         let connected = |session: SessionKey| {
-            conference.number_of(session).and_then(|number| conference.members.get(&number)).is_some_and(|m| m.connected)
+            conference
+                .number_of(session)
+                .and_then(|number| conference.members.get(&number))
+                .is_some_and(|m| m.connected)
         };
         if connected(running.polite.session) && connected(running.impolite.session) {
             self.finish_from(call, None);

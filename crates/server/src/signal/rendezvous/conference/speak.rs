@@ -26,7 +26,7 @@ impl Rendezvous {
             return Err((ErrorCode::NotAllowed, message.to_owned()));
         }
         let mut unmuted = None;
-        if let Mute::Told(at) = member.mute
+        if let Mute::By(_, at) = member.mute
             && sending.microphone
         {
             if confirmed >= at {
@@ -57,7 +57,9 @@ impl Rendezvous {
         let (conference, number) = self.seat(key, call)?;
         let Some(member) = conference.members.get_mut(&number) else { return Ok(()) };
         if reaction.as_deref().is_some_and(|reaction| !is_reaction(reaction)) {
-            return Err(wrong_state("a reaction is one character as people see it, such as an emoji, at most 32 bytes"));
+            return Err(wrong_state(
+                "a reaction is one character as people see it, such as an emoji, at most 32 bytes",
+            ));
         }
         let raised = hand.is_some_and(|hand| std::mem::replace(&mut member.hand, hand) != hand);
         if raised {
