@@ -39,12 +39,13 @@ impl Rendezvous {
             return Err(draining());
         }
         self.leave_room(key);
+        let call = self.call_at(&room);
         if let Some((call, place)) = self.own_place(&room, key) {
             self.take_over(&call, place, key);
             return Ok(());
         }
         self.drop_ghosts(&room, key);
-        if let Some(call) = self.call_at(&room) {
+        if let Some(call) = call {
             return self.come(key, &call, media);
         }
         let place = self.rooms.entry(room.clone()).or_default();
