@@ -293,14 +293,20 @@ impl Walk {
         let Some(at) = link.inside.iter().position(|seat| seat.place == place) else { return };
         link.inside.remove(at);
         // Who is in a call of two and nothing else has lost it with the other.
-        let pages = &self.pages;
+        let (pages, forwarder) = (&self.pages, &self.world.forwarder);
         let was_conference = link.conference;
         link.inside.retain(|seat| {
             let page = &pages[seat.place.who];
             let knows = page.session == seat.place.session;
             // A page without a socket may not know yet.
             let unsure = !knows || !attached.contains(&seat.place.who);
-            (knows && page.conference.is_some()) || (unsure && was_conference)
+            let has_leg = || forwarder.legs.values().any(|leg| leg.number == seat.number);
+            match (unsure, was_conference) {
+                (false, _) => page.conference.is_some(),
+                (true, true) => true,
+                // The other had gone to the call of two: did the server close the conference behind them?
+                (true, false) => knows && page.conference.is_some() && has_leg(),
+            }
         });
         link.conference = !link.inside.is_empty();
         self.see_to(room);
