@@ -8,6 +8,8 @@ mod config;
 mod engine_relay;
 mod http;
 mod passkeys;
+mod room;
+mod room_page;
 mod signal_conference;
 mod signal_conference_walk;
 mod signal_document;
