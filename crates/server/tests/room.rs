@@ -1,10 +1,10 @@
 //! Rooms from end to end: a real server, real sockets, and pages that are the engine.
 
-use std::time::Instant;
-
 use serde_json::json;
+use tokio::time::Instant;
 
-use crate::room_page::{Book, Page, Way};
+use crate::room_link::Way;
+use crate::room_page::{Book, Page};
 use crate::support::{Folder, Server};
 
 fn all_connected(count: usize) -> impl Fn(&Book) -> bool {
