@@ -11,6 +11,7 @@ mod passkeys;
 mod room;
 mod room_link;
 mod room_page;
+mod room_tcp;
 mod signal_conference;
 mod signal_conference_model;
 mod signal_conference_pages;

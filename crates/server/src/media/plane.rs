@@ -9,6 +9,7 @@ use tokio::sync::mpsc;
 
 use super::config::{MediaConfig, StartError};
 use super::counters::{Counters, Snapshot};
+use super::crossing::Fragments;
 use super::message::Command;
 use super::peers::{self, Peers};
 use super::rooms::{self, Forwarding};
@@ -33,6 +34,8 @@ struct Inner {
     max_streams: usize,
     stream_backlog: usize,
     link: Mutex<Option<Forwarding>>,
+    /// Whose checks belong to which thread; empty without a forwarder.
+    fragments: Arc<Fragments>,
 }
 
 /// How to reach one thread.
@@ -104,9 +107,11 @@ impl MediaPlane {
             workers.push((parts, thread.clone(), notified));
             threads.push(thread);
         }
+        let fragments = Arc::new(Fragments::default());
         let link = config.forward.map(|forward| {
             let wakers: Vec<Waker> = threads.iter().map(|thread| thread.waker.clone()).collect();
-            let (mut forwarders, events) = rooms::forwarders(&forward, &addresses, &wakers, clock.now());
+            let (mut forwarders, events) =
+                rooms::forwarders(&forward, &addresses, (&wakers, &fragments), clock.now());
             for (parts, ..) in workers.iter_mut().rev() {
                 parts.forwarder = forwarders.pop();
             }
@@ -118,8 +123,17 @@ impl MediaPlane {
         let (max_streams, stream_backlog) = (config.max_streams, config.stream_backlog);
         let streams = AtomicUsize::new(0);
         let link = Mutex::new(link);
-        let inner =
-            Arc::new(Inner { threads, addresses, stop, joins, streams, max_streams, stream_backlog, link });
+        let inner = Arc::new(Inner {
+            threads,
+            addresses,
+            stop,
+            joins,
+            streams,
+            max_streams,
+            stream_backlog,
+            link,
+            fragments,
+        });
         for (number, (parts, thread, notified)) in workers.into_iter().enumerate() {
             let named = std::thread::Builder::new().name(format!("media-{number}"));
             let join = named.spawn(move || Worker::new(parts).run()).map_err(StartError::System)?;
@@ -175,6 +189,11 @@ impl MediaPlane {
         let mixed =
             octets.iter().fold(0usize, |sum, octet| sum.wrapping_mul(31).wrapping_add(usize::from(*octet)));
         &self.inner.threads[mixed % self.inner.threads.len()]
+    }
+
+    /// The thread of the member that this message is a check for.
+    pub(super) fn thread_of_check(&self, message: &[u8]) -> Option<&Thread> {
+        self.inner.threads.get(self.inner.fragments.thread_of(message)?)
     }
 
     /// Counts one more stream, unless there are too many; it is counted no more when the guard is dropped.

@@ -86,12 +86,11 @@ pub(super) async fn route(threads: Vec<Thread>, mut commands: mpsc::Receiver<Med
 pub(super) fn forwarders(
     config: &ForwardConfig,
     listeners: &[SocketAddr],
-    wakers: &[Waker],
+    (wakers, fragments): (&[Waker], &Arc<Fragments>),
     now: Instant,
 ) -> (Vec<(Forwarder, Crossing)>, mpsc::Receiver<MediaEvent>) {
     let (events, told) = mpsc::channel(EVENTS);
     let certificate = Certificate::generate(&mut Rng::new(crypto::random()), net::unix_seconds());
-    let fragments = Arc::new(Fragments::default());
     let entrances: Arc<[Entrance]> = wakers.iter().map(|_| Entrance::default()).collect();
     let addresses = addresses(config, listeners);
     for address in &addresses {
