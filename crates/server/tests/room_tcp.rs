@@ -5,8 +5,9 @@ use std::net::SocketAddr;
 use std::num::NonZeroUsize;
 use std::time::Duration;
 
+use endpoint::{Connection, Options};
 use peer::negotiation::{Description, SdpType};
-use peer::{ChannelConfig, ChannelId, Event, Kind, Peer, Received, StreamId};
+use peer::{ChannelConfig, ChannelId, Event, Kind, Peer, Received, StreamId, TurnServer};
 use server::media::{ForwardConfig, Forwarding, MediaConfig, MediaPlane};
 use server::signal::forwarding::{LegKey, MediaCommand, MediaEvent, RoomKey};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
@@ -184,5 +185,69 @@ async fn members_come_over_tcp_to_the_thread_of_their_room() {
     stranger.write_all(&check).await.unwrap();
     let end = timeout(PATIENCE, stranger.read(&mut [0; 1])).await.expect("it is closed at once");
     assert!(matches!(end, Ok(0) | Err(_)), "nothing is said");
+    media.shutdown();
+}
+
+/// Where nothing but TURN gets through, the relay reaches the forwarder of the same server, and no other port of it.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn members_come_through_the_relay() {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let tcp = listener.local_addr().unwrap();
+    let ip = LOCAL.0.into();
+    let turn = turn::Config {
+        users: vec![("alice".to_owned(), "wonder".to_owned())],
+        relay_ips: vec![turn::RelayIp { bind: ip, advertise: ip }],
+        ..turn::Config::default()
+    };
+    let forward =
+        ForwardConfig { external: Vec::new(), own: Vec::new(), bitrate: 10_000_000, streams: Vec::new() };
+    let listen = vec!["127.0.0.1:0".parse().unwrap()];
+    let config = MediaConfig { turn, listen, forward: Some(forward), ..MediaConfig::default() };
+    let media = MediaPlane::start(config).unwrap();
+    let served = media.clone();
+    tokio::spawn(async move {
+        while let Ok((stream, remote)) = listener.accept().await {
+            let media = served.clone();
+            tokio::spawn(async move { media.serve_stream(stream, tcp, remote, Transport::Tcp).await });
+        }
+    });
+    let mut link = media.forwarding().expect("there is a forwarder");
+    let (room, leg) = (RoomKey(0), LegKey(0));
+    link.commands.send(MediaCommand::Open { room, members: 5 }).await.unwrap();
+    link.commands.send(MediaCommand::Join { room, leg, number: 1 }).await.unwrap();
+    let server = TurnServer {
+        address: tcp,
+        name: "localhost".to_owned(),
+        transport: Transport::Tcp,
+        username: "alice".to_owned(),
+        password: "wonder".to_owned(),
+    };
+    let config = peer::Config {
+        turn_servers: vec![server],
+        relay_only: true,
+        ..peer::Config::new(endpoint::certificate())
+    };
+    let options = Options { addresses: vec![ip], ..Options::default() };
+    let (connection, mut events) = Connection::start(config, &options).unwrap();
+    let offer = connection.with(|peer, now| {
+        let config = ChannelConfig { negotiated: Some(StreamId(1)), ..ChannelConfig::default() };
+        let channel = peer.create_data_channel(now, config).unwrap();
+        peer.set_local_description(now, None).unwrap();
+        (channel, peer.local_description().unwrap().sdp)
+    });
+    let (channel, sdp) = offer.await.unwrap();
+    link.commands.send(MediaCommand::Offer { leg, sdp }).await.unwrap();
+    let MediaEvent::Answer { answer: Ok(sdp), .. } =
+        event(&mut link, |event| matches!(event, MediaEvent::Answer { .. })).await
+    else {
+        panic!("the offer is answered");
+    };
+    let answer = Description { kind: SdpType::Answer, sdp };
+    connection.with(move |peer, now| peer.set_remote_description(now, &answer)).await.unwrap().unwrap();
+    let opened = async { while events.next().await.expect("it lives") != Event::ChannelOpened(channel) {} };
+    timeout(PATIENCE, opened).await.expect("the channel opens");
+    event(&mut link, |event| *event == MediaEvent::Connected { leg }).await;
+    let pair = connection.with(|peer, _| peer.selected_pair().copied()).await.unwrap().unwrap();
+    assert_eq!((pair.local_kind.as_str(), pair.remote), ("relay", media.addresses()[0]));
     media.shutdown();
 }

@@ -6,6 +6,7 @@ use std::thread::JoinHandle;
 
 use net::{Clock, Options, Poller, Socket, Waker};
 use tokio::sync::mpsc;
+use wire::Transport;
 
 use super::config::{MediaConfig, StartError};
 use super::counters::{Counters, Snapshot};
@@ -67,6 +68,11 @@ impl MediaPlane {
         let count = config.threads.map_or_else(cores, std::num::NonZeroUsize::get);
         let shares = shares(&config.turn.relay_ports, count)?;
         let addresses = find_addresses(&config)?;
+        let ways =
+            config.forward.as_ref().map_or_else(Vec::new, |forward| rooms::addresses(forward, &addresses));
+        // Members without UDP reach the forwarder through the relay.
+        let services: Vec<SocketAddr> =
+            ways.iter().filter(|way| way.transport == Transport::Udp).map(|way| way.socket).collect();
         let (clock, stop) = (Clock::start(), Arc::new(AtomicBool::new(false)));
         let mut workers = Vec::new();
         let mut threads = Vec::new();
@@ -89,7 +95,12 @@ impl MediaPlane {
             let thread =
                 Thread { commands, waker: poller.waker(), counters: counters.clone(), peers: Arc::default() };
             let all_relay_ports = Some(config.turn.relay_ports.clone());
-            let turn = turn::Config { relay_ports, all_relay_ports, ..config.turn.clone() };
+            let turn = turn::Config {
+                relay_ports,
+                all_relay_ports,
+                services: services.clone(),
+                ..config.turn.clone()
+            };
             let machine = turn::Server::new(turn, crypto::random(), clock.now());
             let parts = Parts {
                 poller,
@@ -111,7 +122,7 @@ impl MediaPlane {
         let link = config.forward.map(|forward| {
             let wakers: Vec<Waker> = threads.iter().map(|thread| thread.waker.clone()).collect();
             let (mut forwarders, events) =
-                rooms::forwarders(&forward, &addresses, (&wakers, &fragments), clock.now());
+                rooms::forwarders(&forward, &ways, (&wakers, &fragments), clock.now());
             for (parts, ..) in workers.iter_mut().rev() {
                 parts.forwarder = forwarders.pop();
             }
