@@ -395,7 +395,12 @@ fn hands_reactions_and_what_is_of_the_moment() {
         },
     );
     world.disconnect(at[1], false);
+    let dee = world.join("dee", "dee");
+    world.act(dee, meet());
     for round in 0..1000 {
+        let raised =
+            ClientMessage::Express { call: call.clone(), hand: Some(round % 2 == 0), reaction: None };
+        world.act(at[0], raised);
         world.media(MediaEvent::Speaking { room, legs: if round % 2 == 0 { vec![legs[0]] } else { vec![] } });
         world.media(MediaEvent::Voices { leg: legs[1], slots: vec![Some(legs[round % 2 * 2]), None] });
         world.media(MediaEvent::Shown { leg: legs[1], slot: 0, source: Some((legs[0], Source::Screen)) });
@@ -405,7 +410,7 @@ fn hands_reactions_and_what_is_of_the_moment() {
     world.settle();
     let log = &world.clients[at[1]].log;
     let last = &log[log.len() - 4..];
-    assert_eq!(news.told(&world, at[1]), "speaking voices shown wanted");
+    assert_eq!(news.told(&world, at[1]), "member:1:connected member:4 speaking voices shown wanted");
     assert!(matches!(&last[0], ServerMessage::Speaking { members, .. } if members.is_empty()));
     assert!(matches!(&last[1], ServerMessage::Voices { slots, .. } if *slots == [Some(3), None]));
     let screen = Some(View { member: 1, source: Picture::Screen });

@@ -108,6 +108,7 @@ impl Forwarder {
                 let config = RoomConfig { max_members: members, ..RoomConfig::default() };
                 match self.sfu.open_room(now, config) {
                     Ok(id) => {
+                        tracing::debug!(room = room.0, thread = self.thread, "a room is open");
                         self.rooms.insert(room, id);
                         self.room_keys.insert(id, room);
                     }
@@ -124,6 +125,7 @@ impl Forwarder {
                 for leg in legs {
                     self.forget(leg);
                 }
+                tracing::debug!(room = room.0, "a room is closed");
                 self.room_keys.remove(&id);
                 self.sfu.close_room(now, id);
             }
