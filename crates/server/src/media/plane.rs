@@ -11,7 +11,7 @@ use wire::Transport;
 use super::config::{MediaConfig, StartError};
 use super::counters::{Counters, Snapshot};
 use super::crossing::Fragments;
-use super::message::Command;
+use super::message::{Command, Notice};
 use super::peers::{self, Peers};
 use super::rooms::{self, Forwarding};
 use super::worker::{Parts, Worker};
@@ -77,44 +77,13 @@ impl MediaPlane {
         let mut workers = Vec::new();
         let mut threads = Vec::new();
         for relay_ports in shares {
-            let options = Options {
-                reuse_port: true,
-                receive_buffer: Some(config.receive_buffer),
-                send_buffer: Some(config.receive_buffer),
-                ..Options::default()
-            };
-            let open = |address: &SocketAddr| {
-                Socket::bind(*address, &options)
-                    .map_err(|error| StartError::Listen { address: *address, error })
-            };
-            let listeners = addresses.iter().map(open).collect::<Result<Vec<_>, _>>()?;
-            let poller = Poller::new().map_err(StartError::System)?;
-            let (commands, receiver) = mpsc::channel(COMMANDS);
-            let (notices, notified) = mpsc::channel(COMMANDS);
-            let counters = Arc::new(Counters::default());
-            let thread =
-                Thread { commands, waker: poller.waker(), counters: counters.clone(), peers: Arc::default() };
-            let all_relay_ports = Some(config.turn.relay_ports.clone());
             let turn = turn::Config {
                 relay_ports,
-                all_relay_ports,
+                all_relay_ports: Some(config.turn.relay_ports.clone()),
                 services: services.clone(),
                 ..config.turn.clone()
             };
-            let machine = turn::Server::new(turn, crypto::random(), clock.now());
-            let parts = Parts {
-                poller,
-                clock,
-                listeners,
-                machine,
-                forwarder: None,
-                commands: receiver,
-                notices,
-                counters,
-                peers: thread.peers.clone(),
-                stop: stop.clone(),
-            };
-            parts.watch().map_err(StartError::System)?;
+            let (parts, thread, notified) = prepare(turn, &addresses, config.receive_buffer, (clock, &stop))?;
             workers.push((parts, thread.clone(), notified));
             threads.push(thread);
         }
@@ -249,6 +218,44 @@ impl std::fmt::Debug for MediaPlane {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("MediaPlane").field("addresses", &self.inner.addresses).finish_non_exhaustive()
     }
+}
+
+/// Opens what one thread owns.
+fn prepare(
+    turn: turn::Config,
+    addresses: &[SocketAddr],
+    buffer: u32,
+    (clock, stop): (Clock, &Arc<AtomicBool>),
+) -> Result<(Parts, Thread, mpsc::Receiver<Notice>), StartError> {
+    let options = Options {
+        reuse_port: true,
+        receive_buffer: Some(buffer),
+        send_buffer: Some(buffer),
+        ..Options::default()
+    };
+    let open = |address: &SocketAddr| {
+        Socket::bind(*address, &options).map_err(|error| StartError::Listen { address: *address, error })
+    };
+    let listeners = addresses.iter().map(open).collect::<Result<Vec<_>, _>>()?;
+    let poller = Poller::new().map_err(StartError::System)?;
+    let (commands, receiver) = mpsc::channel(COMMANDS);
+    let (notices, notified) = mpsc::channel(COMMANDS);
+    let counters = Arc::new(Counters::default());
+    let thread = Thread { commands, waker: poller.waker(), counters: counters.clone(), peers: Arc::default() };
+    let parts = Parts {
+        poller,
+        clock,
+        listeners,
+        machine: turn::Server::new(turn, crypto::random(), clock.now()),
+        forwarder: None,
+        commands: receiver,
+        notices,
+        counters,
+        peers: thread.peers.clone(),
+        stop: stop.clone(),
+    };
+    parts.watch().map_err(StartError::System)?;
+    Ok((parts, thread, notified))
 }
 
 /// Divides the relay ports among threads: neighbouring ports stay together, since a client may ask for a pair
