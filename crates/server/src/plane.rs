@@ -7,13 +7,21 @@ use anyhow::{Context as _, Result};
 
 use crate::addresses;
 use crate::config::{Config, Net};
-use crate::media::{MediaConfig, MediaPlane};
+use crate::media::{ForwardConfig, MediaConfig, MediaPlane};
 
-/// Starts STUN and TURN at `stun`.
+/// Bits per second to one member where there is no limit: no screen and no camera sends as much.
+const MOST_BITRATE: u64 = 1_000_000_000;
+
+/// Starts STUN, TURN and the forwarder of rooms at `stun`; members come over TCP to `https` as well.
 ///
 /// # Errors
 /// When the media plane cannot start; it says why.
-pub(crate) fn start(config: &Config, secret: Vec<u8>, stun: SocketAddr) -> Result<MediaPlane> {
+pub(crate) fn start(
+    config: &Config,
+    secret: Vec<u8>,
+    stun: SocketAddr,
+    https: Option<SocketAddr>,
+) -> Result<MediaPlane> {
     let networks =
         |nets: &[Net]| nets.iter().map(|n| turn::IpNet { address: n.address, prefix: n.prefix }).collect();
     let relay_ips = relay_ips(config, stun);
@@ -36,7 +44,14 @@ pub(crate) fn start(config: &Config, secret: Vec<u8>, stun: SocketAddr) -> Resul
         ..turn::Config::default()
     };
     let threads = config.media_threads.0.and_then(|n| NonZeroUsize::new(n.into()));
-    let media = MediaConfig { threads, listen: vec![stun], turn, ..MediaConfig::default() };
+    let forward = ForwardConfig {
+        external: config.external_ip.0.clone(),
+        own: addresses::reachable(),
+        bitrate: config.conference_bandwidth.0.map_or(MOST_BITRATE, |bytes| 8 * bytes),
+        streams: [Some(stun), https].into_iter().flatten().collect(),
+    };
+    let forward = Some(forward);
+    let media = MediaConfig { threads, listen: vec![stun], turn, forward, ..MediaConfig::default() };
     MediaPlane::start(media).context("cannot start STUN and TURN")
 }
 

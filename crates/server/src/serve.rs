@@ -19,6 +19,7 @@ use crate::banner::{self, Bound};
 use crate::config::{Config, Metrics, Settings};
 use crate::http::{self, Limits, Listener, Speaks};
 use crate::ice::Ice;
+use crate::media::MediaPlane;
 use crate::signal::hub::{Hub, HubConfig};
 use crate::store::Store;
 use crate::tls::Tls;
@@ -81,13 +82,17 @@ async fn assemble(config: Config, bound: &Bound, hostname: &str) -> Result<App> 
     // Both sides of the TURN REST convention are here: the TURN server, and who makes credentials for it.
     let turn_secret = data::derive(&secret, "visavis turn 1").to_vec();
     let ice = Arc::new(Ice::new(&config, &turn_secret, bound.stun, bound.https));
-    let media = bound.stun.map(|stun| plane::start(&config, turn_secret, stun)).transpose()?;
+    let media = bound.stun.map(|stun| plane::start(&config, turn_secret, stun, bound.https)).transpose()?;
+    let forwarding = media.as_ref().and_then(MediaPlane::forwarding);
     let accounts = Arc::new(Accounts::new(store.clone(), &secret));
     let tickets = data::derive(&secret, "visavis tickets 1").to_vec();
     let mut hub = HubConfig::new(tickets, authority::new(Arc::clone(&accounts), ice));
     hub.origins = config.origins.0.clone();
     hub.rendezvous.ring_timeout = config.ring_timeout.duration();
     hub.rendezvous.resume_timeout = config.resume_timeout.duration();
+    hub.forwarding = forwarding;
+    hub.rendezvous.conferences = config.conferences.0.map(|n| n as usize);
+    hub.rendezvous.members_per_conference = config.conference_members.as_usize();
     hub.rendezvous.sessions_per_address = config.sessions_per_address.as_usize();
     Ok(App {
         accounts,
@@ -211,13 +216,13 @@ async fn drain(app: &App, stop: &watch::Sender<bool>, listeners: &mut JoinSet<()
     }
     let deadline = Instant::now() + patience;
     let quiet = async {
-        while app.hub.stats().calls > 0 {
+        while app.hub.stats().running() > 0 {
             tokio::time::sleep(LOOK).await;
         }
     };
     if timeout_at(deadline, quiet).await.is_err() {
         // Media between two browsers goes on; they take their call up again with the next server.
-        tracing::info!(calls = app.hub.stats().calls, "calls go on without this server");
+        tracing::info!(calls = app.hub.stats().running(), "calls go on without this server");
     }
     stop.send_replace(true);
     let all_ended = async { while listeners.join_next().await.is_some() {} };

@@ -20,6 +20,8 @@ pub(super) struct Session {
     pub(super) address: IpAddr,
     pub(super) link: Link,
     pub(super) engaged: Engaged,
+    /// Whether the client knows conferences.
+    pub(super) conferences: bool,
     pub(super) inbox: Inbox,
     pub(super) outbox: Outbox,
     pub(super) messages: Bucket,
@@ -40,8 +42,36 @@ pub(super) enum Engaged {
     Free,
     /// Calls somebody, is in a call, or waits to rejoin one.
     Call(CallId),
+    /// In a conference.
+    Conference(CallId),
+    /// In a conference and in the call of two that it follows, or that follows it.
+    Moving {
+        /// The call of two.
+        call: CallId,
+        conference: CallId,
+    },
     /// Waits in a room.
     Room(String),
+    /// Waits to be admitted to a conference.
+    Lobby(CallId),
+}
+
+impl Engaged {
+    /// Whether nothing else can ring here.
+    pub(super) fn is_busy(&self) -> bool {
+        match self {
+            Self::Call(_) | Self::Conference(_) | Self::Moving { .. } => true,
+            Self::Free | Self::Room(_) | Self::Lobby(_) => false,
+        }
+    }
+
+    /// The call of two, or the one that rings or is to be rejoined.
+    pub(super) fn call_of_two(&self) -> Option<&CallId> {
+        match self {
+            Self::Call(call) | Self::Moving { call, .. } => Some(call),
+            Self::Free | Self::Conference(_) | Self::Room(_) | Self::Lobby(_) => None,
+        }
+    }
 }
 
 /// What came from the client.
@@ -108,6 +138,16 @@ impl Outbox {
         true
     }
 
+    /// The number of the last message put in.
+    pub(super) fn last(&self) -> u64 {
+        self.last
+    }
+
+    /// Everything up to this number has arrived.
+    pub(super) fn confirmed(&self) -> u64 {
+        self.first() - 1
+    }
+
     /// Whether a client that has everything up to `seq` can be given all the rest.
     pub(super) fn can_resume(&self, seq: u64) -> bool {
         seq <= self.last && seq + 1 >= self.first()
@@ -142,6 +182,8 @@ fn weight(message: &ServerMessage) -> usize {
         ServerMessage::People { people, .. } => people.len() * REST,
         ServerMessage::IceServers { ice_servers, .. } => ice_servers.len() * REST,
         ServerMessage::Error { message, .. } => message.len(),
+        ServerMessage::Conference { members, .. } => members.len() * REST,
+        ServerMessage::Knocking { people, .. } => people.len() * REST,
         ServerMessage::Welcome { .. }
         | ServerMessage::Ack
         | ServerMessage::Pong
@@ -152,6 +194,18 @@ fn weight(message: &ServerMessage) -> usize {
         | ServerMessage::Peer { .. }
         | ServerMessage::Ended { .. }
         | ServerMessage::Waiting { .. }
+        | ServerMessage::Opened { .. }
+        | ServerMessage::Lobby { .. }
+        | ServerMessage::Member { .. }
+        | ServerMessage::MemberLeft { .. }
+        | ServerMessage::Role { .. }
+        | ServerMessage::Settings { .. }
+        | ServerMessage::Voices { .. }
+        | ServerMessage::Speaking { .. }
+        | ServerMessage::Shown { .. }
+        | ServerMessage::Wanted { .. }
+        | ServerMessage::Expressed { .. }
+        | ServerMessage::Muted { .. }
         | ServerMessage::Draining => 0,
     }
 }
