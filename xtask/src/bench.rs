@@ -3,6 +3,8 @@
 
 mod datachannel;
 mod peer;
+mod sfu;
+mod sfu_servers;
 mod signalling;
 mod stacks;
 mod turn;
@@ -17,8 +19,9 @@ pub(crate) fn run(name: &str, root: &Path, json: bool) -> Result<()> {
     match name {
         "datachannel" => datachannel::run(root, json),
         "peer" => peer::run(root, json),
+        "sfu" => sfu::run(root, json),
         "turn" => turn::run(root, json),
         "signalling" => signalling::run(root, json),
-        _ => bail!("there is no bench `{name}`: turn, signalling, datachannel, peer"),
+        _ => bail!("there is no bench `{name}`: turn, signalling, datachannel, peer, sfu"),
     }
 }
