@@ -14,6 +14,8 @@ use crate::socket::JsonSocket;
 const KEEP: std::time::Duration = std::time::Duration::from_secs(25);
 /// What answers need no member: their transaction.
 const NOBODY: &str = "nobody";
+/// What the video room says of a publisher who is not there (yet).
+const NO_SUCH_FEED: u64 = 428;
 /// Bits per second that a publisher may send: more than any load here.
 const BITRATE: u64 = 1_000_000_000;
 
@@ -84,13 +86,13 @@ impl Janus {
             let create = json!({
                 "request": "create", "room": room, "publishers": 1, "videocodec": "vp8", "bitrate": BITRATE, "fir_freq": 0,
             });
-            self.message(member, &create, None)?;
-            return self.message(
-                member,
-                &json!({ "request": "join", "ptype": "publisher", "room": room }),
-                None,
-            );
+            return self.message(member, &create, None);
         }
+        self.watch(member)
+    }
+
+    fn watch(&mut self, member: usize) -> Result<()> {
+        let room = self.room(member);
         let feed = self.feeds.get(&room).context("a room without a publisher")?;
         let join =
             json!({ "request": "join", "ptype": "subscriber", "room": room, "streams": [{ "feed": feed }] });
@@ -99,6 +101,12 @@ impl Janus {
 
     fn take(&mut self, load: &mut Load, message: &Value) -> Result<()> {
         match message["janus"].as_str().unwrap_or_default() {
+            "success" if message["plugindata"]["data"]["videoroom"] == "created" => {
+                let handle = message["sender"].as_u64().unwrap_or_default();
+                let member = *self.members.get(&handle).context("a room that nobody wanted")?;
+                let join = json!({ "request": "join", "ptype": "publisher", "room": self.room(member) });
+                self.message(member, &join, None)
+            }
             "success" => {
                 let Some(id) = message["data"]["id"].as_u64() else { return Ok(()) };
                 match message["transaction"].as_str().and_then(|text| text.parse().ok()) {
@@ -122,6 +130,10 @@ impl Janus {
 
     fn event(&mut self, load: &mut Load, member: usize, message: &Value) -> Result<()> {
         let data = &message["plugindata"]["data"];
+        if data["error_code"] == NO_SUCH_FEED && !self.shape.publishes(load.number(member)) {
+            // The publisher is connected, but the room does not know yet.
+            return self.watch(member);
+        }
         if let Some(error) = data["error"].as_str() {
             bail!("the video room says: {error}");
         }

@@ -132,7 +132,7 @@ pub(crate) fn run(service: &mut dyn Service, process: Process, shape: Shape) -> 
     let mut joins = Vec::new();
     for member in 0..shape.rooms * shape.members {
         let now = load.now();
-        load.members.push(Member::new(now)?);
+        load.members.push(Member::new(now, shape.address)?);
         load.poller.add(&load.members[member].socket, member as u64)?;
         service.ask(&mut load, member)?;
         if load.number(member) + 1 < service.alone() {

@@ -13,6 +13,7 @@ mod process;
 mod socket;
 mod visavis;
 
+use std::net::IpAddr;
 use std::time::Duration;
 
 use anyhow::Result;
@@ -46,6 +47,9 @@ struct Arguments {
 /// The shape of the load.
 #[derive(Clone, Copy, Debug, clap::Args)]
 pub(crate) struct Shape {
+    /// Where the members' sockets are. A Janus does not take part from 127.0.0.1: it wants another address of the machine.
+    #[arg(long, default_value = "127.0.0.1")]
+    pub(crate) address: IpAddr,
     /// Rooms side by side.
     #[arg(long, default_value_t = 1)]
     pub(crate) rooms: usize,

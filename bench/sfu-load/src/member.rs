@@ -1,5 +1,6 @@
 //! A member of a room: a peer of the engine and its socket.
 
+use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 
 use anyhow::{Context as _, Result};
@@ -71,9 +72,9 @@ impl Tools {
 }
 
 impl Member {
-    pub(crate) fn new(now: Instant) -> Result<Self> {
+    pub(crate) fn new(now: Instant, address: IpAddr) -> Result<Self> {
         let options = Options { receive_buffer: Some(1 << 20), ..Options::default() };
-        let socket = Socket::bind(([127, 0, 0, 1], 0).into(), &options).context("no socket for a member")?;
+        let socket = Socket::bind(SocketAddr::new(address, 0), &options).context("no socket for a member")?;
         Ok(Self {
             socket,
             peer: None,

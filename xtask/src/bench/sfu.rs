@@ -103,6 +103,7 @@ impl Bench<'_> {
                 &server.process().to_string(),
             ])
             .args(shape.arguments)
+            .args(["--address", &Server::address(kind).to_string()])
             .env("RUST_BACKTRACE", "0")
             .stderr(Stdio::piped())
             .output()

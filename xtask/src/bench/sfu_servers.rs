@@ -3,7 +3,7 @@
 #![expect(clippy::disallowed_types, reason = "a bench reads the clock of the machine it measures")]
 
 use std::fs;
-use std::net::{TcpListener, TcpStream};
+use std::net::{IpAddr, Ipv4Addr, TcpListener, TcpStream, UdpSocket};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
@@ -58,6 +58,18 @@ impl Server {
         Ok(server)
     }
 
+    /// Where members' sockets are to be.
+    pub(super) fn address(kind: Kind) -> IpAddr {
+        let own = || {
+            // No packet is sent; the address of a documentation network (RFC 5737) shows which of ours leads outside.
+            let socket = UdpSocket::bind((Ipv4Addr::UNSPECIFIED, 0)).ok()?;
+            socket.connect((Ipv4Addr::new(203, 0, 113, 1), 9)).ok()?;
+            Some(socket.local_addr().ok()?.ip())
+        };
+        // Janus offers no candidates of the loopback; to another address of its own the machine does not send either.
+        (kind == Kind::Janus).then(own).flatten().unwrap_or(Ipv4Addr::LOCALHOST.into())
+    }
+
     pub(super) fn process(&self) -> u32 {
         self.child.id()
     }
@@ -88,7 +100,7 @@ fn janus(folder: &Path, core: usize, port: u16) -> Result<Child> {
     let path = folder.to_string_lossy();
     let main = format!(
         "general: {{ configs_folder = \"{path}\" debug_level = 1 event_loops = 1 }}\n\
-         nat: {{ full_trickle = false ice_enforce_list = \"127.0.0.1\" }}\n\
+         nat: {{ full_trickle = false }}\n\
          media: {{ rtp_port_range = \"20000-44000\" }}\n\
          plugins: {{ disable = \"libjanus_audiobridge.so,libjanus_echotest.so,libjanus_recordplay.so,libjanus_sip.so,\
          libjanus_nosip.so,libjanus_streaming.so,libjanus_textroom.so,libjanus_videocall.so,libjanus_voicemail.so,\
