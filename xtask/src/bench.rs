@@ -5,6 +5,8 @@ mod datachannel;
 mod inproc;
 mod instructions;
 mod peer;
+mod sfu;
+mod sfu_servers;
 mod signalling;
 mod stacks;
 mod turn;
@@ -24,8 +26,9 @@ pub(crate) fn run(name: &str, root: &Path, json: bool) -> Result<()> {
         "instructions" => instructions::run(root, json),
         "turn" => turn::run(root, json),
         "signalling" => signalling::run(root, json),
-        _ => {
-            bail!("there is no bench `{name}`: turn, signalling, datachannel, peer, sctp, dtls, instructions")
-        }
+        "sfu" => sfu::run(root, json),
+        _ => bail!(
+            "there is no bench `{name}`: turn, signalling, datachannel, peer, sctp, dtls, sfu, instructions"
+        ),
     }
 }

@@ -38,6 +38,7 @@ const EDGES: &[(&str, &[&str])] = &[
     ("instructions", &["wire", "stun", "turn", "ice", "dtls", "sctp", "rtp", "peer"]),
     ("dtls-records", &["wire", "crypto", "dtls"]),
     ("dc-load", &["wire", "crypto", "peer", "net", "endpoint"]),
+    ("sfu-load", &["wire", "crypto", "net", "peer"]),
     ("sfu-inproc", &["wire", "rtp", "peer", "sfu"]),
     ("xtask", &[]),
 ];
