@@ -241,7 +241,8 @@ fn prepare(
     let (commands, receiver) = mpsc::channel(COMMANDS);
     let (notices, notified) = mpsc::channel(COMMANDS);
     let counters = Arc::new(Counters::default());
-    let thread = Thread { commands, waker: poller.waker(), counters: counters.clone(), peers: Arc::default() };
+    let thread =
+        Thread { commands, waker: poller.waker(), counters: counters.clone(), peers: Arc::default() };
     let parts = Parts {
         poller,
         clock,
