@@ -8,12 +8,15 @@ use std::time::Duration;
 use endpoint::{Connection, Options};
 use peer::negotiation::{Description, SdpType};
 use peer::{ChannelConfig, ChannelId, Event, Kind, Peer, Received, StreamId, TurnServer};
+use serde_json::json;
 use server::media::{ForwardConfig, Forwarding, MediaConfig, MediaPlane};
 use server::signal::forwarding::{LegKey, MediaCommand, MediaEvent, RoomKey};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::time::{sleep, timeout};
 use wire::{Rng, Transport};
+
+use crate::support::{Folder, Server, Socket};
 
 const PATIENCE: Duration = Duration::from_secs(20);
 /// Where connections from a member begin, as far as ICE knows.
@@ -46,16 +49,17 @@ impl Member {
         self.peer.local_description().unwrap().sdp
     }
 
-    fn answered(&mut self, sdp: String) {
-        // Only TCP is left.
-        let sdp =
-            sdp.lines().filter(|line| !line.contains(" udp ")).map(|line| format!("{line}\r\n")).collect();
+    /// Takes an answer, of whose candidates only that for TCP at this port is left.
+    fn answered(&mut self, sdp: &str, port: u16) {
+        let at = format!(" {port} typ host tcptype passive");
+        let left = |line: &&str| !line.starts_with("a=candidate") || line.contains(&at);
+        let sdp = sdp.lines().filter(left).map(|line| format!("{line}\r\n")).collect();
         let now = self.clock.now();
         self.peer.set_remote_description(now, &Description { kind: SdpType::Answer, sdp }).unwrap();
     }
 
     /// Runs until an event that `is` knows.
-    async fn until(&mut self, is: impl Fn(&Event) -> bool) -> Event {
+    async fn until(&mut self, what: &str, is: impl Fn(&Event) -> bool) -> Event {
         let run = async {
             loop {
                 while let Some(event) = self.peer.poll_event() {
@@ -66,7 +70,10 @@ impl Member {
                 self.turn().await;
             }
         };
-        timeout(PATIENCE, run).await.expect("the event comes")
+        match timeout(PATIENCE, run).await {
+            Ok(event) => event,
+            Err(_) => panic!("{what} does not come: {:?}", self.peer.get_stats()),
+        }
     }
 
     async fn turn(&mut self) {
@@ -117,6 +124,20 @@ async fn event(link: &mut Forwarding, is: impl Fn(&MediaEvent) -> bool) -> Media
     timeout(PATIENCE, wait).await.expect("the event comes")
 }
 
+/// What one hears when the other says something.
+async fn tell(from: &mut Member, to: &mut Member) -> Vec<u8> {
+    let now = from.clock.now();
+    from.peer.send(now, from.channel, Kind::Binary, b"over TCP".to_vec()).unwrap();
+    // Both run: one sends while the other waits.
+    tokio::select! {
+        heard = to.until("the message", |event| matches!(event, Event::Message(..))) => match heard {
+            Event::Message(_, _, data) => data,
+            _ => unreachable!(),
+        },
+        _ = from.until("nothing", |_| false) => unreachable!(),
+    }
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn members_come_over_tcp_to_the_thread_of_their_room() {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
@@ -157,24 +178,16 @@ async fn members_come_over_tcp_to_the_thread_of_their_room() {
                 panic!("the offer is answered");
             };
             assert!(answer.contains(" tcp ") && answer.contains("tcptype passive"), "{answer}");
-            member.answered(answer);
+            member.answered(&answer, tcp.port());
             let channel = member.channel;
-            member.until(|event| *event == Event::ChannelOpened(channel)).await;
+            member.until("the channel", |event| *event == Event::ChannelOpened(channel)).await;
             event(&mut link, |event| *event == MediaEvent::Connected { leg }).await;
             members.push(member);
         }
-        let (one, other) = members.split_at_mut(1);
-        let now = clock.now();
-        one[0].peer.send(now, one[0].channel, Kind::Binary, b"over TCP".to_vec()).unwrap();
-        // Both run: one sends while the other waits.
-        let heard = other[0].until(|event| matches!(event, Event::Message(..)));
-        let sent = one[0].until(|_| false);
-        let Event::Message(_, _, data) =
-            (tokio::select! { heard = heard => heard, _ = sent => unreachable!() })
-        else {
-            unreachable!()
-        };
-        assert_eq!(data, b"\0\0\0\x01over TCP");
+        // Who has just come may miss what is said; by saying something itself the second shows that it is there.
+        let [one, other] = &mut members[..] else { unreachable!() };
+        assert_eq!(tell(other, one).await, b"\0\0\0\x02over TCP");
+        assert_eq!(tell(one, other).await, b"\0\0\0\x01over TCP");
     }
     assert_eq!(media.stats().legs, 6);
     assert_eq!(media.stats().conferences, 3);
@@ -250,4 +263,35 @@ async fn members_come_through_the_relay() {
     let pair = connection.with(|peer, _| peer.selected_pair().copied()).await.unwrap().unwrap();
     assert_eq!((pair.local_kind.as_str(), pair.remote), ("relay", media.addresses()[0]));
     media.shutdown();
+}
+
+/// The port of HTTPS is often the only one that a network lets through.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_member_comes_over_the_port_of_https() {
+    let folder = Folder::new();
+    let server = Server::start(&folder, &["--media-threads", "2"]);
+    let mut sockets = ["Ann", "Bob", "Cyd"].map(|name| {
+        let mut socket = Socket::open(&server);
+        socket.say(&json!({"type": "hello", "protocol": 1, "name": name, "conferences": true}));
+        socket.hear("welcome");
+        socket
+    });
+    let media = json!({"audio": true, "video": true});
+    for (socket, told) in sockets.iter_mut().zip(["waiting", "started", "conference"]) {
+        socket.say(&json!({"type": "meet", "seq": 1, "room": "r", "media": media}));
+        socket.hear(told);
+    }
+    let ann = &mut sockets[0];
+    let call = ann.hear("conference")["call"].clone();
+    let mut member = Member::new(net::Clock::start());
+    let description = json!({"type": "offer", "sdp": member.offer()});
+    ann.say(&json!({"type": "description", "seq": 2, "call": call, "description": description}));
+    let answer = ann.hear("description");
+    let port = server.https.expect("HTTPS is served").port();
+    member.answered(answer["description"]["sdp"].as_str().unwrap(), port);
+    let channel = member.channel;
+    member.until("the channel", |event| *event == Event::ChannelOpened(channel)).await;
+    assert_eq!(member.stream.as_ref().map(|(_, to)| to.port()), Some(port));
+    assert_eq!(sockets[1].hear("member")["member"]["number"], 3);
+    assert_eq!(sockets[1].hear("member")["member"]["connected"], true);
 }
