@@ -106,7 +106,7 @@ impl World {
             .map(|session| Resume { session: Secret(session), received: client.received });
         let identity = Some(Identity { person: client.person.clone(), token: "token".into() });
         let address = IpAddr::V4(Ipv4Addr::new(192, 0, 2, 1));
-        let hello = Command::Hello { socket, address, identity, resume };
+        let hello = Command::Hello { socket, address, identity, resume, conferences: true };
         self.cross(at, |world| world.rendezvous.handle_input(world.now, hello));
     }
 

@@ -1,4 +1,4 @@
-// Generated from crates/server/src/signal/protocol.rs; do not edit. docs/protocol.md explains it.
+// Generated from crates/server/src/signal/protocol/; do not edit. docs/protocol.md explains it.
 // To write it anew: UPDATE=1 cargo test -p server --lib protocol_ts_is_current
 
 /** The version of the protocol that these types describe. */
@@ -32,6 +32,8 @@ export type ClientMessage =
     identity?: Secret | null
     /** Continue this session after a dropped socket. */
     resume?: Resume | null
+    /** Whether this client knows conferences: a third person may then join its calls. */
+    conferences?: boolean
   }
   | { type: 'ack' }
   | { type: 'ping' }
@@ -110,6 +112,45 @@ export type ClientMessage =
     type: 'leave'
     /** The room. */
     room: string
+  }
+  | {
+    type: 'open'
+    /** The call. */
+    call: string
+  }
+  | {
+    type: 'layout'
+    /** The conference. */
+    call: string
+    /** The slot's index is its place among the client's receiving video sections; `null` shows nothing. */
+    slots: Array<Want | null>
+  }
+  | {
+    type: 'sending'
+    /** The conference. */
+    call: string
+    /** Sound. */
+    microphone: boolean
+    /** Their picture. */
+    camera: boolean
+    /** Their screen. */
+    screen: boolean
+  }
+  | {
+    type: 'moderate'
+    /** The conference. */
+    call: string
+    /** What. */
+    action: Action
+  }
+  | {
+    type: 'express'
+    /** The conference. */
+    call: string
+    /** Whether the hand is up; absent: as before. */
+    hand?: boolean | null
+    /** One character as people see it, such as an emoji, at most 32 bytes. */
+    reaction?: string | null
   }
 
 /** From the server. */
@@ -210,6 +251,8 @@ export type ServerMessage =
     description: Description | null
     /** Whether the media may be running already: this was a `rejoin`. */
     rejoined: boolean
+    /** The conference that this call goes on for; keep that until this one has media, then `end` it. */
+    replaces?: string
   }
   | {
     type: 'description'
@@ -245,6 +288,128 @@ export type ServerMessage =
     room: string
   }
   | { type: 'draining' }
+  | {
+    type: 'opened'
+    /** The call. */
+    call: string
+    /** The room's name: whoever says `meet` with it joins. */
+    room: string
+  }
+  | {
+    type: 'conference'
+    /** The conference. */
+    call: string
+    /** The room's name, as it stands in the link. */
+    room: string
+    /** Your number. */
+    you: number
+    /** What you may do. */
+    role: Role
+    /** Everybody who is in it, you as well. */
+    members: Array<Member>
+    /** Whether nobody else can come in. */
+    locked: boolean
+    /** Whether whoever comes waits to be admitted. */
+    lobby: boolean
+    /** Come back with this (`rejoin`) if the server loses the conference. A secret. */
+    ticket: Secret
+    /** The call of two that goes on here: keep it until the server ends it as `moved`. */
+    replaces: string | null
+  }
+  | {
+    type: 'lobby'
+    /** The conference. */
+    call: string
+    /** The room. */
+    room: string
+  }
+  | {
+    type: 'knocking'
+    /** The conference. */
+    call: string
+    /** First come first. */
+    people: Array<Knock>
+  }
+  | {
+    type: 'member'
+    /** The conference. */
+    call: string
+    /** Who they are now. */
+    member: Member
+  }
+  | {
+    type: 'member-left'
+    /** The conference. */
+    call: string
+    /** Who. */
+    number: number
+    /** Why: `hung-up`, `lost`, `removed`, or `moved` (to the call of two that goes on for it). */
+    reason: EndReason
+  }
+  | {
+    type: 'role'
+    /** The conference. */
+    call: string
+    /** What you may do. */
+    role: Role
+    /** Instead of the one in `conference`. A secret. */
+    ticket: Secret
+  }
+  | {
+    type: 'settings'
+    /** The conference. */
+    call: string
+    /** Whether nobody else can come in. */
+    locked: boolean
+    /** Whether whoever comes waits to be admitted. */
+    lobby: boolean
+  }
+  | {
+    type: 'voices'
+    /** The conference. */
+    call: string
+    /** The index is the slot's place among the receiving audio sections. */
+    slots: Array<number | null>
+  }
+  | {
+    type: 'speaking'
+    /** The conference. */
+    call: string
+    /** Their numbers; empty when nobody does. */
+    members: Array<number>
+  }
+  | {
+    type: 'shown'
+    /** The conference. */
+    call: string
+    /** The slot's place among the receiving video sections. */
+    slot: number
+    /** `null`: nothing, for nobody sends it or the way to you is too narrow. */
+    source: View | null
+  }
+  | {
+    type: 'wanted'
+    /** The conference. */
+    call: string
+    /** Of `l`, `m` and `h`. */
+    rids: Array<string>
+  }
+  | {
+    type: 'expressed'
+    /** The conference. */
+    call: string
+    /** Who. */
+    member: number
+    /** One character as people see it. */
+    reaction: string
+  }
+  | {
+    type: 'muted'
+    /** The conference. */
+    call: string
+    /** Who did. */
+    by: number
+  }
 
 /** A text that opens something to whoever has it. `Debug` does not show it, so that no log can. */
 export type Secret = string
@@ -322,6 +487,114 @@ export type IceServer = {
   credential?: Secret
 }
 
+/** What somebody may do in a conference. */
+export type Role =
+  | 'attendee'
+  | 'presenter'
+  | 'owner'
+
+/** What a member sends. */
+export type Sending = {
+  /** Sound. */
+  microphone: boolean
+  /** Their picture. */
+  camera: boolean
+  /** Their screen. */
+  screen: boolean
+}
+
+/** Somebody in a conference. */
+export type Member = {
+  /** How the other messages, and the data channel `room`, name them. */
+  number: number
+  /** Who. The same person may be there with several devices. */
+  person: Person
+  /** What they may do. */
+  role: Role
+  /** What they send now, by their own account. */
+  sending: Sending
+  /** Whether they raise their hand. */
+  hand: boolean
+  /** Whether their media connection with the server stands. */
+  connected: boolean
+}
+
+/** Somebody who waits to be admitted. */
+export type Knock = {
+  /** For `admit` and `deny`; the member's number if they are admitted. */
+  number: number
+  /** Who. */
+  person: Person
+}
+
+/** One of a member's pictures. */
+export type Picture =
+  | 'camera'
+  | 'screen'
+
+/** What a picture slot is to show. */
+export type Want = {
+  /** Whose. */
+  member: number
+  /** Which. */
+  source: Picture
+  /** The height of the tile in pixels of the display. */
+  height: number
+}
+
+/** What a picture slot shows. */
+export type View = {
+  /** Whose. */
+  member: number
+  /** Which. */
+  source: Picture
+}
+
+/** What a moderator does. */
+export type Action =
+  | {
+    'kind': 'mute'
+    /** Whose. */
+    member: number
+  }
+  | { 'kind': 'mute-all' }
+  | {
+    'kind': 'remove'
+    /** Who. */
+    member: number
+  }
+  | {
+    'kind': 'admit'
+    /** Who (`knocking`). */
+    member: number
+  }
+  | {
+    'kind': 'deny'
+    /** Who (`knocking`). */
+    member: number
+  }
+  | {
+    'kind': 'promote'
+    /** Who. */
+    member: number
+  }
+  | {
+    'kind': 'demote'
+    /** Who. */
+    member: number
+  }
+  | {
+    'kind': 'lock'
+    /** Whether. */
+    on: boolean
+  }
+  | {
+    'kind': 'lobby'
+    /** Whether. */
+    on: boolean
+  }
+  | { 'kind': 'end' }
+
 /** Why a call is over. */
 export type EndReason =
   | 'hung-up'
@@ -333,6 +606,9 @@ export type EndReason =
   | 'unavailable'
   | 'lost'
   | 'merged'
+  | 'moved'
+  | 'removed'
+  | 'closed'
 
 /** Why a socket is closed. */
 export type Refusal =
@@ -350,6 +626,10 @@ export type ErrorCode =
   | 'bad-name'
   | 'bad-room'
   | 'room-full'
+  | 'room-locked'
+  | 'not-allowed'
+  | 'no-such-member'
+  | 'bad-description'
   | 'bad-ticket'
   | 'wrong-state'
   | 'rate-limited'

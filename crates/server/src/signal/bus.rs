@@ -42,6 +42,8 @@ pub enum Command {
         identity: Option<Identity>,
         /// The session to go on with.
         resume: Option<Resume>,
+        /// Whether the client knows conferences.
+        conferences: bool,
     },
     /// A later message.
     Frame {

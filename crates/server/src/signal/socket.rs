@@ -93,7 +93,7 @@ impl Connection {
                 break frame;
             }
         };
-        let ClientMessage::Hello { protocol, name, identity, resume } = frame.message else {
+        let ClientMessage::Hello { protocol, name, identity, resume, conferences } = frame.message else {
             return Err(malformed("the first message on a socket is `hello`"));
         };
         if protocol != VERSION {
@@ -111,7 +111,8 @@ impl Connection {
             Err(_) if resume.is_some() => None,
             Err(denied) => return Err(End::Refused(denied.code, denied.message)),
         };
-        let hello = Command::Hello { socket: self.id, address: self.door.address, identity, resume };
+        let hello =
+            Command::Hello { socket: self.id, address: self.door.address, identity, resume, conferences };
         self.hub.send_hello(hello, self.outbox.clone()).await;
         let items = self.outbox.next().await;
         self.send_all(items).await

@@ -183,6 +183,7 @@ impl Task {
             name: Some(self.name.clone()),
             identity: self.identity.clone(),
             resume: self.numbers.resume(),
+            conferences: false,
         };
         let opening = async {
             let stream = self.connector.connect(&self.address).await?;

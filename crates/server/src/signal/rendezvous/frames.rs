@@ -158,6 +158,14 @@ impl Rendezvous {
                 self.leave(key, &room);
                 Ok(())
             }
+            ClientMessage::Open { call }
+            | ClientMessage::Layout { call, .. }
+            | ClientMessage::Sending { call, .. }
+            | ClientMessage::Moderate { call, .. }
+            | ClientMessage::Express { call, .. } => {
+                let _ = call;
+                Err(super::calls::no_such_call())
+            }
             // These come as the requests of their own that the authority filled in, or are not numbered.
             ClientMessage::Rename { .. }
             | ClientMessage::IceServers

@@ -116,7 +116,7 @@ impl Rendezvous {
     /// Something happened at a socket.
     pub fn handle_input(&mut self, now: Instant, command: Command) {
         match command {
-            Command::Hello { socket, address, identity, resume } => {
+            Command::Hello { socket, address, identity, resume, conferences: _ } => {
                 if let Err(refused) = self.hello(now, socket, address, identity, resume) {
                     self.refuse(now, socket, refused);
                 }

@@ -142,6 +142,8 @@ fn weight(message: &ServerMessage) -> usize {
         ServerMessage::People { people, .. } => people.len() * REST,
         ServerMessage::IceServers { ice_servers, .. } => ice_servers.len() * REST,
         ServerMessage::Error { message, .. } => message.len(),
+        ServerMessage::Conference { members, .. } => members.len() * REST,
+        ServerMessage::Knocking { people, .. } => people.len() * REST,
         ServerMessage::Welcome { .. }
         | ServerMessage::Ack
         | ServerMessage::Pong
@@ -152,6 +154,18 @@ fn weight(message: &ServerMessage) -> usize {
         | ServerMessage::Peer { .. }
         | ServerMessage::Ended { .. }
         | ServerMessage::Waiting { .. }
+        | ServerMessage::Opened { .. }
+        | ServerMessage::Lobby { .. }
+        | ServerMessage::Member { .. }
+        | ServerMessage::MemberLeft { .. }
+        | ServerMessage::Role { .. }
+        | ServerMessage::Settings { .. }
+        | ServerMessage::Voices { .. }
+        | ServerMessage::Speaking { .. }
+        | ServerMessage::Shown { .. }
+        | ServerMessage::Wanted { .. }
+        | ServerMessage::Expressed { .. }
+        | ServerMessage::Muted { .. }
         | ServerMessage::Draining => 0,
     }
 }

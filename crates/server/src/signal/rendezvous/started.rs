@@ -54,6 +54,7 @@ impl Rendezvous {
             ticket: Secret(self.tickets.print(call, &me.person, &ticket)),
             description,
             rejoined,
+            replaces: None,
         })
     }
 

@@ -148,7 +148,12 @@ impl Session<'_> {
                 }
                 Ok(())
             }
-            ErrorCode::BadName | ErrorCode::BadRoom => bail!("the server refuses: {message}"),
+            ErrorCode::BadName
+            | ErrorCode::BadRoom
+            | ErrorCode::RoomLocked
+            | ErrorCode::NotAllowed
+            | ErrorCode::NoSuchMember
+            | ErrorCode::BadDescription => bail!("the server refuses: {message}"),
         }
     }
 

@@ -25,7 +25,7 @@ fn protocol_ts_is_current() {
 
 fn generate() -> String {
     let mut out = String::from(
-        "// Generated from crates/server/src/signal/protocol.rs; do not edit. docs/protocol.md explains it.\n",
+        "// Generated from crates/server/src/signal/protocol/; do not edit. docs/protocol.md explains it.\n",
     );
     let _ = writeln!(out, "// To write it anew: {COMMAND}\n");
     let _ = writeln!(out, "/** The version of the protocol that these types describe. */");
@@ -43,6 +43,14 @@ fn generate() -> String {
     declare::<DescriptionKind>(&mut out);
     declare::<Candidate>(&mut out);
     declare::<IceServer>(&mut out);
+    declare::<Role>(&mut out);
+    declare::<Sending>(&mut out);
+    declare::<Member>(&mut out);
+    declare::<Knock>(&mut out);
+    declare::<Picture>(&mut out);
+    declare::<Want>(&mut out);
+    declare::<View>(&mut out);
+    declare::<Action>(&mut out);
     declare::<EndReason>(&mut out);
     declare::<Refusal>(&mut out);
     declare::<ErrorCode>(&mut out);

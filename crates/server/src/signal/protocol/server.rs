@@ -1,0 +1,294 @@
+//! What the server says.
+
+use serde::{Deserialize, Serialize};
+
+use super::conference::{Knock, Member, MemberNumber, Role, View};
+use super::types::*;
+
+/// What the server sends in one frame.
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
+#[cfg_attr(test, derive(ts_rs::TS))]
+pub struct ServerFrame {
+    /// The number of this message, counting from 1 in each session; absent on messages that are never repeated.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(test, ts(optional))]
+    pub seq: Option<u64>,
+    /// The highest number received from this client so far.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(test, ts(optional))]
+    pub ack: Option<u64>,
+    /// The message itself.
+    #[serde(flatten)]
+    pub message: ServerMessage,
+}
+
+/// From the server.
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
+#[cfg_attr(test, derive(ts_rs::TS))]
+#[serde(tag = "type", rename_all = "kebab-case", rename_all_fields = "camelCase")]
+pub enum ServerMessage {
+    // Not numbered: about the socket itself.
+    /// The answer to `hello`.
+    Welcome {
+        /// The session's secret name, to resume it.
+        session: Secret,
+        /// Whether the earlier session goes on; if not, start anew (and `rejoin` a running call).
+        resumed: bool,
+        /// The highest number the server had received in this session: send again what came after.
+        received: u64,
+        /// The person this session speaks for.
+        me: Person,
+        /// Keep this and present it next time: it keeps the person id. A secret.
+        identity: Secret,
+        /// STUN and TURN servers with short-lived credentials.
+        ice_servers: Vec<IceServer>,
+        /// Seconds until those credentials end.
+        ice_lifetime: u32,
+        /// Seconds without any frame after which the server gives a socket up; send `ping` before.
+        idle_timeout: u32,
+        /// Seconds for which a session without a socket can still be resumed.
+        resume_timeout: u32,
+        /// Whether the server is about to stop: calls go on, new ones are not taken.
+        draining: bool,
+    },
+    /// Nothing but the frame's `ack`.
+    Ack,
+    /// The answer to `ping`.
+    Pong,
+    /// This socket is closed after this message, and why.
+    Refused {
+        /// For programs.
+        code: Refusal,
+        /// For people: what was wrong, and what would be right.
+        message: String,
+    },
+
+    // Numbered.
+    /// A request was not carried out; the session goes on.
+    Error {
+        /// The `seq` of the request.
+        about: u64,
+        /// For programs.
+        code: ErrorCode,
+        /// For people: what was wrong, and what would be right.
+        message: String,
+    },
+    /// The answer to `rename`.
+    Renamed {
+        /// The person under the new name.
+        me: Person,
+    },
+    /// The answer to `find`.
+    People {
+        /// The request's number.
+        request: u32,
+        /// At most 20, those present first.
+        people: Vec<Presence>,
+    },
+    /// The answer to `ice-servers`.
+    IceServers {
+        /// STUN and TURN servers with short-lived credentials.
+        ice_servers: Vec<IceServer>,
+        /// Seconds until those credentials end.
+        ice_lifetime: u32,
+    },
+    /// The invited person's devices ring now.
+    Ringing {
+        /// The call.
+        call: CallId,
+        /// Who was found under the name.
+        to: Person,
+        /// Seconds until it is given up.
+        timeout: u32,
+    },
+    /// Somebody calls.
+    Incoming {
+        /// The call.
+        call: CallId,
+        /// Who.
+        from: Person,
+        /// What they intend to send.
+        media: Media,
+        /// Seconds until it is given up.
+        timeout: u32,
+    },
+    /// The call is on: it was accepted (sent to both), or two met at a link, or both rejoined it.
+    Started {
+        /// The call.
+        call: CallId,
+        /// The other person.
+        peer: Person,
+        /// What the other intends to send.
+        media: Media,
+        /// The polite side in perfect negotiation gives way. The impolite side makes the first offer.
+        polite: bool,
+        /// Take the call up again with this if the server loses it. A secret of the two.
+        ticket: Secret,
+        /// The other's offer, if it came with `accept`.
+        description: Option<Description>,
+        /// Whether the media may be running already: this was a `rejoin`.
+        rejoined: bool,
+        /// The conference that this call goes on for; keep that until this one has media, then `end` it.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        #[cfg_attr(test, ts(optional))]
+        replaces: Option<CallId>,
+    },
+    /// A session description from the other side; in a conference the server's answer.
+    Description {
+        /// The call.
+        call: CallId,
+        /// The description.
+        description: Description,
+    },
+    /// A trickled candidate from the other side.
+    Candidate {
+        /// The call.
+        call: CallId,
+        /// The candidate; `null` when there are no more in this generation.
+        candidate: Option<Candidate>,
+    },
+    /// The other side's socket was lost, or came back: the media may well go on meanwhile.
+    Peer {
+        /// The call.
+        call: CallId,
+        /// Whether they are reachable through the server now.
+        present: bool,
+    },
+    /// The call is over, or never came about.
+    Ended {
+        /// The call.
+        call: CallId,
+        /// Why.
+        reason: EndReason,
+    },
+    /// Nobody else is at the link yet.
+    Waiting {
+        /// The room.
+        room: String,
+    },
+    /// The server is about to stop: running calls go on, new ones are not taken until it is back.
+    Draining,
+
+    /// The call of two has a link now.
+    Opened {
+        /// The call.
+        call: CallId,
+        /// The room's name: whoever says `meet` with it joins.
+        room: String,
+    },
+    /// You are in a conference, or in it again: make a new peer connection for it, and offer it (`description`).
+    Conference {
+        /// The conference.
+        call: CallId,
+        /// The room's name, as it stands in the link.
+        room: String,
+        /// Your number.
+        you: MemberNumber,
+        /// What you may do.
+        role: Role,
+        /// Everybody who is in it, you as well.
+        members: Vec<Member>,
+        /// Whether nobody else can come in.
+        locked: bool,
+        /// Whether whoever comes waits to be admitted.
+        lobby: bool,
+        /// Come back with this (`rejoin`) if the server loses the conference. A secret.
+        ticket: Secret,
+        /// The call of two that goes on here: keep it until the server ends it as `moved`.
+        replaces: Option<CallId>,
+    },
+    /// You wait for a moderator to let you in. Ends with `conference` or `ended`; take it back with `leave`.
+    Lobby {
+        /// The conference.
+        call: CallId,
+        /// The room.
+        room: String,
+    },
+    /// To moderators: who waits in the lobby, all of them.
+    Knocking {
+        /// The conference.
+        call: CallId,
+        /// First come first.
+        people: Vec<Knock>,
+    },
+    /// Somebody came into the conference, or something about them changed.
+    Member {
+        /// The conference.
+        call: CallId,
+        /// Who they are now.
+        member: Member,
+    },
+    /// Somebody is in the conference no more.
+    MemberLeft {
+        /// The conference.
+        call: CallId,
+        /// Who.
+        number: MemberNumber,
+        /// Why: `hung-up`, `lost`, `removed`, or `moved` (to the call of two that goes on for it).
+        reason: EndReason,
+    },
+    /// Your role is another now, and so is your ticket.
+    Role {
+        /// The conference.
+        call: CallId,
+        /// What you may do.
+        role: Role,
+        /// Instead of the one in `conference`. A secret.
+        ticket: Secret,
+    },
+    /// What a moderator set for the conference.
+    Settings {
+        /// The conference.
+        call: CallId,
+        /// Whether nobody else can come in.
+        locked: bool,
+        /// Whether whoever comes waits to be admitted.
+        lobby: bool,
+    },
+    /// Whose sound your voice slots carry.
+    Voices {
+        /// The conference.
+        call: CallId,
+        /// The index is the slot's place among the receiving audio sections.
+        slots: Vec<Option<MemberNumber>>,
+    },
+    /// Who speaks, the loudest first.
+    Speaking {
+        /// The conference.
+        call: CallId,
+        /// Their numbers; empty when nobody does.
+        members: Vec<MemberNumber>,
+    },
+    /// What one of your picture slots shows from now on.
+    Shown {
+        /// The conference.
+        call: CallId,
+        /// The slot's place among the receiving video sections.
+        slot: u16,
+        /// `null`: nothing, for nobody sends it or the way to you is too narrow.
+        source: Option<View>,
+    },
+    /// Which of your camera's encodings somebody wants now; the others need not be sent.
+    Wanted {
+        /// The conference.
+        call: CallId,
+        /// Of `l`, `m` and `h`.
+        rids: Vec<String>,
+    },
+    /// A member shows a feeling.
+    Expressed {
+        /// The conference.
+        call: CallId,
+        /// Who.
+        member: MemberNumber,
+        /// One character as people see it.
+        reaction: String,
+    },
+    /// A moderator muted you: your sound is not passed on until you say `sending` with a microphone.
+    Muted {
+        /// The conference.
+        call: CallId,
+        /// Who did.
+        by: MemberNumber,
+    },
+}
