@@ -31,7 +31,7 @@ export interface ConferenceHost {
   /** The room as it is now. */
   room(): RoomCall | null
   newId(): string
-  /** No path to the server can be found. */
+  /** We cannot be in the room any more: no path to the server can be found, or it does not know us. */
   failed(): void
 }
 
@@ -94,6 +94,9 @@ export class Conference {
     this.host.send({ type: 'rejoin', call: this.id, ticket: this.ticket })
   }
 
+  /** Our role is another, and with it the ticket. */
+  promoted(ticket: string): void { this.ticket = ticket }
+
   describe(description: Description): void { this.peer?.describe(description) }
 
   attach(outgoing: Outgoing): void {
@@ -122,14 +125,14 @@ export class Conference {
 
   want(rids: readonly string[]): void { this.peer?.want(rids) }
 
-  /** What we may send has changed. */
-  renegotiate(): void { this.peer?.renegotiate() }
-
   /** New credentials for STUN and TURN. A path over a relay that will not know the old ones for long is found anew. */
   configure(relayed: boolean): void {
     this.peer?.configure(this.host.configuration())
     if (relayed) this.peer?.restart()
   }
+
+  /** The server would not answer an offer, or not have us again. */
+  refused(): void { if (this.peer?.path !== 'connected') this.host.failed() }
 
   networkChanged(): void { if (this.everConnected) this.peer?.restart() }
 

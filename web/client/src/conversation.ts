@@ -211,7 +211,7 @@ export class Conversation {
   }
 
   /** Ends it; with `tell` the other side hears of it straight, in case the server is away. */
-  close(tell: boolean): void {
+  close(tell = false): void {
     if (this.closed) return
     if (tell) this.say({ type: 'end' })
     this.closed = true

@@ -65,13 +65,13 @@ export type Call =
   | { readonly kind: 'waiting'; readonly room: string }
   | RunningCall
   /** Waiting until a room's owner lets us in. */
-  | { readonly kind: 'lobby'; readonly room: string }
+  | { readonly kind: 'lobby'; readonly id: string; readonly room: string }
   | RoomCall
   /** `to` names the other; `room` is the link, where it was one. */
   | { readonly kind: 'ended'; readonly person: Person | null; readonly to: string; readonly room: string | null; readonly reason: Ending; readonly seconds: number }
 
 /** Why a call is over; `merged` and `moved` are not an end for the person. */
-export type Ending = Exclude<EndReason, 'merged' | 'moved'> | 'failed'
+export type Ending = Exclude<EndReason, 'merged' | 'moved'> | 'failed' | 'room-full' | 'room-locked'
 
 /** A call of two, whose media go straight from one to the other. */
 export interface RunningCall {

@@ -1,8 +1,8 @@
 /** Model and event make the next model. Nothing else changes a model, and one event makes one. */
 import type { Call, Capture, Devices, Ending, Model, RoomCall, RunningCall, ServerLink } from './model.js'
-import type { Person } from './protocol.js'
+import type { ErrorCode, Person } from './protocol.js'
 import { UNKNOWN } from './quality.js'
-import { advanceRoom, roomOf } from './room.js'
+import { advanceRoom, express, roomOf } from './room.js'
 import type { Notice, Request } from './signal.js'
 
 export type Event =
@@ -16,18 +16,21 @@ export type Event =
   | { readonly type: 'begin'; readonly call: Call }
   /** What happens inside a running call or a room. */
   | { readonly type: 'talk'; readonly call: string; readonly change: TalkChange }
+  /** We show a feeling; the server tells the others. */
+  | { readonly type: 'express'; readonly call: string; readonly reaction: string }
   /** The oldest feeling in a room has been shown long enough. */
   | { readonly type: 'fade'; readonly call: string }
   /** The pictures of the next call move: it takes the place of this one. */
   | { readonly type: 'move' }
+  /** The next call cannot be: this one goes on. */
+  | { readonly type: 'stay' }
   /** We end it, or it cannot go on. */
   | { readonly type: 'over'; readonly reason: Ending; readonly now: number }
   /** Back to nothing: a call put away, declined, or a link left. */
   | { readonly type: 'dismiss' }
 
-export type TalkChange =
-  & Partial<Pick<RunningCall, 'remote' | 'files' | 'safetyCode'>>
-  & Partial<Pick<RunningCall & RoomCall, 'path' | 'sharingScreen' | 'messages' | 'quality'>>
+/** A room has no `remote`, `files` or `safetyCode` of its own and is never told of them. */
+export type TalkChange = Partial<Pick<RunningCall, 'path' | 'remote' | 'sharingScreen' | 'messages' | 'files' | 'quality' | 'safetyCode'>>
 
 export const INITIAL: Model = {
   server: { kind: 'offline' },
@@ -49,8 +52,10 @@ export function reduce(model: Model, event: Event): Model {
     case 'devices': return { ...model, devices: event.devices }
     case 'begin': return { ...model, call: event.call, next: null }
     case 'talk': return inside(model, event.call, (call) => talk(call, event.change))
+    case 'express': return inside(model, event.call, (call) => (call.kind === 'room' ? express(call, call.you, event.reaction) : call))
     case 'fade': return inside(model, event.call, (call) => (call.kind === 'room' && call.reactions.length > 0 ? { ...call, reactions: call.reactions.slice(1) } : call))
     case 'move': return model.next ? { ...model, call: model.next, next: null } : model
+    case 'stay': return { ...model, next: null }
     case 'over': return { ...model, call: ended(model.call, event.reason, event.now), next: null }
     case 'dismiss': return { ...model, call: { kind: 'idle' }, next: null }
   }
@@ -62,11 +67,11 @@ export function callId(call: Call): string | null {
     case 'outgoing':
     case 'incoming':
     case 'running':
+    case 'lobby':
     case 'room':
       return call.id
     case 'idle':
     case 'waiting':
-    case 'lobby':
     case 'ended':
       return null
   }
@@ -82,7 +87,7 @@ function noticed(model: Model, notice: Notice, about: Request | null, now: numbe
     case 'renamed': return { ...model, me: notice.me }
     case 'people': return { ...model, people: notice.people }
     case 'draining': return model.server.kind === 'online' ? { ...model, server: { kind: 'online', draining: true } } : model
-    case 'error': return failed(model, about, now)
+    case 'error': return failed(model, notice.code, about, now)
     case 'ice-servers': return model
     case 'started': return started(model, notice, now)
     case 'conference': return conference(model, notice, now)
@@ -98,6 +103,8 @@ function noticed(model: Model, notice: Notice, about: Request | null, now: numbe
     case 'wanted':
     case 'expressed':
     case 'muted':
+    case 'role':
+    case 'settings':
       return inside(model, notice.call, (call) => (call.kind === 'room' ? advanceRoom(call, notice) : call))
     case 'ringing':
     case 'incoming':
@@ -121,7 +128,7 @@ function advance(call: Call, notice: CallNotice): Call {
       // Who merely waits at a link can be called; the client leaves the link then.
       return isFree(call) || call.kind === 'waiting' ? { kind: 'incoming', id: notice.call, from: notice.from, media: notice.media } : call
     case 'lobby':
-      return call.kind === 'waiting' && call.room === notice.room ? { kind: 'lobby', room: notice.room } : call
+      return call.kind === 'waiting' && call.room === notice.room ? { kind: 'lobby', id: notice.call, room: notice.room } : call
     case 'waiting':
     case 'description':
     case 'candidate':
@@ -190,11 +197,10 @@ function inside(model: Model, id: string, change: (call: RunningCall | RoomCall)
   return changed === call ? model : { ...model, call: changed }
 }
 
-function talk<T extends RunningCall | RoomCall>(call: T, change: TalkChange): T {
+function talk(call: RunningCall | RoomCall, change: TalkChange): RunningCall | RoomCall {
   const next = { ...call, ...change }
   // Numbers of a path that does not carry anything say nothing.
-  if (next.path === 'reconnecting') next.quality = { ...next.quality, verdict: 'lost', bitrateIn: 0, bitrateOut: 0 }
-  return next
+  return next.path === 'reconnecting' ? { ...next, quality: { ...next.quality, verdict: 'lost', bitrateIn: 0, bitrateOut: 0 } } : next
 }
 
 /** Who has unmuted again is no longer muted by anybody. */
@@ -205,14 +211,14 @@ function unmuted(model: Model): Model {
 }
 
 /** A request that the server did not carry out ends the call that it was to begin. */
-function failed(model: Model, about: Request | null, now: number): Model {
+function failed(model: Model, code: ErrorCode, about: Request | null, now: number): Model {
   const { call } = model
   const mine =
     about !== null &&
     ((about.type === 'invite' && call.kind === 'outgoing' && call.id === about.call) ||
       (about.type === 'accept' && call.kind === 'incoming' && call.id === about.call) ||
       (about.type === 'meet' && (call.kind === 'waiting' || call.kind === 'lobby') && call.room === about.room))
-  return mine ? { ...model, call: ended(call, 'failed', now) } : model
+  return mine ? { ...model, call: ended(call, code === 'room-full' || code === 'room-locked' ? code : 'failed', now) } : model
 }
 
 function ended(call: Call, reason: Ending, now: number): Call {

@@ -6,7 +6,7 @@ import type { Notice } from './signal.js'
 
 type Of<T extends Notice['type']> = Extract<Notice, { type: T }>
 /** The messages about a room that goes on. */
-export type RoomNotice = Of<'knocking' | 'member' | 'member-left' | 'voices' | 'speaking' | 'shown' | 'wanted' | 'expressed' | 'muted'>
+export type RoomNotice = Of<'knocking' | 'member' | 'member-left' | 'voices' | 'speaking' | 'shown' | 'wanted' | 'expressed' | 'muted' | 'role' | 'settings'>
 
 /** Feelings shown at the same time; the oldest go first. */
 const REACTIONS_MOST = 30
@@ -54,13 +54,18 @@ export function advanceRoom(room: RoomCall, notice: RoomNotice): RoomCall {
       shown[notice.slot] = notice.source
       return { ...room, shown }
     }
-    case 'expressed': {
-      const id = (room.reactions.at(-1)?.id ?? 0) + 1
-      return { ...room, reactions: [...room.reactions.slice(1 - REACTIONS_MOST), { id, member: notice.member, reaction: notice.reaction }] }
-    }
+    case 'expressed': return express(room, notice.member, notice.reaction)
     case 'muted': return { ...room, mutedBy: room.members.find(({ number }) => number === notice.by)?.person.name ?? '' }
+    case 'settings': return { ...room, locked: notice.locked, lobby: notice.lobby, knocking: notice.lobby ? room.knocking : [] }
+    case 'role': return { ...room, members: room.members.map((member) => (member.number === room.you ? { ...member, role: notice.role } : member)) }
     case 'wanted': return room
   }
+}
+
+/** A member shows a feeling. */
+export function express(room: RoomCall, member: number, reaction: string): RoomCall {
+  const id = (room.reactions.at(-1)?.id ?? 0) + 1
+  return { ...room, reactions: [...room.reactions.slice(1 - REACTIONS_MOST), { id, member, reaction }] }
 }
 
 /** Ourselves among the members. */

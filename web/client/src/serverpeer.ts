@@ -63,7 +63,6 @@ export class ServerPeer {
   private pictureSlots: readonly RTCRtpTransceiver[] = []
   private work: Promise<unknown> = Promise.resolve()
   private closed = false
-  private again = false
   private wanted: readonly string[] = ENCODINGS.map(({ rid }) => rid)
 
   constructor(configuration: RTCConfiguration, create: (configuration: RTCConfiguration) => PeerConnectionLike, clock: Clock, private readonly events: ServerPeerEvents) {
@@ -119,12 +118,6 @@ export class ServerPeer {
     this.pictureSlots = [...this.pictureSlots, ...more]
   }
 
-  /** Offers once more, because the server would answer otherwise now. */
-  renegotiate(): void {
-    this.again = true
-    this.negotiate()
-  }
-
   /** The server's answer. */
   describe(description: Description): void {
     this.enqueue(async () => {
@@ -135,7 +128,6 @@ export class ServerPeer {
       await this.pc.setRemoteDescription(description)
       await this.tune()
       this.events.slots()
-      if (this.again) this.negotiate()
     })
   }
 
@@ -161,7 +153,6 @@ export class ServerPeer {
   private negotiate(): void {
     this.enqueue(async () => {
       if (this.pc.signalingState !== 'stable') return
-      this.again = false
       await this.pc.setLocalDescription()
       const local = this.pc.localDescription
       if (!local) return

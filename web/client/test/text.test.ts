@@ -103,7 +103,7 @@ describe('the chat', () => {
   function talker(): { chat: Chat; sent: Control[]; shown: () => readonly ChatMessage[] } {
     const sent: Control[] = []
     let shown: readonly ChatMessage[] = []
-    const chat = new Chat([], (message) => sent.push(message), (messages) => { shown = messages })
+    const chat = new Chat([], () => 'Bob', (message) => sent.push(message), (messages) => { shown = messages })
     return { chat, sent, shown: () => shown }
   }
   let id = 0
