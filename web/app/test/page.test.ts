@@ -11,8 +11,8 @@ import { states } from './gallery/states.js'
 function situation(state: string, features: Partial<Situation['features']> = {}): Situation {
   const all = { screen: true, fullScreen: true, picture: true, speaker: true, notifications: true, passkeys: true }
   return {
-    model: states[state]!.model, features: { ...all, ...features }, fill: true,
-    ui: { route: { kind: 'start' }, panel: null, dialog: null, more: false, query: '', intent: null, unread: 0, fullScreen: false, updateReady: false },
+    model: states[state]!.model, features: { ...all, ...features }, fill: true, speakerView: false,
+    ui: { route: { kind: 'start' }, panel: null, dialog: null, more: false, reacting: false, pinned: null, flash: null, news: null, query: '', intent: null, unread: 0, fullScreen: false, updateReady: false },
   }
 }
 const press = (key: string, held: Partial<Record<'shiftKey' | 'ctrlKey' | 'altKey' | 'metaKey', boolean>> = {}) => ({ key, shiftKey: false, ctrlKey: false, altKey: false, metaKey: false, ...held })
@@ -28,7 +28,9 @@ describe('commands', () => {
     ['start', ['camera', 'help', 'mute', 'settings']],
     ['ringing', ['camera', 'hangUp', 'help', 'mute', 'settings']],
     ['incoming', ['accept', 'acceptAudio', 'camera', 'decline', 'help', 'mute', 'settings']],
-    ['running', ['camera', 'chat', 'details', 'file', 'fill', 'fullScreen', 'hangUp', 'help', 'mute', 'picture', 'screen', 'settings']],
+    ['running', ['camera', 'chat', 'details', 'file', 'fill', 'fullScreen', 'hangUp', 'help', 'link', 'mute', 'people', 'picture', 'screen', 'settings']],
+    ['room-4', ['camera', 'chat', 'details', 'fill', 'fullScreen', 'hand', 'hangUp', 'help', 'link', 'mute', 'people', 'picture', 'screen', 'settings', 'speakerView']],
+    ['room-attendee', ['chat', 'details', 'fill', 'fullScreen', 'hand', 'hangUp', 'help', 'link', 'people', 'picture', 'settings', 'speakerView']],
     ['ended-hung-up', ['help', 'settings']],
   ])('in the state %s these can be given: %j', (state, ids) => expect(available(situation(state))).toEqual(ids))
   test('what the browser cannot do is not offered', () => {
@@ -41,6 +43,7 @@ describe('commands', () => {
     expect(commandOf(press('M'), situation('running'))?.id).toBe('mute')
     expect(commandOf(press('H', { shiftKey: true }), situation('running'))?.id).toBe('hangUp')
     expect(commandOf(press('h'), situation('running'))).toBeNull()
+    expect(commandOf(press('h'), situation('room-4'))?.id).toBe('hand')
     expect(commandOf(press('a'), situation('running'))).toBeNull()
     expect(commandOf(press('a'), situation('incoming'))?.id).toBe('accept')
     expect(commandOf(press('?', { shiftKey: true }), situation('running'))?.id).toBe('help')

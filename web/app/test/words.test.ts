@@ -30,20 +30,20 @@ describe('dictionaries', () => {
 
 test('every state of the gallery has a status line in both languages', () => {
   for (const [name, { model }] of Object.entries(states)) for (const language of languages) {
-    expect(statusLine(dictionaries[language], model, null, true), name).toMatch(/\S/)
+    expect(statusLine(dictionaries[language], model, null, true, null), name).toMatch(/\S/)
   }
 })
 
 test('the status line of an idle page says what is missing', () => {
   const idle = (server: ServerLink): Model => ({ ...states['start']!.model, server })
-  expect(statusLine(en, idle({ kind: 'offline' }), null, false)).toBe(en.stNeedsName)
-  expect(statusLine(en, idle({ kind: 'offline' }), null, true)).toBe(en.stConnecting)
-  expect(statusLine(en, idle({ kind: 'online', draining: false }), null, true)).toBe(en.stReady)
-  expect(statusLine(en, idle({ kind: 'online', draining: false }), { kind: 'devices' }, true)).toBe(en.stDevices)
+  expect(statusLine(en, idle({ kind: 'offline' }), null, false, null)).toBe(en.stNeedsName)
+  expect(statusLine(en, idle({ kind: 'offline' }), null, true, null)).toBe(en.stConnecting)
+  expect(statusLine(en, idle({ kind: 'online', draining: false }), null, true, null)).toBe(en.stReady)
+  expect(statusLine(en, idle({ kind: 'online', draining: false }), { kind: 'devices' }, true, null)).toBe(en.stDevices)
 })
 
 test('why a call is over names the other, or stands in for a name', () => {
-  const ended = (reason: Extract<Call, { kind: 'ended' }>['reason'], to: string): string => endReason(en, { kind: 'ended', person: null, to, reason, seconds: 0 })
+  const ended = (reason: Extract<Call, { kind: 'ended' }>['reason'], to: string): string => endReason(en, { kind: 'ended', person: null, to, room: null, reason, seconds: 0 })
   expect(ended('busy', 'Ada')).toBe('Ada is in another call')
   expect(ended('declined', '')).toContain(en.theOther)
 })

@@ -84,18 +84,37 @@ export function WaitingScreen(props: { readonly call: Of<'waiting'> }): JSX.Elem
   )
 }
 
+export function LobbyScreen(): JSX.Element {
+  const app = useApp()
+  return (
+    <>
+      <Hero name={app.t().meeting} pulsing note={app.t().lobbyText} />
+      <div class="actions">
+        <CommandButton command={commands.mute} class="round" />
+        <CommandButton command={commands.camera} class="round" />
+        <ActionButton icon="back" label={app.t().leave} class="button quiet" onClick={() => { app.commands.hangUp(); app.actions.go({ kind: 'start' }) }} />
+      </div>
+      <SmallSelf />
+    </>
+  )
+}
+
 export function EndedScreen(props: { readonly call: Of<'ended'> }): JSX.Element {
   const app = useApp()
   const name = (): string => props.call.person?.name ?? props.call.to
-  const note = (): string => props.call.seconds > 0 ? app.t().lasted(duration(app.lang(), props.call.seconds)) : endAdvice(app.t(), props.call.reason)
+  const canReturn = (): boolean => !['removed', 'room-locked'].includes(props.call.reason)
+  const note = (): string => props.call.seconds > 0 ? app.t().lasted(duration(app.lang(), props.call.seconds)) : props.call.room === null ? endAdvice(app.t(), props.call.reason) : ''
   return (
     <>
-      <Hero name={name() || app.t().theOther} pulsing={false} />
+      <Hero name={props.call.room === null ? name() || app.t().theOther : app.t().meeting} pulsing={false} />
       <div class="actions column">
         <Show when={note()}><p class="note">{note()}</p></Show>
         <div class="actions-row">
           <Show when={props.call.reason !== 'elsewhere' && name()}>
             <ActionButton icon="phone" label={app.t().callAgain} class="button go" onClick={() => { const to = props.call.to || name(); app.commands.dismiss(); app.actions.callPerson(to) }} />
+          </Show>
+          <Show when={canReturn() && props.call.room}>
+            {room => <ActionButton icon="people" label={app.t().joinAgain} class="button go" onClick={() => { const to = room(); app.commands.dismiss(); app.actions.meet(to) }} />}
           </Show>
           <Show when={props.call.reason === 'unavailable'}>
             <CopyButton label={app.t().copyLink} text={() => callLink(location.origin, app.model().me?.name ?? app.prefs().name)} />
