@@ -13,7 +13,7 @@ export interface Placed {
 const widest = 16 / 9
 const narrowest = 4 / 3
 /** On a phone held upright, faces may stand upright too. */
-const narrowestUpright = 3 / 4
+const narrowestUpright = 0.62
 /** Smaller than this, in pixels, a face says nothing: the rest is reached by scrolling. */
 const leastHeight = 84
 const leastHeightPhone = 148
@@ -32,7 +32,9 @@ function clampAspect({ width, height }: Size, least: number): Size {
 /** The size of a tile when so many columns share the area. */
 function cell(count: number, columns: number, area: Size, gap: number, least: number): Size {
   const rows = Math.ceil(count / columns)
-  return clampAspect({ width: (area.width - gap * (columns - 1)) / columns, height: (area.height - gap * (rows - 1)) / rows }, least)
+  const width = (area.width - gap * (columns - 1)) / columns
+  const height = (area.height - gap * (rows - 1)) / rows
+  return width > 0 && height > 0 ? clampAspect({ width, height }, least) : { width: 0, height: 0 }
 }
 
 /** `count` tiles of one size, as large as the area allows; the last row stands in the middle. */
@@ -70,22 +72,26 @@ function rows(count: number, columns: number, tile: Size, area: Size, gap: numbe
   return { boxes, height: Math.max(area.height, height) }
 }
 
-/** What is large, what is small beside it, and how many of the small ones there was no place for. */
+/** What is large, and what is small beside it: boxes of the large ones first, then those of the small ones. */
 export interface Featured extends Placed {
-  /** Boxes of the large ones first, then those of the small ones that have a place. */
+  /** How many of the small ones have no box. */
   readonly hidden: number
+  /** Where to say so. */
+  readonly rest: Box | null
 }
 
 /** One or two large tiles and a strip of small ones: beside them in a wide window, under them in an upright one. */
 export function featured(large: number, small: number, area: Size): Featured {
-  if (area.width <= 0 || area.height <= 0) return { boxes: [], height: 0, hidden: small }
+  if (area.width <= 0 || area.height <= 0) return { boxes: [], height: 0, hidden: small, rest: null }
   const phone = area.width < phoneWidth
   const gap = phone ? gapPhone : gapWide
   const upright = area.height > area.width
-  if (small === 0) return { ...spread(large, area, gap), hidden: 0 }
+  if (small === 0) return { ...spread(large, area, gap), hidden: 0, rest: null }
   const strip = upright ? under(small, area, gap, phone) : beside(small, area, gap)
   const main: Size = upright ? { width: area.width, height: area.height - strip.size - gap } : { width: area.width - strip.size - gap, height: area.height }
-  return { boxes: [...spread(large, main, gap).boxes, ...strip.boxes], height: area.height, hidden: small - strip.boxes.length }
+  // Where some have no place, the last place says how many.
+  const [boxes, rest] = strip.boxes.length < small ? [strip.boxes.slice(0, -1), strip.boxes.at(-1) ?? null] : [strip.boxes, null]
+  return { boxes: [...spread(large, main, gap).boxes, ...boxes], height: area.height, hidden: small - boxes.length, rest }
 }
 
 /** The large tiles fill their part of the area; two of them share it the way that leaves more to each. */

@@ -86,7 +86,7 @@ export function DetailsPanel(props: { readonly call: Talk }): JSX.Element {
           <div><strong>{verdict(app.t(), props.call.quality.verdict)[0]}</strong><p>{verdict(app.t(), props.call.quality.verdict)[1]}</p></div>
         </div>
         <Numbers quality={props.call.quality} room={props.call.kind === 'room'} />
-        <Show when={ofTwo()} fallback={<section class="safety"><h3><Icon name="shield" />{app.t().safety}</h3><p>{app.t().roomSafety}</p></section>}>{call => <Safety call={call()} />}</Show>
+        <Show when={ofTwo()} fallback={<section class="safety"><h3><Icon name="shield" />{app.t().privacy}</h3><p>{app.t().roomSafety}</p></section>}>{call => <Safety call={call()} />}</Show>
       </div>
     </Panel>
   )

@@ -48,7 +48,7 @@ export function Seat(props: { readonly figure: Figure, readonly place: Place, re
       <Name figure={props.figure} />
       <div class="seat-reactions" aria-hidden="true"><For each={reactions()}>{one => <span>{one.reaction}</span>}</For></div>
       <ActionButton
-        icon="pin" iconOnly class="seat-pin" label={app.t().pin(label())} pressed={pinned()}
+        icon="pin" iconOnly class="seat-pin" label={props.figure.mine ? app.t().pinSelf : app.t().pin(label())} pressed={pinned()}
         onClick={() => app.setUi({ pinned: pinned() ? null : props.figure.key })}
       />
     </li>

@@ -80,8 +80,15 @@ function Seats(props: Props): JSX.Element {
           )}
         </For>
       </ul>
-      <Show when={stage.hidden() > 0}>
-        <button type="button" class="seats-more" aria-label={app.t().moreHere(stage.hidden())} onClick={() => app.setUi({ panel: 'people' })}>{`+${stage.hidden()}`}</button>
+      <Show when={stage.rest()}>
+        {box => (
+          <button
+            type="button" class="seat rest" title={app.t().peoplePanel} style={{ width: `${box().width}px`, height: `${box().height}px`, translate: `${box().x}px ${box().y}px` }}
+            onClick={() => app.setUi({ panel: 'people' })}
+          >
+            <span aria-hidden="true">{`+${stage.hidden()}`}</span><span class="sr-only">{app.t().moreHere(stage.hidden())}</span>
+          </button>
+        )}
       </Show>
     </div>
   )

@@ -21,8 +21,9 @@ export interface Stage {
   readonly places: Accessor<ReadonlyMap<string, Place>>
   /** The height of everything, in pixels: more than the stage's where one scrolls. */
   readonly height: Accessor<number>
-  /** How many have no place. */
+  /** How many have no place, and where to say so. */
   readonly hidden: Accessor<number>
+  readonly rest: Accessor<Box | null>
 }
 
 /** How long somebody stays large at least, in milliseconds, so that a cough does not change the picture. */
@@ -85,12 +86,12 @@ export function createStage(app: App, room: Accessor<RoomCall>, area: Accessor<S
     const first = large()
     if (first.length === 0) {
       const { boxes, height } = grid(all.length, area())
-      return { keys: all, boxes, height, hidden: 0 }
+      return { keys: all, boxes, height, hidden: 0, rest: null }
     }
     const small = all.filter(key => !first.includes(key))
-    const { boxes, height, hidden } = featured(first.length, small.length, area())
+    const { boxes, height, hidden, rest } = featured(first.length, small.length, area())
     const spoke = lately().map(number => tileKey({ member: number, source: 'camera' }))
-    return { keys: [...first, ...seen(small, boxes.length - first.length, spoke)], boxes, height, hidden }
+    return { keys: [...first, ...seen(small, boxes.length - first.length, spoke)], boxes, height, hidden, rest }
   })
   const places = createMemo<ReadonlyMap<string, Place>>(() => new Map(placed().keys.map((key, index): [string, Place] => {
     const box = placed().boxes[index] ?? { x: 0, y: 0, width: 0, height: 0 }
@@ -101,6 +102,7 @@ export function createStage(app: App, room: Accessor<RoomCall>, area: Accessor<S
     keys: createMemo(() => list().map(({ key }) => key).filter(key => places().has(key)), [], { equals: (a, b) => a.length === b.length && a.every((key, index) => key === b[index]) }),
     height: () => placed().height,
     hidden: () => placed().hidden,
+    rest: () => placed().rest,
   }
 }
 
