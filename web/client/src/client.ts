@@ -48,6 +48,8 @@ export function createClient(options: ClientOptions = {}): Client {
 
 /** Milliseconds for which we stay in a room after it has become a call of two. */
 const ROOM_LINGERS = 500
+/** The height of the friend's picture in a room that is not on the screen yet. */
+const FRIEND_HEIGHT = 720
 /** Milliseconds for which a feeling is shown. */
 const REACTION_FOR = 4_000
 const NO_PICTURES: ReadonlyMap<string, MediaStream> = new Map()
@@ -267,6 +269,8 @@ class Core {
     const before = this.model.call
     // An answer to an earlier question would show what nobody asks for any more.
     if (notice.type === 'people' && notice.request !== this.findRequest) return
+    // The server moves on from a call that we have not even moved to.
+    if ((notice.type === 'started' || notice.type === 'conference') && notice.replaces && notice.replaces === this.model.next?.id) this.move()
     this.dispatch({ type: 'notice', notice, about, now: this.now() })
     const { call } = this.model
     if (before.kind !== 'ended' && call.kind === 'ended') this.part(false)
@@ -293,8 +297,8 @@ class Core {
         if (!talk) this.converse(notice.call, notice.polite)
         return this.conversation?.start(notice.polite, notice.ticket, notice.description, notice.rejoined)
       case 'conference':
-        if (this.knows(notice.call)) (room ?? this.confer(notice.call)).enter(notice.ticket)
-        return
+        if (!this.knows(notice.call)) return void this.signal.send({ type: 'end', call: notice.call })
+        return this.enter(room ?? this.confer(notice.call), notice.ticket)
       case 'role': return room?.promoted(notice.ticket)
       case 'shown': return room?.reshow()
       case 'wanted': return room?.want(notice.rids)
@@ -339,6 +343,15 @@ class Core {
     return call.kind === 'running' ? this.conference?.flows(call.peer.id) ?? false : true
   }
 
+  /** Enters a room. If our call is to become it, it has to show our friend before anything of it is on the screen. */
+  private enter(conference: Conference, ticket: string): void {
+    const { call, next } = this.model
+    conference.enter(ticket)
+    if (call.kind !== 'running' || next?.kind !== 'room') return
+    const friend = next.members.find(({ person, number }) => person.id === call.peer.id && number !== next.you)
+    if (friend) conference.arrange([{ member: friend.number, source: 'camera', height: FRIEND_HEIGHT }])
+  }
+
   /** The next call takes the place of this one, which is let go a little later. */
   private move(): void {
     const { call } = this.model
@@ -380,7 +393,13 @@ class Core {
       description: (description) => void this.signal.send({ type: 'description', call: id, description }),
       candidate: (candidate) => void this.signal.send({ type: 'candidate', call: id, candidate }),
       changed: (change) => this.dispatch({ type: 'talk', call: id, change }),
-      over: (reason) => { if (callId(this.model.call) === id) this.over(reason) },
+      over: (reason) => {
+        if (callId(this.model.call) !== id) return
+        if (this.model.next === null) return this.over(reason)
+        // The other has left, or cannot be reached: we go on to the room without them.
+        this.moving.hurry()
+        this.dispatch({ type: 'talk', call: id, change: { path: 'reconnecting' } })
+      },
       friend: () => this.find(id, 'running')?.peer.name ?? '',
     }, polite, stored, messages)
     this.conversation = conversation

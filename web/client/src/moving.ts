@@ -27,6 +27,7 @@ export interface MovingHost {
 export class Moving {
   private id: string | null = null
   private deadline = Infinity
+  private ended = false
   private cancel: (() => void) | null = null
   private old: { readonly id: string; readonly close: () => void; cancel: () => void } | null = null
 
@@ -39,18 +40,20 @@ export class Moving {
     if (this.id === next.id) return
     this.id = next.id
     this.deadline = this.clock.now() + PATIENCE
+    this.ended = false
     this.lookSoon()
   }
 
   /** The server has ended the old call, or will not go on with it. */
   hurry(): void {
+    this.ended = true
     this.deadline = Math.min(this.deadline, this.clock.now() + HURRY)
   }
 
   /** Lets an old call go on for a while after the move. */
   linger(id: string, ms: number | null, close: () => void): void {
     this.letGo()
-    const cancel = this.clock.after(ms ?? LINGER_MOST, () => this.letGo())
+    const cancel = this.clock.after(ms ?? (this.ended ? LINGER : LINGER_MOST), () => this.letGo())
     this.old = { id, close, cancel }
   }
 

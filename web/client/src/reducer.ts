@@ -165,8 +165,9 @@ function conference(model: Model, notice: Extract<Notice, { type: 'conference' }
 
 function over(model: Model, { call: id, reason }: Extract<Notice, { type: 'ended' }>, now: number): Model {
   if (model.next?.id === id) return { ...model, next: null }
-  // The server is done with a call that has moved; we are when the pictures have.
+  // The server is done with a call that has moved, or the other has left it; we go on to the next all the same.
   if (callId(model.call) !== id || reason === 'merged' || (reason === 'moved' && model.next !== null)) return model
+  if (model.next !== null && model.call.kind === 'running') return { ...model, call: { ...model.call, path: 'reconnecting' } }
   return { ...model, call: ended(model.call, reason === 'moved' ? 'lost' : reason, now), next: null }
 }
 
