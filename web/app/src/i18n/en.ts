@@ -111,7 +111,7 @@ export const en = {
   pinSelf: 'Keep yourself large',
   muted: 'muted',
   mutedBy: (name: string) => `${name} muted you`,
-  comesBack: 'Reconnecting…',
+  comesBack: 'Connecting…',
   linkCopied: 'Link copied. Whoever opens it joins.',
   inviteText: 'Copy a link: whoever opens it joins this call.',
   owner: 'Owner',

@@ -110,7 +110,7 @@ export const fr: Dictionary = {
   pinSelf: 'Me garder en grand',
   muted: 'micro coupé',
   mutedBy: name => `${name} a coupé votre micro`,
-  comesBack: 'Reconnexion…',
+  comesBack: 'Connexion…',
   linkCopied: 'Lien copié. Qui l’ouvre nous rejoint.',
   inviteText: 'Copiez un lien : qui l’ouvre rejoint cet appel.',
   owner: 'Responsable',

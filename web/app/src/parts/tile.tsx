@@ -29,7 +29,7 @@ export function Seat(props: { readonly figure: Figure, readonly place: Place, re
   const stream = (): MediaStream | null => props.figure.mine ? app.streams().local : app.streams().pictures.get(props.figure.key) ?? null
   const sends = (): boolean => props.figure.mine ? app.model().camera.kind === 'on' : member().sending[props.figure.source]
   const speaks = (): boolean => camera() && props.room.speaking.includes(member().number)
-  const away = (): boolean => !props.figure.mine && !member().connected
+  const away = (): boolean => !props.figure.mine && !member().connected && props.room.path === 'connected'
   const pinned = (): boolean => app.ui().pinned === props.figure.key
   const label = (): string => camera() ? (props.figure.mine ? app.t().you : member().person.name) : app.t().remoteScreen(member().person.name)
   const reactions = (): readonly { readonly id: number, readonly reaction: string }[] => camera() ? props.room.reactions.filter(one => one.member === member().number) : []

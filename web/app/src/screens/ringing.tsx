@@ -4,6 +4,7 @@ import { Show, type JSX } from 'solid-js'
 import { commands } from '../commands.js'
 import { duration } from '../format.js'
 import { Avatar, ActionButton, CommandButton, CopyButton, Video } from '../parts/basics.jsx'
+import { Icon } from '../parts/icons.jsx'
 import { QrCode } from '../parts/qr-code.jsx'
 import { callLink, meetLink } from '../route.js'
 import { useApp } from '../state/app.js'
@@ -13,10 +14,12 @@ import { SelfView } from '../parts/self.jsx'
 type Of<K extends Call['kind']> = Extract<Call, { kind: K }>
 
 /** A person, large, while something is about to happen. The status line stands right under the name. */
-function Hero(props: { readonly name: string, readonly pulsing: boolean, readonly note?: string }): JSX.Element {
+function Hero(props: { readonly name: string, readonly pulsing: boolean, readonly note?: string, readonly room?: boolean }): JSX.Element {
   return (
     <div class="hero">
-      <div class="halo" classList={{ pulsing: props.pulsing }}><Avatar name={props.name} size="large" /></div>
+      <div class="halo" classList={{ pulsing: props.pulsing }}>
+        <Show when={props.room} fallback={<Avatar name={props.name} size="large" />}><span class="avatar large plain"><Icon name="people" /></span></Show>
+      </div>
       <h1 tabindex="-1">{props.name}</h1>
       <Show when={props.note}><p class="note">{props.note}</p></Show>
     </div>
@@ -88,7 +91,7 @@ export function LobbyScreen(): JSX.Element {
   const app = useApp()
   return (
     <>
-      <Hero name={app.t().meeting} pulsing note={app.t().lobbyText} />
+      <Hero name={app.t().meeting} pulsing room note={app.t().lobbyText} />
       <div class="actions">
         <CommandButton command={commands.mute} class="round" />
         <CommandButton command={commands.camera} class="round" />
@@ -106,7 +109,7 @@ export function EndedScreen(props: { readonly call: Of<'ended'> }): JSX.Element 
   const note = (): string => props.call.seconds > 0 ? app.t().lasted(duration(app.lang(), props.call.seconds)) : props.call.room === null ? endAdvice(app.t(), props.call.reason) : ''
   return (
     <>
-      <Hero name={props.call.room === null ? name() || app.t().theOther : app.t().meeting} pulsing={false} />
+      <Hero name={props.call.room === null ? name() || app.t().theOther : app.t().meeting} pulsing={false} room={props.call.room !== null} />
       <div class="actions column">
         <Show when={note()}><p class="note">{note()}</p></Show>
         <div class="actions-row">
