@@ -21,21 +21,23 @@ const EDGES: &[(&str, &[&str])] = &[
     ("flow", &["wire", "rtp"]),
     ("sdp", &[]),
     ("peer", &["wire", "crypto", "stun", "turn", "ice", "dtls", "sctp", "rtp", "flow", "sdp"]),
+    ("sfu", &["wire", "stun", "ice", "rtp", "flow", "peer"]),
     ("net", &["wire"]),
     ("endpoint", &["wire", "crypto", "turn", "peer", "net"]),
     ("sim", &["wire", "crypto", "stun", "turn", "peer"]),
-    ("server", &["wire", "crypto", "stun", "turn", "peer", "net", "endpoint"]),
+    ("server", &["wire", "crypto", "stun", "turn", "peer", "sfu", "net", "endpoint"]),
     (
         "fuzz",
         &[
-            "wire", "crypto", "stun", "turn", "ice", "dtls", "sctp", "rtp", "flow", "sdp", "peer", "sim",
-            "server",
+            "wire", "crypto", "stun", "turn", "ice", "dtls", "sctp", "rtp", "flow", "sdp", "peer", "sfu",
+            "sim", "server",
         ],
     ),
     ("turn-load", &["wire", "crypto", "net"]),
     ("sctp-inproc", &["wire", "sctp"]),
     ("dtls-records", &["wire", "crypto", "dtls"]),
     ("dc-load", &["wire", "crypto", "peer", "net", "endpoint"]),
+    ("sfu-inproc", &["wire", "rtp", "peer", "sfu"]),
     ("xtask", &[]),
 ];
 

@@ -381,6 +381,18 @@ impl Sender {
         self.unheard_since.get_or_insert(now);
     }
 
+    /// How fast to send past the pacer while a probe lasts; one begins if it is due. For whoever would send more than
+    /// [`Sender::target`].
+    pub fn probe(&mut self, now: Instant) -> Option<u64> {
+        let running = self.estimator.probe();
+        running.or_else(|| self.estimator.start_probe(now)).map(|probe| probe.rate)
+    }
+
+    /// When the next probe may begin; `None` while one is under way.
+    pub fn probe_due(&self) -> Option<Instant> {
+        self.estimator.probe_due().filter(|_| self.estimator.probe().is_none())
+    }
+
     /// A probe begins when something is being sent anyway, and there is a retransmission stream to fill it with.
     fn begin_probe(&mut self, now: Instant) {
         if self.pacer.bytes() > 0 && self.pacer.is_free(now) && self.probe_filler().is_some() {

@@ -33,7 +33,9 @@ fn forward(pair: &mut Pair, lent: &[Lent], rid: Option<&str>) {
             marker: packet.marker(),
             sequence_number: packet.sequence_number(),
             timestamp: packet.timestamp(),
-            payload: packet.payload(),
+            head: &packet.payload()[..1],
+            payload: &packet.payload()[1..],
+            pad_to: 0,
             retransmission: false,
             elements: peer::rtp::extension::Elements::default(),
         };
@@ -131,11 +133,15 @@ fn a_forwarder_hears_what_is_asked_of_it() {
             marker: true,
             sequence_number: number,
             timestamp: u32::from(number) * 3600,
+            head: &[],
             payload: &[0x10, 1, 2, 3, 4],
+            pad_to: if number % 2 == 0 { 100 } else { 0 },
             retransmission: false,
             elements: peer::rtp::extension::Elements::default(),
         };
         let transmit = pair.peers[1].send_rtp(pair.now, &out, &mut buf).unwrap();
+        let tag = transmit.len - if number % 2 == 0 { 100 } else { 0 };
+        assert!(number % 2 == 1 || tag < 20, "it is as long as it was to be made: {transmit:?}");
         pair.carry(1, transmit, &buf[..transmit.len]);
         pair.pass(std::time::Duration::from_millis(40));
     }
@@ -148,7 +154,9 @@ fn a_forwarder_hears_what_is_asked_of_it() {
         marker: true,
         sequence_number: 3,
         timestamp: 0,
+        head: &[],
         payload: &[0x10, 1],
+        pad_to: 0,
         retransmission: false,
         elements: peer::rtp::extension::Elements::default(),
     };

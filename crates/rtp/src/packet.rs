@@ -213,6 +213,12 @@ impl<'a> Writer<'a> {
         self.out.put(bytes)
     }
 
+    /// How many bytes are written.
+    #[expect(clippy::len_without_is_empty, reason = "a packet has a header at least")]
+    pub fn len(&self) -> usize {
+        self.out.len()
+    }
+
     /// Appends `len` bytes of padding, the counting byte included, and ends the packet.
     pub fn pad(mut self, len: u8) -> Result<usize, Short> {
         if len > 0 {

@@ -6,6 +6,11 @@ pub struct Unwrapper {
 }
 
 impl Unwrapper {
+    /// As if this number, without wrapping, had been the highest seen.
+    pub const fn starting_at(highest: i64) -> Self {
+        Self { highest: Some(highest) }
+    }
+
     /// The number without wrapping. The first one is itself; numbers before it may be negative.
     pub fn unwrap(&mut self, number: u16) -> i64 {
         let full = self.peek(number);
@@ -40,5 +45,6 @@ mod tests {
             assert_eq!(numbers.unwrap(number), full);
         }
         assert_eq!(Unwrapper { highest: Some(1) }.peek(65_535), -1);
+        assert_eq!(Unwrapper::starting_at(3 * 65_536).unwrap(65_535), 3 * 65_536 - 1);
     }
 }

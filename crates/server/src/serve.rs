@@ -211,13 +211,13 @@ async fn drain(app: &App, stop: &watch::Sender<bool>, listeners: &mut JoinSet<()
     }
     let deadline = Instant::now() + patience;
     let quiet = async {
-        while app.hub.stats().calls > 0 {
+        while app.hub.stats().running() > 0 {
             tokio::time::sleep(LOOK).await;
         }
     };
     if timeout_at(deadline, quiet).await.is_err() {
         // Media between two browsers goes on; they take their call up again with the next server.
-        tracing::info!(calls = app.hub.stats().calls, "calls go on without this server");
+        tracing::info!(calls = app.hub.stats().running(), "calls go on without this server");
     }
     stop.send_replace(true);
     let all_ended = async { while listeners.join_next().await.is_some() {} };

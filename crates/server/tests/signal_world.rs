@@ -5,9 +5,12 @@ use std::net::{IpAddr, Ipv4Addr};
 use std::time::Duration;
 
 use server::signal::bus::{Command, Event, Identity, Request, SocketId};
+use server::signal::forwarding::MediaEvent;
 use server::signal::protocol::*;
 use server::signal::rendezvous::{Config, Rendezvous};
 use wire::Instant;
+
+use crate::signal_forwarder::Forwarder;
 
 pub(crate) const MEDIA: Media = Media { audio: true, video: true };
 
@@ -16,7 +19,9 @@ pub(crate) struct Client {
     pub(crate) person: Person,
     pub(crate) socket: Option<SocketId>,
     pub(crate) session: Option<String>,
-    sent: u64,
+    pub(crate) sent: u64,
+    /// Whether it says that it knows conferences.
+    pub(crate) conferences: bool,
     kept: VecDeque<(u64, ClientMessage)>,
     pub(crate) received: u64,
     /// Every numbered message, once and in order.
@@ -43,6 +48,8 @@ pub(crate) struct World {
     pub(crate) now: Instant,
     pub(crate) rendezvous: Rendezvous,
     pub(crate) clients: Vec<Client>,
+    /// Carries no media, but knows what it would carry.
+    pub(crate) forwarder: Forwarder,
     owners: BTreeMap<SocketId, usize>,
     next_socket: u64,
     /// Frames that crossed so far.
@@ -59,6 +66,7 @@ impl World {
             now: Instant::ZERO,
             rendezvous: Rendezvous::new(config, [3; 32], Instant::ZERO),
             clients: Vec::new(),
+            forwarder: Forwarder::default(),
             owners: BTreeMap::new(),
             next_socket: 0,
             crossed: 0,
@@ -83,6 +91,7 @@ impl World {
             socket: None,
             session: None,
             sent: 0,
+            conferences: true,
             kept: VecDeque::new(),
             received: 0,
             log: Vec::new(),
@@ -106,7 +115,8 @@ impl World {
             .map(|session| Resume { session: Secret(session), received: client.received });
         let identity = Some(Identity { person: client.person.clone(), token: "token".into() });
         let address = IpAddr::V4(Ipv4Addr::new(192, 0, 2, 1));
-        let hello = Command::Hello { socket, address, identity, resume, conferences: true };
+        let conferences = client.conferences;
+        let hello = Command::Hello { socket, address, identity, resume, conferences };
         self.cross(at, |world| world.rendezvous.handle_input(world.now, hello));
     }
 
@@ -128,6 +138,7 @@ impl World {
     pub(crate) fn restart(&mut self, config: Config) {
         let config = Config { secret: vec![1; 32], ..config };
         self.rendezvous = Rendezvous::new(config, [4; 32], self.now);
+        self.forwarder = Forwarder::default();
         self.owners.clear();
         for client in &mut self.clients {
             client.socket = None;
@@ -198,6 +209,12 @@ impl World {
                 Event::Welcome { socket, .. } | Event::Send { socket, .. } | Event::Close { socket, .. } => {
                     *socket
                 }
+                Event::Media(command) => {
+                    for event in self.forwarder.command(command.clone()) {
+                        self.rendezvous.handle_input(self.now, Command::Media(event));
+                    }
+                    continue;
+                }
             };
             let Some(at) = self.owners.get(&socket).copied() else { continue };
             if self.clients[at].socket == Some(socket) {
@@ -243,7 +260,14 @@ impl World {
                 client.refused.push(code);
                 client.socket = None;
             }
+            Event::Media(_) => unreachable!("it is not for a socket"),
         }
+    }
+
+    /// Something happens at the forwarder.
+    pub(crate) fn media(&mut self, event: MediaEvent) {
+        self.rendezvous.handle_input(self.now, Command::Media(event));
+        self.settle();
     }
 
     /// Lets time pass, stopping at every deadline.
@@ -329,6 +353,17 @@ pub(crate) fn brief(message: &ServerMessage) -> String {
             format!("{name}:{side}{}", if *rejoined { ":rejoined" } else { "" })
         }
         ServerMessage::Peer { present, .. } => format!("{name}:{present}"),
+        ServerMessage::Conference { you, role, members, .. } => {
+            format!("{name}:{you}:{role:?}:of{}", members.len())
+        }
+        ServerMessage::Member { member, .. } => {
+            let connected = if member.connected { ":connected" } else { "" };
+            format!("{name}:{}{connected}", member.number)
+        }
+        ServerMessage::MemberLeft { number, reason, .. } => format!("{name}:{number}:{reason:?}"),
+        ServerMessage::Role { role, .. } => format!("{name}:{role:?}"),
+        ServerMessage::Knocking { people, .. } => format!("{name}:{}", people.len()),
+        ServerMessage::Settings { locked, lobby, .. } => format!("{name}:{locked}:{lobby}"),
         _ => name,
     }
 }

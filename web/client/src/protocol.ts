@@ -294,6 +294,8 @@ export type ServerMessage =
     call: string
     /** The room's name: whoever says `meet` with it joins. */
     room: string
+    /** Instead of the one from before. A secret. */
+    ticket: Secret
   }
   | {
     type: 'conference'

@@ -50,8 +50,14 @@ pub struct OutgoingRtp<'a> {
     pub sequence_number: u16,
     /// In ticks of [`Format::clock_rate`]; wraps.
     pub timestamp: u32,
+    /// What stands before the payload: where a forwarder changes the beginning of what it received, that need not be
+    /// copied.
+    pub head: &'a [u8],
     /// The payload.
     pub payload: &'a [u8],
+    /// How long the packet is to be made by padding (RFC 3550 §5.1), before protection, so that it is as long as others
+    /// of its run; no effect when it is as long already, or more than 255 bytes too short. 0 for none.
+    pub pad_to: usize,
     /// Whether it is sent again because it was lost, as RFC 4588 says.
     pub retransmission: bool,
     /// Header extensions to pass on; `mid`, `rid`, the time of sending and the number across the transport are ours.
@@ -287,9 +293,15 @@ impl Media {
         if out.retransmission {
             writer.payload(&out.sequence_number.to_be_bytes()).map_err(|_| MediaError::Short)?;
         }
+        writer.payload(out.head).map_err(|_| MediaError::Short)?;
         writer.payload(out.payload).map_err(|_| MediaError::Short)?;
-        let len = writer.finish();
-        let len = self.protect(buf, len)?;
+        let missing = out.pad_to.saturating_sub(writer.len());
+        let len = writer.pad(u8::try_from(missing).unwrap_or(0)).map_err(|_| MediaError::Short)?;
+        let protect = self.protect.as_mut().ok_or(MediaError::NotConnected)?;
+        let len = protect.protect(buf, len).map_err(MediaError::Unprotected)?;
+        stream.stats.packets += 1;
+        stream.stats.retransmitted += u64::from(out.retransmission);
+        stream.stats.bytes += (out.head.len() + out.payload.len()) as u64;
         if map.id(rtp::extension::Kind::TransportSequence).is_some() {
             self.sender.sent(now, len);
         }
@@ -338,6 +350,29 @@ impl Peer {
         let media = self.media.as_mut().ok_or(MediaError::NoTransceiver)?;
         let len = media.write_rtp(now, packet, buf)?;
         self.dispatch(now, Transmit { len, ..path }, buf)
+    }
+
+    /// How fast to send in bits per second to find out whether the path carries more than is sent: for a forwarder that
+    /// would send more. What [`Peer::send_rtp`] sends counts, until this gives `None`, for about 15 ms and five packets
+    /// at least; a burst begins when one is due, at most every few seconds unless one after the other goes through.
+    pub fn probe(&mut self, now: Instant) -> Option<u64> {
+        self.media.as_mut()?.sender.probe(now)
+    }
+
+    /// When [`Peer::probe`] may begin a burst; `None` while one is under way or nothing is negotiated.
+    pub fn probe_due(&self) -> Option<Instant> {
+        self.media.as_ref()?.sender.probe_due()
+    }
+
+    /// Bytes that protection adds to a packet of media; 0 before the handshake is complete.
+    pub fn srtp_overhead(&self) -> usize {
+        let protect = self.media.as_ref().and_then(|media| media.protect.as_ref());
+        protect.map_or(0, |protect| protect.profile().rtp_overhead())
+    }
+
+    /// How many bits per second the path is taken to carry (W3C `availableOutgoingBitrate`).
+    pub fn available_outgoing_bitrate(&self) -> u64 {
+        self.media.as_ref().map_or(0, |media| media.sender.target())
     }
 
     /// Protects the compound RTCP packet in the first `len` bytes of `buf` and says where it is to be sent, at once: for

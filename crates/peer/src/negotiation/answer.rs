@@ -44,7 +44,7 @@ impl Negotiator {
     }
 
     /// Who begins the handshake (RFC 8842 §5.3): as the offer says; if it leaves the choice, as before while the
-    /// certificate stays, else we, which saves a round trip.
+    /// certificate stays, else we, which saves a round trip, unless the configuration leaves it to them.
     fn answered_setup(&self) -> Setup {
         let Some(offered) = self.pending.as_ref().and_then(|pending| pending.transport.as_ref()) else {
             return Setup::Active;
@@ -57,7 +57,8 @@ impl Negotiator {
         let before = self.current.as_ref().filter(|pair| {
             pair.transport.as_ref().is_some_and(|before| before.fingerprints == offered.fingerprints)
         });
-        before.and_then(super::outcome::own_setup).unwrap_or(Setup::Active)
+        let first = if self.config.answer_passive { Setup::Passive } else { Setup::Active };
+        before.and_then(super::outcome::own_setup).unwrap_or(first)
     }
 
     fn answer(&self, offer: &Session, own: &Own) -> Session {

@@ -34,6 +34,10 @@ pub struct Config {
     pub ice_options: Vec<String>,
     /// Whether our agent is an ICE-lite one (RFC 8445 §2.5).
     pub ice_lite: bool,
+    /// Whether an answer leaves the beginning of the handshake to the other side where the offer has the choice
+    /// (`passive`, RFC 8842 §5.3): it takes half a round trip longer, and the choice of the SRTP profile is ours. A
+    /// server that encrypts for many wants the cheap one.
+    pub answer_passive: bool,
     /// Whether several encodings of one source are taken when they are offered (RFC 8853). A peer that decodes
     /// does not want them, a forwarder does.
     pub receive_simulcast: bool,
@@ -81,6 +85,7 @@ impl Default for Config {
             fingerprints: Vec::new(),
             ice_options: vec!["trickle".to_owned(), "ice2".to_owned()],
             ice_lite: false,
+            answer_passive: false,
             receive_simulcast: false,
             sctp_port: 5000,
             max_message_size: 262_144,

@@ -162,6 +162,18 @@ impl Negotiator {
         self.needed && self.state == SignalingState::Stable
     }
 
+    /// The direction that the other side's last description gives to the section of a transceiver, as seen from there.
+    pub fn remote_direction(&self, id: TransceiverId) -> Option<Direction> {
+        let at = self.slots.iter().position(|slot| slot.usage == Use::Transceiver(id))?;
+        let session = &self.remote()?.session;
+        session.media.get(at).map(|media| session.direction(media))
+    }
+
+    /// Whether there is a section for data channels that is not rejected.
+    pub fn data_offered(&self) -> bool {
+        self.slots.iter().any(|slot| slot.usage == Use::Data)
+    }
+
     /// Our ICE credentials in force; `None` before the first local description. When they differ from those that
     /// the agent has, it starts anew with these.
     pub fn local_ice(&self) -> Option<&IceCredentials> {

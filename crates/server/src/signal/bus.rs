@@ -7,6 +7,7 @@ use std::net::IpAddr;
 
 use serde::{Deserialize, Serialize};
 
+use super::forwarding::{MediaCommand, MediaEvent};
 use super::protocol::{ClientMessage, IceServer, Person, Refusal, Resume, ServerFrame};
 
 /// Names a WebSocket connection; never used twice.
@@ -63,6 +64,8 @@ pub enum Command {
         /// Whether the client signed off (close code 1000): the session ends with it.
         goodbye: bool,
     },
+    /// Something happened at the forwarder of media.
+    Media(MediaEvent),
     /// The server is about to stop.
     Drain,
 }
@@ -83,7 +86,7 @@ pub enum Request {
     },
 }
 
-/// From the rendezvous to a socket.
+/// From the rendezvous to a socket, or to the forwarder.
 #[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
 pub enum Event {
     /// The answer to `hello`; the socket adds the ICE servers and the timeouts it keeps.
@@ -109,6 +112,8 @@ pub enum Event {
         /// For people.
         message: String,
     },
+    /// For the forwarder of media.
+    Media(MediaCommand),
 }
 
 /// What the rendezvous knows of `ServerMessage::Welcome`.

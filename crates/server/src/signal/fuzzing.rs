@@ -54,7 +54,13 @@ fn hello(socket: SocketId, rest: &[u8]) -> Command {
     let person =
         Person { id: format!("person-{number}"), name: format!("P{}", number / 2), verified: number == 0 };
     let identity = Some(Identity { person, token: String::new() });
-    Command::Hello { socket, address: IpAddr::V4(Ipv4Addr::new(192, 0, 2, number)), identity, resume, conferences: !number.is_multiple_of(4) }
+    Command::Hello {
+        socket,
+        address: IpAddr::V4(Ipv4Addr::new(192, 0, 2, number)),
+        identity,
+        resume,
+        conferences: !number.is_multiple_of(4),
+    }
 }
 
 fn frame(socket: SocketId, text: &[u8]) -> Option<Command> {

@@ -167,7 +167,7 @@ async fn run(mut rendezvous: Rendezvous, mut inbox: mpsc::Receiver<Envelope>, st
             let (socket, closed) = match &command {
                 Command::Hello { socket, .. } | Command::Frame { socket, .. } => (Some(*socket), false),
                 Command::Closed { socket, .. } => (Some(*socket), true),
-                Command::Drain => (None, false),
+                Command::Media(_) | Command::Drain => (None, false),
             };
             if let (Some(socket), Some(outbox)) = (socket, outbox) {
                 outboxes.insert(socket, outbox);
@@ -189,6 +189,7 @@ fn deliver(rendezvous: &mut Rendezvous, outboxes: &HashMap<SocketId, Arc<Outbox>
             Event::Welcome { socket, welcome } => (socket, Item::Welcome(welcome)),
             Event::Send { socket, frame } => (socket, Item::Frame(frame)),
             Event::Close { socket, code, message } => (socket, Item::Close(code, message)),
+            Event::Media(_) => continue,
         };
         if let Some(outbox) = outboxes.get(&socket) {
             outbox.push(item);

@@ -10,6 +10,7 @@
 
 pub mod authority;
 pub mod bus;
+pub mod forwarding;
 pub mod fuzzing;
 pub mod hub;
 mod origin;

@@ -175,6 +175,8 @@ pub enum ServerMessage {
         call: CallId,
         /// The room's name: whoever says `meet` with it joins.
         room: String,
+        /// Instead of the one from before. A secret.
+        ticket: Secret,
     },
     /// You are in a conference, or in it again: make a new peer connection for it, and offer it (`description`).
     Conference {

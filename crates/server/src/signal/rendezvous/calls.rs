@@ -10,6 +10,7 @@ use wire::Instant;
 
 use super::people::Entry;
 use super::session::{Engaged, Link};
+use super::started::Beginning;
 use super::timers::Timer;
 use super::{Rendezvous, SessionKey};
 use crate::signal::protocol::{CallId, Description, EndReason, ErrorCode, Media, ServerMessage};
@@ -38,8 +39,12 @@ pub(super) struct Ringing {
 pub(super) struct Running {
     pub(super) polite: Side,
     pub(super) impolite: Side,
-    /// Where they met.
+    /// Where they met, or their link.
     pub(super) room: Option<String>,
+    /// Who would be owner of a conference: the one who opened the link, or came there first.
+    pub(super) polite_hosts: bool,
+    /// The conference that this call becomes, or came from, as long as it is in both.
+    pub(super) conference: Option<CallId>,
 }
 
 /// One of the two came back to a call that the server had forgotten.
@@ -94,11 +99,11 @@ impl Rendezvous {
         to: &str,
         media: Media,
     ) -> Result<(), Failure> {
-        if !is_call_id(&call) || self.calls.contains_key(&call) {
+        if !is_call_id(&call) || self.calls.contains_key(&call) || self.conferences.contains_key(&call) {
             let message = "the call's id is taken or malformed: draw 22 to 64 random characters of base64url";
             return Err((ErrorCode::BadCall, message.to_owned()));
         }
-        self.may_begin(now, key)?;
+        self.may_begin(key)?;
         if self.draining {
             return Err(draining());
         }
@@ -116,12 +121,18 @@ impl Rendezvous {
     }
 
     /// Whether this session may begin a call: it is in none, and did not begin too many.
-    pub(super) fn may_begin(&mut self, now: Instant, key: SessionKey) -> Result<(), Failure> {
-        let Some(session) = self.sessions.get_mut(&key) else { return Ok(()) };
-        if matches!(session.engaged, Engaged::Call(_)) {
+    pub(super) fn may_begin(&mut self, key: SessionKey) -> Result<(), Failure> {
+        if self.sessions.get(&key).is_some_and(|session| session.engaged.is_busy()) {
             let message = "this session is in a call already: end it first";
             return Err((ErrorCode::BadCall, message.to_owned()));
         }
+        self.may_try(key)
+    }
+
+    /// Whether this session did not begin too many calls.
+    pub(super) fn may_try(&mut self, key: SessionKey) -> Result<(), Failure> {
+        let now = self.now;
+        let Some(session) = self.sessions.get_mut(&key) else { return Ok(()) };
         let own = session.invites.take(now, self.config.invites, 1);
         let address = self.addresses.entry(session.address).or_default();
         if own && address.invites.take(now, self.config.invites_per_address, 1) {
@@ -171,7 +182,7 @@ impl Rendezvous {
     }
 
     fn is_free(&self, key: SessionKey) -> bool {
-        self.sessions.get(&key).is_some_and(|s| !matches!(s.engaged, Engaged::Call(_)))
+        self.sessions.get(&key).is_some_and(|s| !s.engaged.is_busy())
     }
 
     fn ring(&mut self, now: Instant, call: CallId, caller: Side, callee: String, rung: Vec<SessionKey>) {
@@ -218,10 +229,10 @@ impl Rendezvous {
         if mine < *theirs {
             self.ended(me.session, theirs, EndReason::Merged);
             self.ended(them.session, theirs, EndReason::Merged);
-            self.start(&mine, me, them, None, None, false);
+            self.start(&mine, Beginning::new(me, them, None));
         } else {
             self.ended(me.session, &mine, EndReason::Merged);
-            self.start(theirs, them, me, None, None, false);
+            self.start(theirs, Beginning::new(them, me, None));
         }
     }
 
@@ -247,7 +258,7 @@ impl Rendezvous {
             self.ended(device, call, EndReason::Elsewhere);
         }
         let callee = Side { session: key, person: callee, media };
-        self.start(call, caller, callee, None, description, false);
+        self.start(call, Beginning { description, ..Beginning::new(caller, callee, None) });
         Ok(())
     }
 
@@ -274,30 +285,43 @@ impl Rendezvous {
 
     /// Ends a call in whatever state it is; nothing if it is over already.
     pub(super) fn end(&mut self, key: SessionKey, call: &CallId) {
-        let engaged = self.sessions.get(&key).map(|s| &s.engaged);
-        if engaged == Some(&Engaged::Call(call.clone())) {
-            self.leave_call(key, EndReason::HungUp);
-        } else {
+        let Some(session) = self.sessions.get(&key) else { return };
+        match session.engaged.clone() {
+            Engaged::Call(own) | Engaged::Conference(own) if own == *call => {
+                self.leave_call(key, EndReason::HungUp);
+            }
+            Engaged::Moving { call: of_two, conference } if of_two == *call || conference == *call => {
+                self.end_moving(key, call, &of_two, &conference);
+            }
             // One that rings here is declined; any other is not this session's, or no more.
-            let _ = self.decline(key, call, false);
+            _ => drop(self.decline(key, call, false)),
         }
     }
 
-    /// Takes a session out of its call, which is over with that.
+    /// Takes a session out of its call, which is over with that, or its conference.
     pub(super) fn leave_call(&mut self, key: SessionKey, reason: EndReason) {
         let Some(session) = self.sessions.get(&key) else { return };
-        let Engaged::Call(call) = session.engaged.clone() else { return };
-        if let Some(ringing) = self.end_ringing(&call) {
+        match session.engaged.clone() {
+            Engaged::Call(call) => self.leave_of_two(key, &call, reason),
+            Engaged::Conference(call) => self.leave_conference(key, &call, reason),
+            Engaged::Moving { call, conference } => self.leave_moving(key, &call, &conference, reason),
+            Engaged::Free | Engaged::Room(_) | Engaged::Lobby(_) => {}
+        }
+    }
+
+    /// Takes a session out of a call of two, or one that rings.
+    pub(super) fn leave_of_two(&mut self, key: SessionKey, call: &CallId, reason: EndReason) {
+        if let Some(ringing) = self.end_ringing(call) {
             for device in ringing.rung {
-                self.ended(device, &call, EndReason::Cancelled);
+                self.ended(device, call, EndReason::Cancelled);
             }
-        } else if let Some(running) = self.end_running(&call) {
+        } else if let Some(running) = self.end_running(call) {
             if let Some(other) = running.other(key) {
-                self.ended(other, &call, reason);
+                self.ended(other, call, reason);
             }
-            self.vacate(running.room, &call);
+            self.vacate(running.room, call);
         } else {
-            self.end_rejoining(&call);
+            self.end_rejoining(call);
         }
     }
 
@@ -354,10 +378,17 @@ impl Rendezvous {
 
     /// Tells the other side of this session's call whether it can be reached.
     pub(super) fn peer_present(&mut self, key: SessionKey, present: bool) {
-        let Some(Engaged::Call(call)) = self.sessions.get(&key).map(|s| &s.engaged) else { return };
-        let Some(Call::Running(running)) = self.calls.get(call) else { return };
-        let (call, Some(other)) = (call.clone(), running.other(key)) else { return };
-        self.tell(other, ServerMessage::Peer { call, present });
+        let Some(session) = self.sessions.get(&key) else { return };
+        if let Some(call) = session.engaged.call_of_two()
+            && let Some(Call::Running(running)) = self.calls.get(call)
+            && let Some(other) = running.other(key)
+        {
+            let call = call.clone();
+            self.tell(other, ServerMessage::Peer { call, present });
+        }
+        if let Some(conference) = self.conference_of(key) {
+            self.look_at_pair(&conference);
+        }
     }
 
     /// Puts a device into a call: it waits nowhere any more, and nothing else rings there.
@@ -365,14 +396,23 @@ impl Rendezvous {
         self.leave_room(key);
         self.stop_ringing_at(key, EndReason::Busy);
         if let Some(session) = self.sessions.get_mut(&key) {
-            session.engaged = Engaged::Call(call.clone());
+            session.engaged = match std::mem::replace(&mut session.engaged, Engaged::Free) {
+                Engaged::Conference(conference) => Engaged::Moving { call: call.clone(), conference },
+                _ => Engaged::Call(call.clone()),
+            };
         }
     }
 
-    pub(super) fn release(&mut self, key: SessionKey) {
-        if let Some(session) = self.sessions.get_mut(&key) {
-            session.engaged = Engaged::Free;
-        }
+    /// The device is in this call of two no more.
+    pub(super) fn release(&mut self, key: SessionKey, call: &CallId) {
+        let Some(session) = self.sessions.get_mut(&key) else { return };
+        session.engaged = match std::mem::replace(&mut session.engaged, Engaged::Free) {
+            Engaged::Moving { call: of_two, conference } if of_two == *call => {
+                Engaged::Conference(conference)
+            }
+            Engaged::Call(of_two) if of_two == *call => Engaged::Free,
+            other => other,
+        };
     }
 
     pub(super) fn ended(&mut self, key: SessionKey, call: &CallId, reason: EndReason) {
@@ -387,7 +427,7 @@ impl Rendezvous {
                 if let Some(entry) = self.people.get_mut(&ringing.callee) {
                     entry.ringing.retain(|c| c != call);
                 }
-                self.release(ringing.caller.session);
+                self.release(ringing.caller.session, call);
                 Some(ringing)
             }
             other @ (Call::Running(_) | Call::Rejoining(_)) => {
@@ -401,8 +441,11 @@ impl Rendezvous {
     pub(super) fn end_running(&mut self, call: &CallId) -> Option<Running> {
         match self.calls.remove(call)? {
             Call::Running(running) => {
-                self.release(running.polite.session);
-                self.release(running.impolite.session);
+                self.release(running.polite.session, call);
+                self.release(running.impolite.session, call);
+                if let Some(conference) = &running.conference {
+                    self.pair_ended(conference, call);
+                }
                 Some(running)
             }
             other @ (Call::Ringing(_) | Call::Rejoining(_)) => {

@@ -31,6 +31,22 @@ pub struct Config {
     pub ringing_per_person: usize,
     /// Sessions that wait in one room.
     pub waiting_per_room: usize,
+    /// Whether there is a forwarder of media: without one more than two cannot meet.
+    pub forwarding: bool,
+    /// Conferences at a time; `None` is unlimited.
+    pub conferences: Option<usize>,
+    /// Members of one conference.
+    pub members_per_conference: usize,
+    /// People who wait to be admitted to one conference.
+    pub lobby_places: usize,
+    /// How long a call of two goes on beside the conference that takes its place.
+    pub handover_timeout: Duration,
+    /// How long two must be alone in a conference before they are put through to each other.
+    pub pair_delay: Duration,
+    /// How long they may take for it.
+    pub direct_timeout: Duration,
+    /// Picture slots in a layout.
+    pub picture_slots: usize,
     /// Messages of one session; a hello counts as `hello_cost`.
     pub messages: Rate,
     /// Messages of one address.
@@ -63,6 +79,14 @@ impl Default for Config {
             sessions_per_person: 16,
             ringing_per_person: 8,
             waiting_per_room: 8,
+            forwarding: false,
+            conferences: None,
+            members_per_conference: 100,
+            lobby_places: 50,
+            handover_timeout: Duration::from_secs(10),
+            pair_delay: Duration::from_secs(2),
+            direct_timeout: Duration::from_secs(20),
+            picture_slots: 49,
             messages: Rate { burst: 200, every: Duration::from_millis(20) },
             messages_per_address: Rate { burst: 4000, every: Duration::from_millis(1) },
             invites: Rate { burst: 10, every: Duration::from_secs(2) },

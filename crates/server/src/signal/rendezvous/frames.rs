@@ -3,12 +3,12 @@
 use wire::Instant;
 
 use super::calls::Failure;
-use super::session::{Engaged, Link, Order};
+use super::session::{Link, Order};
 use super::timers::Timer;
 use super::{Refused, Rendezvous, SessionKey, SocketId};
 use crate::signal::bus::Request;
 use crate::signal::protocol::{
-    Candidate, ClientMessage, ErrorCode, Person, Presence, Refusal, ServerMessage,
+    Candidate, ClientMessage, ErrorCode, Person, Presence, Refusal, Sending, ServerMessage,
 };
 
 /// Most people in one answer to `find`.
@@ -55,7 +55,7 @@ impl Rendezvous {
             Order::Next => session.inbox.received = seq,
         }
         self.stats.messages += 1;
-        if let Err((code, message)) = self.request(now, key, request) {
+        if let Err((code, message)) = self.request(now, key, seq, request) {
             self.stats.errors += 1;
             self.tell(key, ServerMessage::Error { about: seq, code, message });
         }
@@ -90,6 +90,15 @@ impl Rendezvous {
             {
                 limit("candidate", candidate_size(candidate), self.config.candidate_bytes)
             }
+            Request::Message(ClientMessage::Layout { slots, .. })
+                if slots.len() > self.config.picture_slots =>
+            {
+                let most = self.config.picture_slots;
+                Err((
+                    Refusal::Limit,
+                    format!("this layout has {} slots; at most {most} are allowed", slots.len()),
+                ))
+            }
             Request::Message(_) | Request::Rename(_) | Request::IceServers { .. } => Ok(()),
         }
     }
@@ -122,18 +131,24 @@ impl Rendezvous {
         }
     }
 
-    fn request(&mut self, now: Instant, key: SessionKey, request: Request) -> Result<(), Failure> {
+    fn request(&mut self, now: Instant, key: SessionKey, seq: u64, request: Request) -> Result<(), Failure> {
         match request {
             Request::Rename(result) => self.rename(key, result),
             Request::IceServers { ice_servers, ice_lifetime } => {
                 self.tell(key, ServerMessage::IceServers { ice_servers, ice_lifetime });
                 Ok(())
             }
-            Request::Message(message) => self.message(now, key, message),
+            Request::Message(message) => self.message(now, key, seq, message),
         }
     }
 
-    fn message(&mut self, now: Instant, key: SessionKey, message: ClientMessage) -> Result<(), Failure> {
+    fn message(
+        &mut self,
+        now: Instant,
+        key: SessionKey,
+        seq: u64,
+        message: ClientMessage,
+    ) -> Result<(), Failure> {
         match message {
             ClientMessage::Find { request, query } => {
                 self.find(key, request, &query);
@@ -146,6 +161,12 @@ impl Rendezvous {
                 self.end(key, &call);
                 Ok(())
             }
+            ClientMessage::Description { call, description } if self.conferences.contains_key(&call) => {
+                self.describe(key, seq, &call, description)
+            }
+            ClientMessage::Candidate { call, candidate } if self.conferences.contains_key(&call) => {
+                self.pass_candidate(key, &call, candidate)
+            }
             ClientMessage::Description { call, description } => {
                 self.relay(key, &call.clone(), ServerMessage::Description { call, description })
             }
@@ -153,19 +174,18 @@ impl Rendezvous {
                 self.relay(key, &call.clone(), ServerMessage::Candidate { call, candidate })
             }
             ClientMessage::Rejoin { call, ticket } => self.rejoin(now, key, call, &ticket),
-            ClientMessage::Meet { room, media } => self.meet(now, key, room, media),
+            ClientMessage::Meet { room, media } => self.meet(key, room, media),
             ClientMessage::Leave { room } => {
                 self.leave(key, &room);
                 Ok(())
             }
-            ClientMessage::Open { call }
-            | ClientMessage::Layout { call, .. }
-            | ClientMessage::Sending { call, .. }
-            | ClientMessage::Moderate { call, .. }
-            | ClientMessage::Express { call, .. } => {
-                let _ = call;
-                Err(super::calls::no_such_call())
+            ClientMessage::Open { call } => self.open(key, &call),
+            ClientMessage::Layout { call, slots } => self.lay_out(key, &call, slots),
+            ClientMessage::Sending { call, microphone, camera, screen } => {
+                self.set_sending(key, &call, Sending { microphone, camera, screen })
             }
+            ClientMessage::Moderate { call, action } => self.moderate(key, &call, action),
+            ClientMessage::Express { call, hand, reaction } => self.express(key, &call, hand, reaction),
             // These come as the requests of their own that the authority filled in, or are not numbered.
             ClientMessage::Rename { .. }
             | ClientMessage::IceServers
@@ -202,7 +222,7 @@ impl Rendezvous {
             let sessions = entry.sessions.iter().filter_map(|key| self.sessions.get(key));
             sessions.filter(|s| matches!(s.link, Link::Attached(_)))
         };
-        let busy = here().all(|s| matches!(s.engaged, Engaged::Call(_)));
+        let busy = here().all(|s| s.engaged.is_busy());
         let present = here().next().is_some();
         Presence { person: entry.person.clone(), present, busy: present && busy }
     }

@@ -9,6 +9,7 @@
 
 mod bucket;
 mod calls;
+mod conference;
 mod config;
 mod frames;
 mod people;
@@ -29,6 +30,7 @@ use wire::{Instant, Rng};
 use self::bucket::Bucket;
 pub use self::bucket::Rate;
 use self::calls::Call;
+use self::conference::Conference;
 pub use self::config::Config;
 use self::people::People;
 use self::rooms::Room;
@@ -37,7 +39,8 @@ pub use self::stats::Stats;
 use self::ticket::Tickets;
 use self::timers::{Timer, Timers};
 use super::bus::{Command, Event, Identity, SocketId, Welcome};
-use super::protocol::{CallId, EndReason, Refusal, Resume, ServerFrame, ServerMessage};
+use super::forwarding::{LegKey, RoomKey};
+use super::protocol::{CallId, EndReason, MemberNumber, Refusal, Resume, ServerFrame, ServerMessage};
 
 /// Names a session; never used twice.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
@@ -57,11 +60,19 @@ pub struct Rendezvous {
     people: People,
     calls: BTreeMap<CallId, Call>,
     rooms: BTreeMap<String, Room>,
+    conferences: BTreeMap<CallId, Conference>,
+    rooms_by_key: BTreeMap<RoomKey, CallId>,
+    next_room: u64,
+    /// Media connections, and whose they are.
+    legs: BTreeMap<LegKey, (CallId, MemberNumber)>,
+    next_leg: u64,
     timers: Timers,
     /// Sessions that did not confirm enough; ended before the input is over.
     overflowed: Vec<SessionKey>,
     events: VecDeque<Event>,
     draining: bool,
+    /// The time of the input that is being handled.
+    now: Instant,
     stats: Stats,
 }
 
@@ -71,6 +82,13 @@ struct Address {
     sessions: usize,
     messages: Bucket,
     invites: Bucket,
+}
+
+/// Who says hello.
+struct Hello {
+    address: IpAddr,
+    identity: Option<Identity>,
+    conferences: bool,
 }
 
 /// Why a session ends.
@@ -92,7 +110,7 @@ type Refused = (Refusal, String);
 
 impl Rendezvous {
     /// A rendezvous without anybody. `now` is on the driver's clock and never goes back.
-    pub fn new(config: Config, seed: [u8; 32], _now: Instant) -> Self {
+    pub fn new(config: Config, seed: [u8; 32], now: Instant) -> Self {
         Self {
             tickets: Tickets::new(&config.secret),
             config,
@@ -105,19 +123,27 @@ impl Rendezvous {
             people: People::default(),
             calls: BTreeMap::new(),
             rooms: BTreeMap::new(),
+            conferences: BTreeMap::new(),
+            rooms_by_key: BTreeMap::new(),
+            next_room: 0,
+            legs: BTreeMap::new(),
+            next_leg: 0,
             timers: Timers::default(),
             overflowed: Vec::new(),
             events: VecDeque::new(),
             draining: false,
+            now,
             stats: Stats::default(),
         }
     }
 
-    /// Something happened at a socket.
+    /// Something happened at a socket, or at the forwarder of media.
     pub fn handle_input(&mut self, now: Instant, command: Command) {
+        self.now = now;
         match command {
-            Command::Hello { socket, address, identity, resume, conferences: _ } => {
-                if let Err(refused) = self.hello(now, socket, address, identity, resume) {
+            Command::Hello { socket, address, identity, resume, conferences } => {
+                let hello = Hello { address, identity, conferences };
+                if let Err(refused) = self.hello(now, socket, hello, resume) {
                     self.refuse(now, socket, refused);
                 }
             }
@@ -131,6 +157,7 @@ impl Rendezvous {
                 Some(key) => self.detach(now, key),
                 None => {}
             },
+            Command::Media(event) => self.media_event(event),
             Command::Drain => self.drain(),
         }
         self.end_overflowed();
@@ -138,12 +165,14 @@ impl Rendezvous {
 
     /// Does what has fallen due; nothing if nothing has.
     pub fn handle_timeout(&mut self, now: Instant) {
+        self.now = now;
         while let Some(timer) = self.timers.pop(now) {
             match timer {
                 Timer::Ack(key) => self.acknowledge(key),
                 Timer::Resume(key) => self.end_session(key, Leave::Lost),
                 Timer::Ring(call) => self.ring_timeout(&call),
                 Timer::Rejoin(call) => self.rejoin_timeout(&call),
+                Timer::Conference(call) => self.conference_timeout(&call),
             }
             self.end_overflowed();
         }
@@ -167,6 +196,8 @@ impl Rendezvous {
             people: self.people.len(),
             calls: self.calls.len(),
             rooms: self.rooms.len(),
+            conferences: self.conferences.len(),
+            members: self.legs.len(),
             ..self.stats
         }
     }
@@ -185,8 +216,7 @@ impl Rendezvous {
         &mut self,
         now: Instant,
         socket: SocketId,
-        address: IpAddr,
-        identity: Option<Identity>,
+        hello: Hello,
         resume: Option<Resume>,
     ) -> Result<(), Refused> {
         if self.sockets.contains_key(&socket) {
@@ -195,7 +225,7 @@ impl Rendezvous {
                 "hello comes once on a socket, as its first message".to_owned(),
             ));
         }
-        let address = network(address);
+        let address = network(hello.address);
         let (rate, cost) = (self.config.messages_per_address, self.config.hello_cost);
         self.sweep_addresses(now);
         if !self.addresses.entry(address).or_default().messages.take(now, rate, cost) {
@@ -206,11 +236,11 @@ impl Rendezvous {
         {
             return self.resume(now, key, socket, resume.received);
         }
-        let identity = identity.ok_or_else(|| {
+        let identity = hello.identity.ok_or_else(|| {
             let message = "this session is not known any more: say hello with a name or an identity";
             (Refusal::Name, message.to_owned())
         })?;
-        self.open_session(now, socket, address, identity)
+        self.open_session(now, socket, address, identity, hello.conferences)
     }
 
     /// The session that the client may go on with: its secret is right, and what it lacks is still there.
@@ -248,6 +278,7 @@ impl Rendezvous {
         if matches!(before, Link::Detached(_)) {
             self.peer_present(key, true);
             self.match_room(key);
+            self.tell_how_things_are(key);
         }
         Ok(())
     }
@@ -258,6 +289,7 @@ impl Rendezvous {
         socket: SocketId,
         address: IpAddr,
         identity: Identity,
+        conferences: bool,
     ) -> Result<(), Refused> {
         self.make_room(address, &identity.person.id)?;
         let key = SessionKey(self.next_session);
@@ -272,6 +304,7 @@ impl Rendezvous {
             address,
             link: Link::Attached(socket),
             engaged: Engaged::Free,
+            conferences,
             inbox: Inbox::default(),
             outbox: Outbox::default(),
             messages,

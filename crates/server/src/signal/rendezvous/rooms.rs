@@ -1,13 +1,12 @@
-//! Rooms: whoever holds the link meets whoever else holds it, two at a time.
+//! Rooms: whoever holds the link meets whoever else holds it.
 
-use base64::Engine as _;
-use base64::engine::general_purpose::URL_SAFE_NO_PAD as BASE64;
-use wire::Instant;
-
-use super::calls::{Call, Failure, Side, draining, is_base64url};
+use super::calls::{Call, Failure, Side, draining, is_base64url, no_such_call};
 use super::session::{Engaged, Link};
+use super::started::Beginning;
 use super::{Rendezvous, SessionKey};
 use crate::signal::protocol::{CallId, ErrorCode, Media, ServerMessage};
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD as BASE64;
 
 /// A link that somebody opened.
 #[derive(Default)]
@@ -18,32 +17,41 @@ pub(super) struct Room {
     call: Option<CallId>,
 }
 
+impl Room {
+    /// The link leads to this call from now on.
+    pub(super) fn take(&mut self, call: &CallId) {
+        self.call = Some(call.clone());
+    }
+
+    pub(super) fn call(&self) -> Option<&CallId> {
+        self.call.as_ref()
+    }
+}
+
 impl Rendezvous {
-    pub(super) fn meet(
-        &mut self,
-        now: Instant,
-        key: SessionKey,
-        room: String,
-        media: Media,
-    ) -> Result<(), Failure> {
+    pub(super) fn meet(&mut self, key: SessionKey, room: String, media: Media) -> Result<(), Failure> {
         if room.is_empty() || room.len() > 64 || !is_base64url(&room) {
             let message = "a room's name has 1 to 64 characters of A-Z a-z 0-9 - _";
             return Err((ErrorCode::BadRoom, message.to_owned()));
         }
-        self.may_begin(now, key)?;
+        self.may_begin(key)?;
         if self.draining {
             return Err(draining());
         }
         self.leave_room(key);
+        let call = self.call_at(&room);
         if let Some((call, place)) = self.own_place(&room, key) {
             self.take_over(&call, place, key);
             return Ok(());
         }
         self.drop_ghosts(&room, key);
+        if let Some(call) = call {
+            return self.come(key, &call, media);
+        }
         let place = self.rooms.entry(room.clone()).or_default();
-        if place.call.is_some() || place.waiting.len() >= self.config.waiting_per_room {
+        if place.waiting.len() >= self.config.waiting_per_room {
             self.tidy_room(&room);
-            let message = "two people are in this room already: open another";
+            let message = "too many people wait in this room already: open another";
             return Err((ErrorCode::RoomFull, message.to_owned()));
         }
         place.waiting.push((key, media));
@@ -58,13 +66,23 @@ impl Rendezvous {
 
     /// No longer waits at the link; nothing if it did not.
     pub(super) fn leave(&mut self, key: SessionKey, room: &str) {
-        if self.sessions.get(&key).is_some_and(|s| s.engaged == Engaged::Room(room.to_owned())) {
+        let there = match self.sessions.get(&key).map(|s| &s.engaged) {
+            Some(Engaged::Room(here)) => here == room,
+            Some(Engaged::Lobby(call)) => self.conferences.get(call).is_some_and(|c| c.room() == room),
+            _ => false,
+        };
+        if there {
             self.leave_room(key);
         }
     }
 
     pub(super) fn leave_room(&mut self, key: SessionKey) {
         let Some(session) = self.sessions.get_mut(&key) else { return };
+        if let Engaged::Lobby(call) = session.engaged.clone() {
+            session.engaged = Engaged::Free;
+            self.leave_lobby(key, &call);
+            return;
+        }
         let Engaged::Room(room) = session.engaged.clone() else { return };
         session.engaged = Engaged::Free;
         if let Some(place) = self.rooms.get_mut(&room) {
@@ -78,7 +96,10 @@ impl Rendezvous {
         let Some(Engaged::Room(room)) = self.sessions.get(&key).map(|s| s.engaged.clone()) else {
             return false;
         };
-        let Some(place) = self.rooms.get(&room).filter(|place| place.call.is_none()) else { return false };
+        let Some(place) = self.rooms.get(&room) else { return false };
+        if place.call.is_some() {
+            return self.come_from_waiting(key, &room);
+        }
         let own = place.waiting.iter().find(|(waiter, _)| *waiter == key).copied();
         let attached =
             |key: &SessionKey| self.sessions.get(key).is_some_and(|s| matches!(s.link, Link::Attached(_)));
@@ -88,9 +109,68 @@ impl Rendezvous {
         self.occupy(&room, &call);
         if let (Some(polite), Some(impolite)) = (self.side(own), self.side(other)) {
             // Who waited had the time to get ready, and makes the first offer.
-            self.start(&call, polite, impolite, Some(room), None, false);
+            self.start(&call, Beginning::new(polite, impolite, Some(room)));
         }
         true
+    }
+
+    /// Somebody who waits where others have met meanwhile joins them. Whether that could be.
+    fn come_from_waiting(&mut self, key: SessionKey, room: &str) -> bool {
+        let Some(place) = self.rooms.get(room) else { return false };
+        let Some((_, media)) = place.waiting.iter().find(|(waiter, _)| *waiter == key).copied() else {
+            return false;
+        };
+        let call = self.call_at(room);
+        call.is_some_and(|call| self.come(key, &call, media).is_ok())
+    }
+
+    /// The call or conference to which a link leads, once it is clear which.
+    fn call_at(&mut self, room: &str) -> Option<CallId> {
+        let call = self.rooms.get(room)?.call.clone()?;
+        self.settle_pair(&call);
+        self.rooms.get(room)?.call.clone()
+    }
+
+    /// Whoever waits at a link, and has a socket, joins the conference there.
+    pub(super) fn wake_waiting(&mut self, room: &str) {
+        let Some(place) = self.rooms.get(room) else { return };
+        let attached =
+            |key: &SessionKey| self.sessions.get(key).is_some_and(|s| matches!(s.link, Link::Attached(_)));
+        let waiting: Vec<SessionKey> = place.waiting.iter().map(|(w, _)| *w).filter(attached).collect();
+        for waiter in waiting {
+            self.come_from_waiting(waiter, room);
+        }
+    }
+
+    /// `open`: a running call of two gets a link, if it has none.
+    pub(super) fn open(&mut self, key: SessionKey, call: &CallId) -> Result<(), Failure> {
+        if let Some(message) = self.opened_conference(key, call) {
+            self.tell(key, message);
+            return Ok(());
+        }
+        let name = BASE64.encode(self.rng.array::<12>());
+        let Some(Call::Running(running)) = self.calls.get_mut(call) else { return Err(no_such_call()) };
+        if running.other(key).is_none() {
+            return Err(no_such_call());
+        }
+        let fresh = running.room.is_none();
+        if fresh {
+            running.room = Some(name.clone());
+            running.polite_hosts = running.polite.session == key;
+        }
+        let (polite, impolite) = (running.polite.clone(), running.impolite.clone());
+        let room = running.room.clone().unwrap_or_default();
+        if fresh {
+            self.occupy(&room, call);
+        }
+        for (me, peer, is_polite) in [(&polite, &impolite, true), (&impolite, &polite, false)] {
+            if fresh || me.session == key {
+                let ticket = self.ticket(call, me, peer, is_polite, Some(room.clone()));
+                let message = ServerMessage::Opened { call: call.clone(), room: room.clone(), ticket };
+                self.tell(me.session, message);
+            }
+        }
+        Ok(())
     }
 
     /// Gives a room to a call, if no other call has it.
@@ -111,9 +191,8 @@ impl Rendezvous {
             place.call = None;
         }
         for waiter in place.waiting.iter().map(|(waiter, _)| *waiter).collect::<Vec<_>>() {
-            let here = self.sessions.get(&waiter).is_some_and(|s| matches!(s.link, Link::Attached(_)));
-            if here && self.match_room(waiter) {
-                break;
+            if self.sessions.get(&waiter).is_some_and(|s| matches!(s.link, Link::Attached(_))) {
+                self.match_room(waiter);
             }
         }
         self.tidy_room(&room);
@@ -124,7 +203,7 @@ impl Rendezvous {
         Some(Side { session, person, media })
     }
 
-    /// Where this person is in the room's call with a session that lost its socket: they reloaded the page.
+    /// Where this person is in the room's call of two with a session that lost its socket: they reloaded the page.
     fn own_place(&self, room: &str, key: SessionKey) -> Option<(CallId, SessionKey)> {
         let call = self.rooms.get(room)?.call.as_ref()?;
         let Some(Call::Running(running)) = self.calls.get(call) else { return None };

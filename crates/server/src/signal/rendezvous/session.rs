@@ -20,6 +20,8 @@ pub(super) struct Session {
     pub(super) address: IpAddr,
     pub(super) link: Link,
     pub(super) engaged: Engaged,
+    /// Whether the client knows conferences.
+    pub(super) conferences: bool,
     pub(super) inbox: Inbox,
     pub(super) outbox: Outbox,
     pub(super) messages: Bucket,
@@ -40,8 +42,36 @@ pub(super) enum Engaged {
     Free,
     /// Calls somebody, is in a call, or waits to rejoin one.
     Call(CallId),
+    /// In a conference.
+    Conference(CallId),
+    /// In a conference and in the call of two that it follows, or that follows it.
+    Moving {
+        /// The call of two.
+        call: CallId,
+        conference: CallId,
+    },
     /// Waits in a room.
     Room(String),
+    /// Waits to be admitted to a conference.
+    Lobby(CallId),
+}
+
+impl Engaged {
+    /// Whether nothing else can ring here.
+    pub(super) fn is_busy(&self) -> bool {
+        match self {
+            Self::Call(_) | Self::Conference(_) | Self::Moving { .. } => true,
+            Self::Free | Self::Room(_) | Self::Lobby(_) => false,
+        }
+    }
+
+    /// The call of two, or the one that rings or is to be rejoined.
+    pub(super) fn call_of_two(&self) -> Option<&CallId> {
+        match self {
+            Self::Call(call) | Self::Moving { call, .. } => Some(call),
+            Self::Free | Self::Conference(_) | Self::Room(_) | Self::Lobby(_) => None,
+        }
+    }
 }
 
 /// What came from the client.
@@ -106,6 +136,16 @@ impl Outbox {
             self.queue = VecDeque::new(); // an idle session keeps no buffer
         }
         true
+    }
+
+    /// The number of the last message put in.
+    pub(super) fn last(&self) -> u64 {
+        self.last
+    }
+
+    /// Everything up to this number has arrived.
+    pub(super) fn confirmed(&self) -> u64 {
+        self.first() - 1
     }
 
     /// Whether a client that has everything up to `seq` can be given all the rest.

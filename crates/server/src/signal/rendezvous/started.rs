@@ -2,31 +2,44 @@
 
 use wire::Instant;
 
-use super::calls::{Call, Failure, Rejoining, Running, Side, is_call_id, wrong_state};
-use super::session::Engaged;
+use super::calls::{Call, Failure, Rejoining, Running, Side, is_call_id, no_such_call, wrong_state};
 use super::ticket::Ticket;
 use super::timers::Timer;
 use super::{Rendezvous, SessionKey};
 use crate::signal::protocol::{CallId, Description, EndReason, ErrorCode, Secret, ServerMessage};
 
+/// How a call begins.
+pub(super) struct Beginning {
+    pub(super) polite: Side,
+    pub(super) impolite: Side,
+    pub(super) room: Option<String>,
+    /// The impolite side's offer, for the polite one.
+    pub(super) description: Option<Description>,
+    pub(super) rejoined: bool,
+    /// The conference that the two come from.
+    pub(super) replaces: Option<CallId>,
+}
+
+impl Beginning {
+    /// For the first time, and without an offer.
+    pub(super) fn new(polite: Side, impolite: Side, room: Option<String>) -> Self {
+        Self { polite, impolite, room, description: None, rejoined: false, replaces: None }
+    }
+}
+
 impl Rendezvous {
-    /// Puts two sessions through. `description` is the impolite side's offer, for the polite one.
-    pub(super) fn start(
-        &mut self,
-        call: &CallId,
-        polite: Side,
-        impolite: Side,
-        room: Option<String>,
-        description: Option<Description>,
-        rejoined: bool,
-    ) {
+    /// Puts two sessions through.
+    pub(super) fn start(&mut self, call: &CallId, mut beginning: Beginning) {
         self.stats.started += 1;
-        self.engage(polite.session, call);
-        self.engage(impolite.session, call);
-        let to_polite = self.started(call, &polite, &impolite, true, &room, description, rejoined);
-        let to_impolite = self.started(call, &impolite, &polite, false, &room, None, rejoined);
+        self.engage(beginning.polite.session, call);
+        self.engage(beginning.impolite.session, call);
+        let description = beginning.description.take();
+        let to_polite = self.started(call, &beginning, true, description);
+        let to_impolite = self.started(call, &beginning, false, None);
+        let Beginning { polite, impolite, room, replaces, .. } = beginning;
         let sessions = (polite.session, impolite.session);
-        self.calls.insert(call.clone(), Call::Running(Running { polite, impolite, room }));
+        let running = Running { polite, impolite, room, polite_hosts: false, conference: replaces };
+        self.calls.insert(call.clone(), Call::Running(running));
         for (session, message) in [(sessions.0, to_polite), (sessions.1, to_impolite)] {
             if let Some(message) = message {
                 self.tell(session, message);
@@ -34,28 +47,41 @@ impl Rendezvous {
         }
     }
 
-    #[expect(clippy::too_many_arguments, reason = "each is a field of the message")]
     fn started(
         &self,
         call: &CallId,
-        me: &Side,
-        peer: &Side,
+        beginning: &Beginning,
         polite: bool,
-        room: &Option<String>,
         description: Option<Description>,
-        rejoined: bool,
     ) -> Option<ServerMessage> {
-        let ticket = Ticket { polite, peer: peer.person.clone(), peer_media: peer.media, room: room.clone() };
+        let (me, peer) = if polite {
+            (&beginning.polite, &beginning.impolite)
+        } else {
+            (&beginning.impolite, &beginning.polite)
+        };
         Some(ServerMessage::Started {
             call: call.clone(),
             peer: self.people.get(&peer.person)?.person.clone(),
             media: peer.media,
             polite,
-            ticket: Secret(self.tickets.print(call, &me.person, &ticket)),
+            ticket: self.ticket(call, me, peer, polite, beginning.room.clone()),
             description,
-            rejoined,
-            replaces: None,
+            rejoined: beginning.rejoined,
+            replaces: beginning.replaces.clone(),
         })
+    }
+
+    /// What brings one of the two back to their call.
+    pub(super) fn ticket(
+        &self,
+        call: &CallId,
+        me: &Side,
+        peer: &Side,
+        polite: bool,
+        room: Option<String>,
+    ) -> Secret {
+        let ticket = Ticket { polite, peer: peer.person.clone(), peer_media: peer.media, room };
+        Secret(self.tickets.print(call, &me.person, &ticket))
     }
 
     /// One of the two comes back to their call with a session that is not in it.
@@ -68,15 +94,18 @@ impl Rendezvous {
     ) -> Result<(), Failure> {
         let Some(session) = self.sessions.get(&key) else { return Ok(()) };
         let me = session.person.clone();
+        if let Some(seat) = self.tickets.verify_seat(&call, &me, ticket).filter(|_| is_call_id(&call)) {
+            return self.rejoin_conference(key, &call, &seat);
+        }
         let ticket = self.tickets.verify(&call, &me, ticket).filter(|_| is_call_id(&call));
         let ticket = ticket.ok_or_else(|| {
             let message = "the ticket is not this person's for this call: present the one from `started`";
             (ErrorCode::BadTicket, message.to_owned())
         })?;
-        if session.engaged == Engaged::Call(call.clone()) {
+        if session.engaged.call_of_two() == Some(&call) {
             return Err(wrong_state("this session is in this call already"));
         }
-        self.may_begin(now, key)?;
+        self.may_begin(key)?;
         match self.calls.get(&call) {
             None => self.await_peer(now, key, me, call, ticket),
             Some(Call::Rejoining(waiting)) if waiting.polite == ticket.polite && waiting.person == me => {
@@ -94,13 +123,34 @@ impl Rendezvous {
                 if mine.person != me {
                     return Err(wrong_state("this call runs between other people"));
                 }
-                let old = mine.session;
-                self.take_over(&call, old, key);
+                let (old, conference) = (mine.session, running.conference.clone());
+                return self.retake(&call, conference, old, key);
             }
             Some(Call::Ringing(_) | Call::Rejoining(_)) => {
                 return Err(wrong_state("this call is not one that can be rejoined"));
             }
         }
+        Ok(())
+    }
+
+    /// Takes the place of an old session in a running call, or in the conference it is becoming.
+    fn retake(
+        &mut self,
+        call: &CallId,
+        conference: Option<CallId>,
+        old: SessionKey,
+        new: SessionKey,
+    ) -> Result<(), Failure> {
+        if let Some(conference) = conference {
+            self.settle_pair(&conference);
+            if self.retake_seat(&conference, old, new) {
+                return Ok(());
+            }
+        }
+        if !self.calls.contains_key(call) {
+            return Err(no_such_call());
+        }
+        self.take_over(call, old, new);
         Ok(())
     }
 
@@ -120,16 +170,22 @@ impl Rendezvous {
         let second = Side { session: key, person, media: waiting.peer_media };
         let room = waiting.room.filter(|room| self.occupy(room, call));
         let (polite, impolite) = if waiting.polite { (first, second) } else { (second, first) };
-        self.start(call, polite, impolite, room, None, true);
+        self.start(call, Beginning { rejoined: true, ..Beginning::new(polite, impolite, room) });
     }
 
     /// A session takes the place of another of the same person in a running call.
     pub(super) fn take_over(&mut self, call: &CallId, old: SessionKey, new: SessionKey) {
-        let Some(Running { mut polite, mut impolite, room }) = self.end_running(call) else { return };
+        let Some(Running { mut polite, mut impolite, room, polite_hosts, .. }) = self.end_running(call)
+        else {
+            return;
+        };
         self.ended(old, call, EndReason::Elsewhere);
         let side = if polite.session == old { &mut polite } else { &mut impolite };
         side.session = new;
-        self.start(call, polite, impolite, room, None, true);
+        self.start(call, Beginning { rejoined: true, ..Beginning::new(polite, impolite, room) });
+        if let Some(Call::Running(running)) = self.calls.get_mut(call) {
+            running.polite_hosts = polite_hosts;
+        }
     }
 
     pub(super) fn rejoin_timeout(&mut self, call: &CallId) {
@@ -142,7 +198,7 @@ impl Rendezvous {
         match self.calls.remove(call)? {
             Call::Rejoining(waiting) => {
                 self.timers.clear(waiting.until, Timer::Rejoin(call.clone()));
-                self.release(waiting.session);
+                self.release(waiting.session, call);
                 Some(waiting)
             }
             other @ (Call::Ringing(_) | Call::Running(_)) => {

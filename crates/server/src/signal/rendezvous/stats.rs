@@ -11,6 +11,10 @@ pub struct Stats {
     pub calls: usize,
     /// Rooms now.
     pub rooms: usize,
+    /// Conferences now.
+    pub conferences: usize,
+    /// Their members that have a media connection, or are to make one.
+    pub members: usize,
     /// Sessions that began.
     pub hellos: u64,
     /// Sessions taken up again.
@@ -23,10 +27,21 @@ pub struct Stats {
     pub invites: u64,
     /// Calls that began (accepted, met or rejoined).
     pub started: u64,
+    /// Conferences that began.
+    pub opened: u64,
+    /// Members that came into a conference.
+    pub joined: u64,
     /// Requests answered with `error`.
     pub errors: u64,
     /// Sockets closed with `refused`.
     pub refused: u64,
     /// Sessions ended because the client did not confirm what it was sent.
     pub overflows: u64,
+}
+
+impl Stats {
+    /// Calls and conferences now.
+    pub const fn running(&self) -> usize {
+        self.calls + self.conferences
+    }
 }

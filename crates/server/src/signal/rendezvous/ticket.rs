@@ -8,9 +8,11 @@
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD as BASE64;
 
-use crate::signal::protocol::Media;
+use crate::signal::protocol::{Media, Role};
 
 const TAG: usize = 22;
+/// Set in the flags under the tag of a place in a conference: no ticket is both.
+const SEAT: u8 = 0x80;
 
 /// What a ticket says about its holder's call.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -21,6 +23,15 @@ pub(super) struct Ticket {
     /// What the other meant to send when the call began.
     pub(super) peer_media: Media,
     pub(super) room: Option<String>,
+}
+
+/// What a ticket says about its holder's place in a conference: `c`, a digit for the role, the tag, the number, `~`,
+/// and the room.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub(super) struct Seat {
+    pub(super) role: Role,
+    pub(super) number: u32,
+    pub(super) room: String,
 }
 
 pub(super) struct Tickets(crypto::HmacSha256);
@@ -53,6 +64,35 @@ impl Tickets {
             peer_media: Media { audio: flags & 2 != 0, video: flags & 4 != 0 },
             room: (!room.is_empty()).then(|| room.to_owned()),
         })
+    }
+
+    pub(super) fn print_seat(&self, call: &str, holder: &str, seat: &Seat) -> String {
+        let role = match seat.role {
+            Role::Attendee => 0,
+            Role::Presenter => 1,
+            Role::Owner => 2,
+        };
+        let rest = format!("{}~{}", seat.number, seat.room);
+        format!("c{role}{}{rest}", BASE64.encode(self.tag(call, holder, SEAT | role, &rest)))
+    }
+
+    /// What the ticket says, if this server gave it to `holder` for the conference `call`.
+    pub(super) fn verify_seat(&self, call: &str, holder: &str, text: &str) -> Option<Seat> {
+        let text = text.strip_prefix('c')?;
+        let flags = text.get(..1)?.parse::<u8>().ok()?;
+        let role = match flags {
+            0 => Role::Attendee,
+            1 => Role::Presenter,
+            2 => Role::Owner,
+            _ => return None,
+        };
+        let tag = BASE64.decode(text.get(1..=TAG)?).ok()?;
+        let rest = text.get(1 + TAG..)?;
+        if !crypto::constant_time_eq(&tag, &self.tag(call, holder, SEAT | flags, rest)) {
+            return None;
+        }
+        let (number, room) = rest.split_once('~')?;
+        Some(Seat { role, number: number.parse().ok()?, room: room.to_owned() })
     }
 
     fn tag(&self, call: &str, holder: &str, flags: u8, rest: &str) -> [u8; 16] {
@@ -97,6 +137,17 @@ mod tests {
                 let bent = String::from_utf8(bytes).unwrap();
                 assert_eq!(tickets.verify("call", "a", &bent), None, "{bent}");
             }
+        }
+        let seat = Seat { role: Role::Presenter, number: 7, room: "r".into() };
+        let text = tickets.print_seat("call", "a", &seat);
+        assert_eq!(tickets.verify_seat("call", "a", &text), Some(seat));
+        assert_eq!(tickets.verify_seat("call", "b", &text), None);
+        assert_eq!(tickets.verify("call", "a", &text), None);
+        for at in 0..text.len() {
+            let mut bytes = text.clone().into_bytes();
+            bytes[at] ^= 1;
+            let bent = String::from_utf8(bytes).unwrap();
+            assert_eq!(tickets.verify_seat("call", "a", &bent), None, "{bent}");
         }
         assert_eq!(tickets.verify("call", "a", ""), None);
         assert_eq!(tickets.verify("call", "a", "é"), None);

@@ -18,6 +18,8 @@ pub(super) enum Timer {
     Ring(CallId),
     /// The other did not come back to this call.
     Rejoin(CallId),
+    /// The time of this conference's phase is over.
+    Conference(CallId),
 }
 
 /// The table: every operation takes logarithmic time, and asking for the next deadline with nothing due is free.

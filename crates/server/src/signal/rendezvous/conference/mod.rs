@@ -1,0 +1,270 @@
+//! Conferences: three or more at a link, whose media the forwarder carries.
+//!
+//! ```text
+//!              a third comes                     two remain for a while
+//! call of two ───────────────► From ─► Steady ─► Two ─► To ───────────► call of two
+//!              both connected, or          ▲      │      │
+//!              a time is over              └──────┴──────┘  somebody comes, or it does not come about
+//! ```
+//! While a conference is in `From` or `To`, its two people are in the call of two as well: nothing is taken from them
+//! before the other way has media.
+
+mod come;
+mod forward;
+mod moderate;
+mod pair;
+mod speak;
+
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+
+use wire::Instant;
+
+use super::calls::{Failure, no_such_call};
+use super::session::Engaged;
+use super::timers::Timer;
+use super::{Rendezvous, SessionKey};
+use crate::signal::bus::Event;
+use crate::signal::forwarding::{LegKey, MediaCommand, RoomKey};
+use crate::signal::protocol::{
+    self, CallId, EndReason, Media, MemberNumber, Role, Sending, ServerMessage, View, Want,
+};
+
+/// A conference.
+pub(super) struct Conference {
+    /// Its link.
+    room: String,
+    key: RoomKey,
+    /// The lowest number has been there for the longest time.
+    members: BTreeMap<MemberNumber, Member>,
+    /// The lobby.
+    waiting: BTreeMap<MemberNumber, Waiter>,
+    next_number: MemberNumber,
+    locked: bool,
+    lobby: bool,
+    /// People who may not come back.
+    removed: BTreeSet<String>,
+    phase: Phase,
+    speaking: Vec<MemberNumber>,
+}
+
+/// Where a conference is on its way between two and more.
+#[derive(Clone, PartialEq, Eq, Debug)]
+enum Phase {
+    /// Takes the place of a call of two, which runs until both are connected here, or until then.
+    From { call: CallId, until: Instant },
+    /// As long as more than two are there, or something else keeps it.
+    Steady,
+    /// Two are left: at that time they are put through to each other.
+    Two { at: Instant },
+    /// They are in a call of two again, and leave the conference one after the other.
+    To { call: CallId, until: Instant },
+    /// The server was restarted: members come back until then.
+    Returning { until: Instant },
+    /// The two could not be put through: nothing is tried again before somebody comes or goes.
+    Stays,
+}
+
+/// Somebody in a conference.
+struct Member {
+    session: SessionKey,
+    person: String,
+    role: Role,
+    sending: Sending,
+    hand: bool,
+    mute: Mute,
+    /// Their media connection; `None` after it has ended.
+    leg: Option<LegKey>,
+    connected: bool,
+    /// The numbers of their offers that are not answered.
+    offers: VecDeque<u64>,
+    /// What they want to see.
+    layout: Vec<Option<Want>>,
+    voices: Vec<Option<MemberNumber>>,
+    shown: BTreeMap<u16, View>,
+    wanted: Option<Vec<String>>,
+}
+
+/// Whether a moderator has muted somebody.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+enum Mute {
+    No,
+    /// They were told by this member, under this number of their session.
+    By(MemberNumber, u64),
+}
+
+/// Somebody in the lobby.
+struct Waiter {
+    session: SessionKey,
+    person: String,
+    media: Media,
+}
+
+impl Conference {
+    fn number_of(&self, key: SessionKey) -> Option<MemberNumber> {
+        self.members.iter().find(|(_, member)| member.session == key).map(|(number, _)| *number)
+    }
+
+    fn owners(&self) -> usize {
+        self.members.values().filter(|member| member.role == Role::Owner).count()
+    }
+
+    pub(super) fn room(&self) -> &str {
+        &self.room
+    }
+}
+
+impl Rendezvous {
+    /// The conference of that id and the number of this session in it.
+    fn seat(&mut self, key: SessionKey, call: &CallId) -> Result<(&mut Conference, MemberNumber), Failure> {
+        let conference = self.conferences.get_mut(call).ok_or_else(no_such_call)?;
+        let number = conference.number_of(key).ok_or_else(no_such_call)?;
+        Ok((conference, number))
+    }
+
+    fn forwarder(&mut self, command: MediaCommand) {
+        self.events.push_back(Event::Media(command));
+    }
+
+    /// Tells every member but one.
+    fn tell_members(&mut self, call: &CallId, except: Option<MemberNumber>, message: &ServerMessage) {
+        let Some(conference) = self.conferences.get(call) else { return };
+        let others = conference.members.iter().filter(|(number, _)| Some(**number) != except);
+        for session in others.map(|(_, member)| member.session).collect::<Vec<_>>() {
+            self.tell(session, message.clone());
+        }
+    }
+
+    /// Somebody as the others see them.
+    fn described(&self, conference: &Conference, number: MemberNumber) -> Option<protocol::Member> {
+        let member = conference.members.get(&number)?;
+        Some(protocol::Member {
+            number,
+            person: self.people.get(&member.person)?.person.clone(),
+            role: member.role,
+            sending: member.sending,
+            hand: member.hand,
+            connected: member.connected,
+        })
+    }
+
+    /// Tells everybody but themselves what somebody is now.
+    fn tell_of(&mut self, call: &CallId, number: MemberNumber) {
+        let Some(conference) = self.conferences.get(call) else { return };
+        let Some(member) = self.described(conference, number) else { return };
+        let message = ServerMessage::Member { call: call.clone(), member };
+        self.tell_members(call, Some(number), &message);
+    }
+
+    /// Tells the owners who waits.
+    fn tell_knocking(&mut self, call: &CallId) {
+        let Some(conference) = self.conferences.get(call) else { return };
+        let owners = conference.members.values().filter(|member| member.role == Role::Owner);
+        let owners: Vec<SessionKey> = owners.map(|member| member.session).collect();
+        let Some(message) = self.knocking(call) else { return };
+        for owner in owners {
+            self.tell(owner, message.clone());
+        }
+    }
+
+    fn knocking(&self, call: &CallId) -> Option<ServerMessage> {
+        let knock = |(number, waiter): (&MemberNumber, &Waiter)| {
+            let person = self.people.get(&waiter.person)?.person.clone();
+            Some(protocol::Knock { number: *number, person })
+        };
+        let people = self.conferences.get(call)?.waiting.iter().filter_map(knock).collect();
+        Some(ServerMessage::Knocking { call: call.clone(), people })
+    }
+
+    /// Takes a session out of its conference.
+    pub(super) fn leave_conference(&mut self, key: SessionKey, call: &CallId, reason: EndReason) {
+        let Ok((_, number)) = self.seat(key, call) else { return };
+        self.take_out(call, number, reason);
+    }
+
+    /// Takes a member out, tells the others, and sees to what follows from it.
+    fn take_out(&mut self, call: &CallId, number: MemberNumber, reason: EndReason) {
+        let Some(conference) = self.conferences.get_mut(call) else { return };
+        let Some(member) = conference.members.remove(&number) else { return };
+        conference.speaking.retain(|speaker| *speaker != number);
+        self.end_leg(member.leg);
+        self.release_conference(member.session, call);
+        let message = ServerMessage::MemberLeft { call: call.clone(), number, reason };
+        self.tell_members(call, None, &message);
+        self.ensure_owner(call);
+        self.look_at_pair(call);
+    }
+
+    fn end_leg(&mut self, leg: Option<LegKey>) {
+        let Some(leg) = leg else { return };
+        if self.legs.remove(&leg).is_some() {
+            self.forwarder(MediaCommand::Leave { leg });
+        }
+    }
+
+    /// The conference is over for everybody who is still there.
+    fn close_conference(&mut self, call: &CallId, reason: EndReason) {
+        let heir = self.conferences.get(call).and_then(|conference| self.heir_of(conference));
+        self.set_phase(call, Phase::Steady);
+        let Some(conference) = self.conferences.remove(call) else { return };
+        for (_, member) in conference.members {
+            if let Some(leg) = member.leg {
+                self.legs.remove(&leg);
+            }
+            self.release_conference(member.session, call);
+            self.ended(member.session, call, reason);
+        }
+        for (_, waiter) in conference.waiting {
+            self.release_conference(waiter.session, call);
+            self.ended(waiter.session, call, reason);
+        }
+        self.rooms_by_key.remove(&conference.key);
+        self.forwarder(MediaCommand::Close { room: conference.key });
+        match heir {
+            Some(heir) => self.hand_down(&conference.room, &heir),
+            None => self.vacate(Some(conference.room), call),
+        }
+    }
+
+    /// The session is in this conference, or in its lobby, no more.
+    fn release_conference(&mut self, key: SessionKey, call: &CallId) {
+        let Some(session) = self.sessions.get_mut(&key) else { return };
+        session.engaged = match &session.engaged {
+            Engaged::Conference(c) | Engaged::Lobby(c) if c == call => Engaged::Free,
+            Engaged::Moving { call: of_two, conference } if conference == call => {
+                Engaged::Call(of_two.clone())
+            }
+            other => other.clone(),
+        };
+    }
+
+    /// Enters a phase and leaves the one before it, with its timer.
+    fn set_phase(&mut self, call: &CallId, phase: Phase) {
+        let until = |phase: &Phase| match phase {
+            Phase::From { until, .. } | Phase::To { until, .. } | Phase::Returning { until } => Some(*until),
+            Phase::Two { at } => Some(*at),
+            Phase::Steady | Phase::Stays => None,
+        };
+        let Some(conference) = self.conferences.get_mut(call) else { return };
+        if let Some(at) = until(&conference.phase) {
+            self.timers.clear(at, Timer::Conference(call.clone()));
+        }
+        if let Some(at) = until(&phase) {
+            self.timers.set(at, Timer::Conference(call.clone()));
+        }
+        conference.phase = phase;
+    }
+
+    /// Somebody must be there who can moderate: if nobody is, who has been there for the longest time.
+    fn ensure_owner(&mut self, call: &CallId) {
+        let Some(conference) = self.conferences.get(call) else { return };
+        if conference.owners() > 0 || matches!(conference.phase, Phase::Returning { .. }) {
+            return;
+        }
+        let heir = |role: Role| {
+            conference.members.iter().find(|(_, member)| member.role == role).map(|(number, _)| *number)
+        };
+        if let Some(heir) = heir(Role::Presenter).or_else(|| heir(Role::Attendee)) {
+            self.set_role(call, heir, Role::Owner);
+        }
+    }
+}

@@ -1,0 +1,194 @@
+//! What owners may do.
+
+use super::come::room_full;
+use super::{Mute, Phase};
+use crate::signal::forwarding::{MediaCommand, Source};
+use crate::signal::protocol::{
+    Action, CallId, EndReason, ErrorCode, MemberNumber, Role, Sending, ServerMessage,
+};
+use crate::signal::rendezvous::calls::{Failure, Side, wrong_state};
+use crate::signal::rendezvous::{Rendezvous, SessionKey};
+
+impl Rendezvous {
+    pub(in crate::signal::rendezvous) fn moderate(
+        &mut self,
+        key: SessionKey,
+        call: &CallId,
+        action: Action,
+    ) -> Result<(), Failure> {
+        let (conference, by) = self.seat(key, call)?;
+        if conference.members.get(&by).is_none_or(|member| member.role != Role::Owner) {
+            let message = "only an owner of the conference may do this";
+            return Err((ErrorCode::NotAllowed, message.to_owned()));
+        }
+        if matches!(conference.phase, Phase::To { .. }) {
+            // Two who are on their way to each other stay here for it.
+            self.settle_pair(call);
+        }
+        let (conference, by) = self.seat(key, call)?;
+        match action {
+            Action::Mute { member } => self.mute(call, by, member)?,
+            Action::MuteAll => {
+                let others = conference.members.iter().filter(|(_, member)| member.role != Role::Owner);
+                for other in others.map(|(number, _)| *number).collect::<Vec<_>>() {
+                    self.mute(call, by, other)?;
+                }
+            }
+            Action::Remove { member } => self.remove(call, by, member)?,
+            Action::Admit { member } => self.admit(call, member)?,
+            Action::Deny { member } => {
+                let waiter = conference.waiting.remove(&member).ok_or_else(no_such_member)?;
+                self.release_conference(waiter.session, call);
+                self.ended(waiter.session, call, EndReason::Declined);
+                self.tell_knocking(call);
+                self.look_at_pair(call);
+            }
+            Action::Promote { member } => self.step(call, member, true)?,
+            Action::Demote { member } => self.step(call, member, false)?,
+            Action::Lock { on } => {
+                conference.locked = on;
+                let room = conference.room.clone();
+                self.tell_settings(call);
+                // Who waited for a moment in which nobody could come in.
+                self.wake_waiting(&room);
+            }
+            Action::Lobby { on } => self.set_lobby(call, on),
+            Action::End => {
+                self.finish_from(call, None);
+                self.close_conference(call, EndReason::Closed);
+            }
+        }
+        Ok(())
+    }
+
+    fn mute(&mut self, call: &CallId, by: MemberNumber, number: MemberNumber) -> Result<(), Failure> {
+        let conference = self.conferences.get(call).ok_or_else(no_such_member)?;
+        let member = conference.members.get(&number).ok_or_else(no_such_member)?;
+        if let Some(leg) = member.leg {
+            self.forwarder(MediaCommand::Allow { leg, source: Source::Microphone, allowed: false });
+        }
+        self.tell_muted(call, number, by);
+        self.tell_of(call, number);
+        Ok(())
+    }
+
+    /// Tells a member that they are muted, and keeps in mind since which of their messages they know.
+    pub(super) fn tell_muted(&mut self, call: &CallId, number: MemberNumber, by: MemberNumber) {
+        let member = self.conferences.get(call).and_then(|c| c.members.get(&number));
+        let Some(session) = member.map(|member| member.session) else { return };
+        self.tell(session, ServerMessage::Muted { call: call.clone(), by });
+        let told = self.sessions.get(&session).map_or(0, |session| session.outbox.last());
+        let member = self.conferences.get_mut(call).and_then(|c| c.members.get_mut(&number));
+        if let Some(member) = member {
+            member.mute = Mute::By(by, told);
+            member.sending.microphone = false;
+        }
+    }
+
+    fn remove(&mut self, call: &CallId, by: MemberNumber, number: MemberNumber) -> Result<(), Failure> {
+        if by == number {
+            return Err(wrong_state("nobody removes themselves: leave with `end`"));
+        }
+        let conference = self.conferences.get_mut(call).ok_or_else(no_such_member)?;
+        let member = conference.members.get(&number).ok_or_else(no_such_member)?;
+        let (session, person) = (member.session, member.person.clone());
+        // Another device of an owner's may leave, but an owner may come back.
+        if conference.members.get(&by).is_none_or(|owner| owner.person != person) {
+            conference.removed.insert(person);
+        }
+        self.finish_from(call, None);
+        self.take_out(call, number, EndReason::Removed);
+        self.ended(session, call, EndReason::Removed);
+        Ok(())
+    }
+
+    fn admit(&mut self, call: &CallId, number: MemberNumber) -> Result<(), Failure> {
+        let most = self.config.members_per_conference;
+        let conference = self.conferences.get_mut(call).ok_or_else(no_such_member)?;
+        if !conference.waiting.contains_key(&number) {
+            return Err(no_such_member());
+        }
+        if conference.members.len() >= most {
+            return Err(room_full("as many people are in this room as may be"));
+        }
+        let Some(waiter) = conference.waiting.remove(&number) else { return Ok(()) };
+        self.release_conference(waiter.session, call);
+        let side = Side { session: waiter.session, person: waiter.person, media: waiter.media };
+        self.enter(call, number, &side, Role::Presenter);
+        self.tell_knocking(call);
+        Ok(())
+    }
+
+    fn set_lobby(&mut self, call: &CallId, on: bool) {
+        let Some(conference) = self.conferences.get_mut(call) else { return };
+        conference.lobby = on;
+        let waiting: Vec<MemberNumber> = conference.waiting.keys().copied().collect();
+        self.tell_settings(call);
+        if on {
+            return;
+        }
+        for number in waiting {
+            if self.admit(call, number).is_err() {
+                break; // full: the rest goes on waiting
+            }
+        }
+    }
+
+    fn tell_settings(&mut self, call: &CallId) {
+        let Some(conference) = self.conferences.get(call) else { return };
+        let (locked, lobby) = (conference.locked, conference.lobby);
+        self.tell_members(call, None, &ServerMessage::Settings { call: call.clone(), locked, lobby });
+        self.look_at_pair(call);
+    }
+
+    /// One step up or down.
+    fn step(&mut self, call: &CallId, number: MemberNumber, up: bool) -> Result<(), Failure> {
+        let conference = self.conferences.get(call).ok_or_else(no_such_member)?;
+        let member = conference.members.get(&number).ok_or_else(no_such_member)?;
+        let role = match (member.role, up) {
+            (Role::Attendee, true) | (Role::Owner, false) => Role::Presenter,
+            (Role::Presenter, true) => Role::Owner,
+            (Role::Presenter, false) => Role::Attendee,
+            (Role::Owner, true) | (Role::Attendee, false) => return Ok(()),
+        };
+        if member.role == Role::Owner && conference.owners() == 1 {
+            return Err(wrong_state("the only owner stays one: make somebody else an owner first"));
+        }
+        self.set_role(call, number, role);
+        Ok(())
+    }
+
+    pub(super) fn set_role(&mut self, call: &CallId, number: MemberNumber, role: Role) {
+        let member = self.conferences.get_mut(call).and_then(|c| c.members.get_mut(&number));
+        let Some(member) = member else { return };
+        let before = std::mem::replace(&mut member.role, role);
+        let silenced = role == Role::Attendee;
+        if silenced {
+            member.sending = Sending::default();
+        }
+        let (leg, muted, session) = (member.leg, member.mute != Mute::No, member.session);
+        if let Some(leg) = leg.filter(|_| silenced != (before == Role::Attendee)) {
+            for source in Source::ALL {
+                let allowed = !silenced && !(muted && source == Source::Microphone);
+                self.forwarder(MediaCommand::Allow { leg, source, allowed });
+            }
+        }
+        let Some(conference) = self.conferences.get(call) else { return };
+        let Some(member) = conference.members.get(&number) else { return };
+        let ticket = self.seat_ticket(call, conference, number, member);
+        let knocking = role == Role::Owner && !conference.waiting.is_empty();
+        self.tell(session, ServerMessage::Role { call: call.clone(), role, ticket });
+        if let Some(message) = self.knocking(call).filter(|_| knocking) {
+            self.tell(session, message);
+        }
+        self.tell_of(call, number);
+        self.look_at_pair(call);
+    }
+}
+
+fn no_such_member() -> Failure {
+    (
+        ErrorCode::NoSuchMember,
+        "the conference has nobody of that number: see `member` and `knocking`".to_owned(),
+    )
+}

@@ -1,0 +1,201 @@
+//! The numbers in payload descriptors that must go on without a break when encodings are switched: picture identifiers
+//! and TL0PICIDX of VP8 (RFC 7741 §4.2) and VP9 (RFC 9628 §4.2). And the height of a picture, where it is easy to read.
+
+use flow::payload::Format;
+
+/// The longest head that is written anew: two bytes, a long identifier, and layer bytes of VP9.
+pub(crate) const MAX_HEAD: usize = 6;
+
+/// Where the numbers of a payload stand, and what they are.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub(crate) struct Descriptor {
+    /// Where the picture identifier stands; 0 if there is none.
+    picture_at: u8,
+    /// Whether it has 15 bits; else 7.
+    wide: bool,
+    pub(crate) picture: u16,
+    /// Where TL0PICIDX stands; 0 if there is none.
+    base_at: u8,
+    pub(crate) base: u8,
+}
+
+/// What is added to the numbers of one encoding.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub(crate) struct Shift {
+    pub(crate) picture: u16,
+    pub(crate) base: u8,
+}
+
+impl Descriptor {
+    /// Reads the descriptor; of other formats, and of what cannot be read, there is nothing to change.
+    pub(crate) fn of(format: Format, payload: &[u8]) -> Self {
+        let found = match format {
+            Format::Vp8 => vp8(payload),
+            Format::Vp9 => vp9(payload),
+            Format::Opus | Format::H264 | Format::Av1 => None,
+        };
+        found.unwrap_or_default()
+    }
+
+    /// Whether there is anything to change.
+    pub(crate) fn is_empty(self) -> bool {
+        self.picture_at == 0 && self.base_at == 0
+    }
+
+    /// Writes the beginning of the payload with the numbers shifted; how long it is.
+    pub(crate) fn write(self, payload: &[u8], shift: Shift, head: &mut [u8; MAX_HEAD]) -> usize {
+        let picture_end = usize::from(self.picture_at) + if self.wide { 2 } else { 1 };
+        let picture_end = if self.picture_at == 0 { 0 } else { picture_end };
+        let base_end = if self.base_at == 0 { 0 } else { usize::from(self.base_at) + 1 };
+        let len = picture_end.max(base_end);
+        let (Some(to), Some(from)) = (head.get_mut(..len), payload.get(..len)) else { return 0 };
+        to.copy_from_slice(from);
+        let [high, low] = self.picture.wrapping_add(shift.picture).to_be_bytes();
+        let at = usize::from(self.picture_at);
+        match (at, self.wide) {
+            (0, _) => {}
+            (_, true) => (to[at], to[at + 1]) = (high | 0x80, low),
+            (_, false) => to[at] = low & 0x7f,
+        }
+        if self.base_at != 0 {
+            to[usize::from(self.base_at)] = self.base.wrapping_add(shift.base);
+        }
+        len
+    }
+
+    /// What has to be added so that this one's numbers follow those last sent.
+    pub(crate) fn follow(self, last: Shift) -> Shift {
+        Shift {
+            picture: last.picture.wrapping_add(1).wrapping_sub(self.picture),
+            base: last.base.wrapping_add(1).wrapping_sub(self.base),
+        }
+    }
+
+    /// The numbers that are sent.
+    pub(crate) fn shifted(self, shift: Shift) -> Shift {
+        Shift {
+            picture: self.picture.wrapping_add(shift.picture) & 0x7fff,
+            base: self.base.wrapping_add(shift.base),
+        }
+    }
+
+    fn picture_id(&mut self, payload: &[u8], at: &mut usize) -> Option<()> {
+        let first = *payload.get(*at)?;
+        self.picture_at = u8::try_from(*at).ok()?;
+        self.wide = first & 0x80 != 0;
+        *at += 1;
+        self.picture = u16::from(first & 0x7f);
+        if self.wide {
+            self.picture = self.picture << 8 | u16::from(*payload.get(*at)?);
+            *at += 1;
+        }
+        Some(())
+    }
+}
+
+/// ```text
+/// |X|R|N|S|R| PID |  |I|L|T|K|  RSV  |  |M| picture id  |  | TL0PICIDX |
+/// ```
+fn vp8(payload: &[u8]) -> Option<Descriptor> {
+    let mut found = Descriptor::default();
+    if payload.first()? & 0x80 == 0 {
+        return Some(found);
+    }
+    let fields = *payload.get(1)?;
+    let mut at = 2;
+    if fields & 0x80 != 0 {
+        found.picture_id(payload, &mut at)?;
+    }
+    if fields & 0x40 != 0 {
+        (found.base_at, found.base) = (u8::try_from(at).ok()?, *payload.get(at)?);
+    }
+    Some(found)
+}
+
+/// ```text
+/// |I|P|L|F|B|E|V|Z|  |M| picture id  |  | TID |U| SID |D|  | TL0PICIDX, unless F |
+/// ```
+fn vp9(payload: &[u8]) -> Option<Descriptor> {
+    let mut found = Descriptor::default();
+    let first = *payload.first()?;
+    let mut at = 1;
+    if first & 0x80 != 0 {
+        found.picture_id(payload, &mut at)?;
+    }
+    if first & 0x20 != 0 && first & 0x10 == 0 {
+        (found.base_at, found.base) = (u8::try_from(at + 1).ok()?, *payload.get(at + 1)?);
+    }
+    Some(found)
+}
+
+/// The height of a picture, from the payload that begins a keyframe (RFC 6386 §9.1); `None` where it is not easy to read.
+pub(crate) fn height(format: Format, payload: &[u8]) -> Option<u16> {
+    if format != Format::Vp8 {
+        return None;
+    }
+    let mut at = 1;
+    if payload.first()? & 0x80 != 0 {
+        let fields = *payload.get(1)?;
+        at = 2;
+        if fields & 0x80 != 0 {
+            at += if payload.get(at)? & 0x80 != 0 { 2 } else { 1 };
+        }
+        at += usize::from(fields & 0x40 != 0) + usize::from(fields & 0x30 != 0);
+    }
+    let frame = payload.get(at..at + 10)?;
+    (frame[3..6] == [0x9d, 0x01, 0x2a]).then(|| u16::from_le_bytes([frame[8], frame[9]]) & 0x3fff)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn numbers_are_found_and_shifted() {
+        let cases: [(Format, &[u8], Shift, &[u8]); 8] = [
+            (Format::Vp8, &[0x10, 1, 2], Shift { picture: 5, base: 5 }, &[]),
+            (Format::Vp8, &[0x90, 0x80, 0x11, 1], Shift { picture: 5, base: 5 }, &[0x90, 0x80, 0x16]),
+            (Format::Vp8, &[0x90, 0x80, 0x7f, 1], Shift { picture: 1, base: 0 }, &[0x90, 0x80, 0]),
+            (
+                Format::Vp8,
+                &[0x90, 0xf0, 0xff, 0xff, 3, 4],
+                Shift { picture: 2, base: 255 },
+                &[0x90, 0xf0, 0x80, 1, 2],
+            ),
+            (Format::Vp9, &[0x88, 0x91, 0x00, 9], Shift { picture: 0x0100, base: 1 }, &[0x88, 0x92, 0x00]),
+            (
+                Format::Vp9,
+                &[0xa8, 0x91, 0x22, 0x10, 5, 1],
+                Shift { picture: 0, base: 1 },
+                &[0xa8, 0x91, 0x22, 0x10, 6],
+            ),
+            (Format::Vp9, &[0x90, 0x91], Shift { picture: 1, base: 1 }, &[]),
+            (Format::H264, &[0x90, 0x91], Shift { picture: 1, base: 1 }, &[]),
+        ];
+        for (format, payload, shift, expected) in cases {
+            let mut head = [0; MAX_HEAD];
+            let descriptor = Descriptor::of(format, payload);
+            let len = descriptor.write(payload, shift, &mut head);
+            assert_eq!(&head[..len], expected, "{format:?} {payload:x?}");
+            assert!(descriptor.is_empty() == expected.is_empty());
+        }
+    }
+
+    #[test]
+    fn numbers_follow_those_last_sent() {
+        let descriptor = Descriptor::of(Format::Vp8, &[0x90, 0xc0, 0x80, 0x05, 0x07, 1]);
+        let last = Shift { picture: 0x7fff, base: 255 };
+        let shift = descriptor.follow(last);
+        assert_eq!(descriptor.shifted(shift), Shift { picture: 0, base: 0 });
+    }
+
+    #[test]
+    fn a_keyframe_of_vp8_tells_its_height() {
+        let frame = [0x10, 0x02, 0, 0x9d, 0x01, 0x2a, 0x80, 0x02, 0x68, 0x41];
+        let with = |descriptor: &[u8]| [descriptor, &frame].concat();
+        assert_eq!(height(Format::Vp8, &with(&[0x10])), Some(360));
+        assert_eq!(height(Format::Vp8, &with(&[0x90, 0xf0, 0x80, 1, 2, 3])), Some(360));
+        assert_eq!(height(Format::Vp8, &with(&[0x10])[..10]), None);
+        assert_eq!(height(Format::H264, &with(&[0x10])), None);
+    }
+}

@@ -1,0 +1,368 @@
+//! What each slot is to carry: by layout, by the size of the tile, and by what the receiver's path carries.
+
+use std::time::Duration;
+
+use wire::Instant;
+
+use crate::member::{MAX_VOICES, Member, picture_bit, voice_bit};
+use crate::sfu::Sfu;
+use crate::slab::Slab;
+use crate::slot::Feed;
+use crate::track::{Follower, Track};
+use crate::{Event, Source, Want};
+
+/// A keyframe this old is gone on with instead of asking for another.
+const RECENT_KEY: Duration = Duration::from_millis(300);
+/// How long there must be no use for an encoding until it is told.
+const FEWER: Duration = Duration::from_secs(3);
+
+/// A picture slot that is to carry something.
+#[derive(Clone, Copy, Debug)]
+struct Wanted {
+    bit: u8,
+    want: Want,
+    track: u32,
+    /// The encoding that its tile is for.
+    best: usize,
+    /// The encoding that is forwarded, or waited for.
+    now: Option<usize>,
+    /// The one chosen.
+    chosen: Option<usize>,
+}
+
+impl Sfu {
+    /// Chooses what the picture slots of a member carry.
+    pub(crate) fn choose(&mut self, now: Instant, at: u32) {
+        if let Some(member) = self.members.get_mut(at) {
+            member.dirty = false;
+        }
+        let Some(member) = self.members.get(at).filter(|member| member.connected) else { return };
+        let mut wanted = wanted(member, &self.tracks, &|want| self.track_of(member, want));
+        let more = allot(now, member, &self.tracks, &mut wanted);
+        let slots = member.pictures.len();
+        if let Some(member) = self.members.get_mut(at) {
+            member.wants_more = more;
+        }
+        for index in 0..slots {
+            let bit = picture_bit(index);
+            let found = wanted.iter().find(|wanted| wanted.bit == bit).copied();
+            let feed = found.and_then(|w| Some((w.track, u8::try_from(w.chosen?).ok()?)));
+            self.steer(now, at, bit, feed, found.map(|wanted| wanted.want));
+        }
+        self.look_after_probe(now, at);
+    }
+
+    /// The track that somebody wants to see.
+    fn track_of(&self, member: &Member, want: &Want) -> Option<u32> {
+        let other = self.members.get(self.place(want.member)?)?;
+        let track = other.track(want.source).filter(|_| want.source != Source::Microphone)?;
+        let found = self.tracks.get(track)?;
+        (other.room == member.room && found.allowed && found.sending).then_some(track)
+    }
+
+    /// Lets a slot carry an encoding from its next keyframe on; `None` is nothing. `want` is what the receiver asked for,
+    /// even if nothing of it is sent at present.
+    fn steer(&mut self, now: Instant, at: u32, bit: u8, feed: Option<(u32, u8)>, want: Option<Want>) {
+        let Self { members, tracks, .. } = self;
+        let Some(member) = members.get_mut(at) else { return };
+        let target = member.peer.available_outgoing_bitrate();
+        let Some(slot) = member.slot_mut(bit) else { return };
+        let follower = Follower { member: at, bit };
+        let wanted = want.map(|want| (want.member, want.source));
+        let paused = feed.is_none() && want.is_some_and(|want| want.height > 0);
+        let mut told = Vec::new();
+        if slot.shown.is_some() && slot.shown != wanted && feed.is_none() {
+            slot.shown = None;
+            told.push(Event::Shown(member_id(members, at), picture_index(bit), None));
+        }
+        let Some(slot) = members.get_mut(at).and_then(|member| member.slot_mut(bit)) else { return };
+        if slot.paused != paused {
+            slot.paused = paused;
+            told.push(Event::Paused(member_id(members, at), picture_index(bit), paused));
+        }
+        let Some(slot) = members.get_mut(at).and_then(|member| member.slot_mut(bit)) else { return };
+        if let Some(before) = slot.next
+            && feed.is_none_or(|(track, layer)| !before.is(track, layer))
+        {
+            slot.next = None;
+            if slot.current.is_none_or(|current| !current.is(before.track, before.layer)) {
+                unfollow(tracks, before, follower);
+            }
+        }
+        if let Some(current) = slot.current
+            && must_stop(now, current, feed, tracks, target)
+        {
+            slot.current = None;
+            if slot.next.is_none_or(|next| !next.is(current.track, current.layer)) {
+                unfollow(tracks, current, follower);
+            }
+        }
+        if let Some((track, layer)) = feed
+            && slot.current.is_none_or(|current| !current.is(track, layer))
+            && slot.next.is_none()
+        {
+            self.feed(now, follower, track, layer);
+        }
+        for event in told {
+            self.push_event(event);
+        }
+    }
+
+    /// A slot waits for an encoding's next keyframe, or takes one that has just come.
+    pub(crate) fn feed(&mut self, now: Instant, follower: Follower, track: u32, layer: u8) {
+        let Some(found) = self.tracks.get_mut(track).and_then(|t| t.layers.get_mut(usize::from(layer)))
+        else {
+            return;
+        };
+        found.follow(follower);
+        let recent = found.recent_key(now, RECENT_KEY);
+        let cursor = recent.unwrap_or(found.ring.next());
+        let slot = self.members.get_mut(follower.member).and_then(|member| member.slot_mut(follower.bit));
+        if let Some(slot) = slot {
+            slot.next = Some(Feed { track, layer, cursor });
+        }
+        if recent.is_some() {
+            self.mark(follower.member, follower.bit);
+        } else if follower.bit >= crate::member::FIRST_PICTURE {
+            self.asks.push((track, layer));
+        }
+    }
+
+    /// Lets the voice slots of a member carry the chosen voices; one that has a slot keeps it.
+    pub(crate) fn assign_voices(&mut self, now: Instant, at: u32) {
+        let Some(member) = self.members.get(at) else { return };
+        let count = member.voices.len().min(MAX_VOICES);
+        if !member.connected || count == 0 {
+            return;
+        }
+        let id = member.id;
+        let Some(room) = self.rooms.get(&member.room) else { return };
+        let foreign = |track: &&u32| self.tracks.get(**track).is_some_and(|track| track.owner != id);
+        let chosen: Vec<u32> =
+            room.voices.iter().filter(foreign).take(count.min(room.config.voices)).copied().collect();
+        let feeds = |slot: &crate::slot::Slot| slot.next.or(slot.current).map(|feed| feed.track);
+        let mut carried: Vec<Option<u32>> =
+            member.voices.iter().map(|slot| feeds(slot).filter(|track| chosen.contains(track))).collect();
+        let before: Vec<Option<u32>> = member.voices.iter().map(feeds).collect();
+        for track in &chosen {
+            if !carried.contains(&Some(*track))
+                && let Some(free) = carried.iter_mut().find(|slot| slot.is_none())
+            {
+                *free = Some(*track);
+            }
+        }
+        if carried == before {
+            return;
+        }
+        for (index, (track, before)) in carried.iter().zip(&before).enumerate() {
+            if track != before {
+                let follower = Follower { member: at, bit: voice_bit(index) };
+                self.release(follower);
+                if let Some(track) = track {
+                    self.feed(now, follower, *track, 0);
+                }
+            }
+        }
+        let owner = |track: &Option<u32>| track.and_then(|track| Some(self.tracks.get(track)?.owner));
+        let voices = carried.iter().map(owner).collect();
+        self.push_event(Event::Voices(id, voices));
+    }
+
+    /// Takes away what a slot carries.
+    fn release(&mut self, follower: Follower) {
+        let Some(member) = self.members.get_mut(follower.member) else { return };
+        let Some(slot) = member.slot_mut(follower.bit) else { return };
+        for feed in [slot.current.take(), slot.next.take()].into_iter().flatten() {
+            unfollow(&mut self.tracks, feed, follower);
+        }
+    }
+
+    /// Takes away what all slots of a member carry.
+    pub(crate) fn unfollow_all(&mut self, at: u32) {
+        let Some(member) = self.members.get(at) else { return };
+        let voices = (0..member.voices.len()).map(voice_bit);
+        let bits: Vec<u8> = voices.chain((0..member.pictures.len()).map(picture_bit)).collect();
+        for bit in bits {
+            self.release(Follower { member: at, bit });
+        }
+    }
+
+    /// Nobody is fed by a track any more.
+    pub(crate) fn starve(&mut self, track: u32) {
+        let Some(found) = self.tracks.get_mut(track) else { return };
+        let serial = found.serial;
+        let followers: Vec<Follower> =
+            found.layers.iter_mut().flat_map(|layer| std::mem::take(&mut layer.followers)).collect();
+        for follower in followers {
+            self.release(follower);
+            let Some(member) = self.members.get_mut(follower.member) else { continue };
+            member.dirty = true;
+            if let Some(slot) = member.slot_mut(follower.bit) {
+                slot.forget(serial);
+            }
+        }
+    }
+
+    /// Chooses anew for everybody in a room: somebody has come, has gone, or sends something else.
+    pub(crate) fn think_over(&mut self, now: Instant, room: u64) {
+        let Some(found) = self.rooms.get_mut(&room) else { return };
+        found.choose_voices(&self.tracks);
+        let members = found.members.clone();
+        for at in members {
+            self.assign_voices(now, at);
+            self.choose(now, at);
+        }
+    }
+
+    /// Tells an owner which encodings of its camera somebody wants: at once if more, after a while if fewer.
+    pub(crate) fn tell_wanted(&mut self, now: Instant, track: u32) {
+        let Some(found) = self.tracks.get(track).filter(|track| track.source == Source::Camera) else {
+            return;
+        };
+        let mut bits = 0u8;
+        for follower in self.rooms.get(&found.room).map(|room| room.members.as_slice()).unwrap_or_default() {
+            let Some(member) = self.members.get(*follower) else { continue };
+            for want in member.wants.iter().take(member.pictures.len()).flatten() {
+                if want.member == found.owner && want.source == Source::Camera && want.height > 0 {
+                    bits |= 1 << found.layer_for(want.height).min(7);
+                }
+            }
+        }
+        for (at, layer) in found.layers.iter().enumerate() {
+            bits |= u8::from(!layer.followers.is_empty()) << at;
+        }
+        // A small one is at hand for whoever comes, or has too narrow a path, as long as anybody looks.
+        bits |= u8::from(bits != 0);
+        let Some(found) = self.tracks.get_mut(track) else { return };
+        if found.told == Some(bits) {
+            found.fewer_since = None;
+            return;
+        }
+        let more = found.told.is_none_or(|told| bits & !told != 0);
+        let since = *found.fewer_since.get_or_insert(now);
+        if !more && now.saturating_since(since) < FEWER {
+            return;
+        }
+        found.told = Some(bits);
+        found.fewer_since = None;
+        let rids = found.layers.iter().enumerate().filter(|(at, _)| bits & 1 << at != 0);
+        let event = Event::Wanted(found.owner, rids.map(|(_, layer)| layer.rid.clone()).collect());
+        self.push_event(event);
+    }
+}
+
+fn member_id(members: &Slab<Box<Member>>, at: u32) -> crate::MemberId {
+    members.get(at).map_or(crate::MemberId { serial: 0, index: at }, |member| member.id)
+}
+
+pub(crate) fn picture_index(bit: u8) -> usize {
+    usize::from(bit.saturating_sub(crate::member::FIRST_PICTURE))
+}
+
+pub(crate) fn unfollow(tracks: &mut Slab<Track>, feed: Feed, follower: Follower) {
+    let track = tracks.get_mut(feed.track);
+    if let Some(layer) = track.and_then(|track| track.layers.get_mut(usize::from(feed.layer))) {
+        layer.unfollow(follower);
+    }
+}
+
+/// Whether what is forwarded must end before what follows it is there: another track, nothing at all, or an encoding
+/// that the path cannot carry at all.
+fn must_stop(
+    now: Instant,
+    current: Feed,
+    feed: Option<(u32, u8)>,
+    tracks: &Slab<Track>,
+    target: u64,
+) -> bool {
+    let Some((track, layer)) = feed else { return true };
+    if current.track != track {
+        return true;
+    }
+    let rate = tracks
+        .get(track)
+        .and_then(|track| track.layers.get(usize::from(current.layer)))
+        .map_or(0, |layer| layer.rate(now));
+    layer < current.layer && rate > target + target / 2
+}
+
+/// What the picture slots of a member are wanted to carry and can, the most important first: screens, then the largest,
+/// then the first.
+fn wanted(member: &Member, tracks: &Slab<Track>, track_of: &dyn Fn(&Want) -> Option<u32>) -> Vec<Wanted> {
+    let slots = member.wants.iter().zip(&member.pictures).enumerate();
+    let found = slots.filter_map(|(index, (want, slot))| {
+        let want = (*want)?;
+        let track = track_of(&want)?;
+        let layers = tracks.get(track)?;
+        let fed = slot.next.or(slot.current).filter(|feed| feed.track == track);
+        Some(Wanted {
+            bit: picture_bit(index),
+            want,
+            track,
+            best: layers.layer_for(want.height),
+            now: fed.map(|feed| usize::from(feed.layer)),
+            chosen: None,
+        })
+    });
+    let mut found: Vec<Wanted> = found.filter(|wanted| wanted.want.height > 0).collect();
+    found.sort_by_key(|wanted| {
+        let screen = wanted.want.source == Source::Screen;
+        (std::cmp::Reverse((screen, wanted.want.height)), wanted.bit)
+    });
+    found
+}
+
+/// Shares what the path carries: first the smallest encoding for each, as long as there is room, then larger ones. Whether
+/// with more room somebody would get more.
+fn allot(now: Instant, member: &Member, tracks: &Slab<Track>, wanted: &mut [Wanted]) -> bool {
+    let target = member.peer.available_outgoing_bitrate();
+    let rate = |track: u32, layer: usize| {
+        tracks.get(track).and_then(|track| track.layers.get(layer)).map_or(0, |layer| layer.rate(now))
+    };
+    let voices = member.voices.iter().filter_map(|slot| slot.current);
+    let voices: u64 = voices.map(|feed| rate(feed.track, 0)).sum();
+    // Headers, reports, and what is sent again.
+    let mut left = (target - target / 20).saturating_sub(voices);
+    let mut more = false;
+    for (order, wanted) in wanted.iter_mut().enumerate() {
+        let sent = |at: &usize| {
+            let layer = tracks.get(wanted.track).and_then(|track| track.layers.get(*at));
+            layer.is_some_and(|layer| layer.active)
+        };
+        let Some(least) = (0..=wanted.best).find(sent).or_else(|| (wanted.best..8).find(sent)) else {
+            continue;
+        };
+        let cost = rate(wanted.track, least);
+        // The most important picture is given up last.
+        let room = if order == 0 { left.saturating_mul(2).max(target / 2) } else { left };
+        let room = if wanted.now.is_some() { room } else { room - room / 10 };
+        if cost <= room {
+            wanted.chosen = Some(least);
+            left = left.saturating_sub(cost);
+        } else {
+            more = true;
+        }
+    }
+    for wanted in wanted.iter_mut() {
+        let Some(chosen) = wanted.chosen else { continue };
+        let cost = rate(wanted.track, chosen);
+        for larger in (chosen + 1..=wanted.best).rev() {
+            let Some(layer) = tracks.get(wanted.track).and_then(|track| track.layers.get(larger)) else {
+                continue;
+            };
+            if !layer.active {
+                continue;
+            }
+            let additional = rate(wanted.track, larger).saturating_sub(cost);
+            let kept = wanted.now.is_some_and(|now| now >= larger);
+            let needed = if kept { additional } else { additional + additional / 5 };
+            if needed <= left {
+                wanted.chosen = Some(larger);
+                left -= additional.min(left);
+                break;
+            }
+            more = true;
+        }
+    }
+    more
+}

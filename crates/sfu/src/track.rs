@@ -1,0 +1,364 @@
+//! What a member sends: a track, with one or several encodings.
+
+use std::time::Duration;
+
+use peer::negotiation::TransceiverId;
+use rtp::Unwrapper;
+use wire::Instant;
+
+use crate::descriptor::{Descriptor, height};
+use crate::ring::{Kept, Ring};
+use crate::{MemberId, Rid, Source};
+
+/// Packets kept of pictures: a second and a half of 3 Mbit/s.
+const KEPT_PICTURES: usize = 512;
+/// Packets kept of sound: more than a second.
+const KEPT_SOUND: usize = 64;
+/// Encodings of one track: as many as anybody uses side by side.
+const MAX_LAYERS: usize = 4;
+/// After this long without a packet nothing is sent.
+pub(crate) const SILENT: Duration = Duration::from_secs(2);
+/// Bytes are counted over this long.
+const WINDOW: Duration = Duration::from_millis(500);
+/// The height that the largest encoding is taken to have as long as nothing else is known.
+const USUAL_HEIGHT: u16 = 720;
+
+/// One slot of one receiver.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) struct Follower {
+    pub(crate) member: u32,
+    /// Which of its slots, as the bit of its mask.
+    pub(crate) bit: u8,
+}
+
+/// How many bits per second come.
+#[derive(Debug)]
+struct Meter {
+    begun: Instant,
+    bytes: u64,
+    rate: u64,
+}
+
+impl Meter {
+    fn add(&mut self, now: Instant, bytes: usize) {
+        let elapsed = now.saturating_since(self.begun);
+        if elapsed >= WINDOW {
+            let micros = u64::try_from(elapsed.as_micros()).unwrap_or(u64::MAX).max(1);
+            let rate = self.bytes.saturating_mul(8_000_000) / micros;
+            // After a long pause what was before says nothing.
+            let fresh = self.rate == 0 || elapsed > SILENT;
+            self.rate = if fresh { rate } else { (self.rate + rate) / 2 };
+            (self.begun, self.bytes) = (now, 0);
+        }
+        self.bytes += bytes as u64;
+    }
+
+    /// Bits per second; in the first moments what has come until now.
+    fn rate(&self, now: Instant) -> u64 {
+        if self.rate > 0 {
+            return self.rate;
+        }
+        let elapsed = now.saturating_since(self.begun).max(Duration::from_millis(100));
+        self.bytes * 8_000_000 / u64::try_from(elapsed.as_micros()).unwrap_or(u64::MAX)
+    }
+}
+
+/// One encoding.
+#[derive(Debug)]
+pub(crate) struct Layer {
+    pub(crate) rid: Rid,
+    pub(crate) ssrc: u32,
+    pub(crate) ring: Ring,
+    numbers: Unwrapper,
+    pub(crate) followers: Vec<Follower>,
+    meter: Meter,
+    pub(crate) last: Option<Instant>,
+    /// Whether it is sent, as far as receivers have been told.
+    pub(crate) active: bool,
+    /// A timestamp and when it was captured, as time since the Unix epoch by our clock.
+    pub(crate) clock: Option<(u32, Duration)>,
+    pub(crate) height: Option<u16>,
+    /// The place of the packet with which the last keyframe begins.
+    pub(crate) last_key: Option<u64>,
+    pub(crate) packets: u64,
+    /// When a keyframe was asked for last.
+    pub(crate) asked: Option<Instant>,
+    /// Somebody waits for a keyframe.
+    pub(crate) wanted: bool,
+}
+
+impl Layer {
+    fn new(now: Instant, rid: Rid, sound: bool) -> Self {
+        Self {
+            rid,
+            ssrc: 0,
+            ring: Ring::new(if sound { KEPT_SOUND } else { KEPT_PICTURES }),
+            numbers: Unwrapper::default(),
+            followers: Vec::new(),
+            meter: Meter { begun: now, bytes: 0, rate: 0 },
+            last: None,
+            active: false,
+            clock: None,
+            height: None,
+            last_key: None,
+            packets: 0,
+            asked: None,
+            wanted: false,
+        }
+    }
+
+    pub(crate) fn rate(&self, now: Instant) -> u64 {
+        self.meter.rate(now)
+    }
+
+    pub(crate) fn is_silent(&self, now: Instant) -> bool {
+        self.last.is_none_or(|last| now.saturating_since(last) >= SILENT)
+    }
+
+    /// The place of a keyframe that began since `since`, if all of it may still be there.
+    pub(crate) fn key_since(&self, since: u64) -> Option<u64> {
+        self.last_key.filter(|place| *place >= since && *place >= self.ring.oldest())
+    }
+
+    /// A keyframe that began a moment ago: to go on with it is as good as to wait for another.
+    pub(crate) fn recent_key(&self, now: Instant, age: Duration) -> Option<u64> {
+        let place = self.key_since(0)?;
+        let kept = self.ring.get(place)?;
+        (now.saturating_since(kept.at) <= age).then_some(place)
+    }
+
+    pub(crate) fn follow(&mut self, follower: Follower) {
+        if !self.followers.contains(&follower) {
+            self.followers.push(follower);
+        }
+    }
+
+    pub(crate) fn unfollow(&mut self, follower: Follower) {
+        if let Some(at) = self.followers.iter().position(|known| *known == follower) {
+            self.followers.swap_remove(at);
+        }
+    }
+
+    /// Takes a packet in.
+    pub(crate) fn take(&mut self, now: Instant, packet: &peer::RtpPacket<'_>, format: flow::payload::Format) {
+        let rtp = &packet.packet;
+        if self.ssrc != rtp.ssrc() {
+            // The source has begun anew: its numbers have nothing to do with those before.
+            if self.ssrc != 0 {
+                self.numbers = restarted(&self.numbers, rtp.sequence_number());
+            }
+            (self.ssrc, self.clock) = (rtp.ssrc(), None);
+        }
+        let payload = rtp.payload();
+        let glimpse = format.glimpse(payload).unwrap_or_default();
+        let key = format.is_video() && glimpse.begins && glimpse.keyframe;
+        if key {
+            self.height = height(format, payload).or(self.height);
+            self.last_key = Some(self.ring.next());
+            self.wanted = false;
+        }
+        let with = Kept {
+            number: self.numbers.unwrap(rtp.sequence_number()),
+            at: now,
+            timestamp: rtp.timestamp(),
+            marker: rtp.marker(),
+            format,
+            key,
+            level: packet.elements.audio_level,
+            orientation: packet.elements.video_orientation,
+            descriptor: Descriptor::of(format, payload),
+            payload: Vec::new(),
+        };
+        self.ring.push(&with, payload);
+        self.meter.add(now, payload.len());
+        self.packets += 1;
+        self.last = Some(now);
+    }
+
+    /// Somebody needs a keyframe. Whether it is to be asked for now.
+    pub(crate) fn ask(&mut self, now: Instant, pause: Duration) -> bool {
+        self.wanted = true;
+        let free = self.asked.is_none_or(|asked| now.saturating_since(asked) >= pause);
+        if free {
+            self.asked = Some(now);
+        }
+        free
+    }
+}
+
+/// Numbers that go on far behind those before, so that none is taken for one of them.
+fn restarted(before: &Unwrapper, first: u16) -> Unwrapper {
+    let far = before.highest().unwrap_or(0) + 3 * 65_536;
+    let mut numbers = Unwrapper::starting_at((far & !0xffff) + i64::from(first));
+    numbers.unwrap(first);
+    numbers
+}
+
+/// How loud somebody is.
+#[derive(Clone, Copy, PartialEq, Eq, Default, Debug)]
+pub(crate) struct Loudness {
+    /// 0 is silence, 127 the loudest, in sixteenths; rises fast and falls slowly.
+    level: u16,
+}
+
+impl Loudness {
+    /// Above this somebody speaks.
+    const SPEECH: u16 = 16 * (127 - 50);
+    /// How much louder somebody must be to take another's place: 6 dB.
+    pub(crate) const MARGIN: u16 = 16 * 6;
+    /// Of whom it is not told.
+    const UNKNOWN: u8 = 60;
+
+    fn take(&mut self, level: Option<u8>) {
+        let new = 16 * (127 - u16::from(level.unwrap_or(Self::UNKNOWN).min(127)));
+        if new > self.level {
+            self.level += (new - self.level).div_ceil(4);
+        } else {
+            self.level -= (self.level - new).div_ceil(32);
+        }
+    }
+
+    pub(crate) fn level(self) -> u16 {
+        self.level
+    }
+
+    pub(crate) fn speaks(self) -> bool {
+        self.level > Self::SPEECH
+    }
+}
+
+/// What a member sends from one source.
+#[derive(Debug)]
+pub(crate) struct Track {
+    /// Counts all tracks that ever were.
+    pub(crate) serial: u64,
+    pub(crate) owner: MemberId,
+    pub(crate) room: u64,
+    pub(crate) source: Source,
+    pub(crate) transceiver: TransceiverId,
+    /// From the smallest to the largest.
+    pub(crate) layers: Vec<Layer>,
+    /// Whether a moderator lets it be forwarded.
+    pub(crate) allowed: bool,
+    /// Whether it is sent, as far as it has been told.
+    pub(crate) sending: bool,
+    pub(crate) loudness: Loudness,
+    /// The encodings told to be wanted, as bits, and since when fewer are.
+    pub(crate) told: Option<u8>,
+    pub(crate) fewer_since: Option<Instant>,
+    pub(crate) scheduled: Option<Instant>,
+}
+
+impl Track {
+    pub(crate) fn new(
+        (serial, owner, room): (u64, MemberId, u64),
+        source: Source,
+        transceiver: TransceiverId,
+    ) -> Self {
+        Self {
+            serial,
+            owner,
+            room,
+            source,
+            transceiver,
+            layers: Vec::new(),
+            allowed: true,
+            sending: false,
+            loudness: Loudness::default(),
+            told: None,
+            fewer_since: None,
+            scheduled: None,
+        }
+    }
+
+    /// The negotiated encodings, from the smallest to the largest; none is one without name. Those that were there stay
+    /// as they are. Whether the list is another one.
+    pub(crate) fn set_rids(&mut self, now: Instant, rids: &[String]) -> bool {
+        let unnamed = [String::new()];
+        let rids = if rids.is_empty() { &unnamed[..] } else { &rids[..rids.len().min(MAX_LAYERS)] };
+        if self.layers.iter().map(|layer| &layer.rid.0).eq(rids) {
+            return false;
+        }
+        let sound = self.source == Source::Microphone;
+        self.layers = rids.iter().map(|rid| Layer::new(now, Rid(rid.clone()), sound)).collect();
+        self.told = None;
+        true
+    }
+
+    pub(crate) fn layer_of(&self, rid: Option<&str>) -> Option<usize> {
+        match rid {
+            Some(rid) => self.layers.iter().position(|layer| layer.rid.0 == rid),
+            None => (self.layers.len() == 1).then_some(0),
+        }
+    }
+
+    /// Takes a packet in; which encoding it is of. `None` if it is of none.
+    pub(crate) fn take(&mut self, now: Instant, packet: &peer::RtpPacket<'_>) -> Option<usize> {
+        let format = packet.format?;
+        if format.is_video() == (self.source == Source::Microphone) || packet.packet.payload().is_empty() {
+            return None;
+        }
+        let at = self.layer_of(packet.rid)?;
+        if self.source == Source::Microphone {
+            self.loudness.take(packet.elements.audio_level.map(|level| level.level));
+        }
+        self.layers[at].take(now, packet, format);
+        Some(at)
+    }
+
+    /// How high the pictures of an encoding are: as its last keyframe says, else half of the next larger one's.
+    pub(crate) fn height(&self, layer: usize) -> u16 {
+        let own = |at: usize| self.layers.get(at).and_then(|layer| layer.height);
+        if let Some(height) = own(layer) {
+            return height;
+        }
+        let count = self.layers.len();
+        let larger = (layer + 1..count).find_map(|at| Some(own(at)? >> (at - layer).min(8)));
+        larger.unwrap_or(USUAL_HEIGHT >> (count - 1 - layer.min(count - 1)).min(8)).max(1)
+    }
+
+    /// The encoding for a tile of this height: the smallest that need not be enlarged by more than a fifth, else the
+    /// largest.
+    pub(crate) fn layer_for(&self, height: u16) -> usize {
+        let fits = |at: &usize| u32::from(self.height(*at)) * 6 >= u32::from(height) * 5;
+        (0..self.layers.len()).find(fits).unwrap_or(self.layers.len().saturating_sub(1))
+    }
+
+    pub(crate) fn is_silent(&self, now: Instant) -> bool {
+        self.layers.iter().all(|layer| layer.is_silent(now))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn at(millis: u64) -> Instant {
+        Instant::from_nanos(millis * 1_000_000)
+    }
+
+    #[test]
+    fn bits_are_counted() {
+        let mut meter = Meter { begun: at(0), bytes: 0, rate: 0 };
+        for n in 0..100 {
+            meter.add(at(n * 10), 1250);
+        }
+        assert_eq!(meter.rate(at(1000)), 1_000_000);
+        meter.add(at(60_000), 1250);
+        assert!(meter.rate(at(60_000)) < 10_000, "a pause is no rate");
+    }
+
+    #[test]
+    fn loudness_rises_fast_and_falls_slowly() {
+        let mut loud = Loudness::default();
+        (0..6).for_each(|_| loud.take(Some(30)));
+        assert!(loud.speaks(), "{loud:?} after 120 ms");
+        (0..20).for_each(|_| loud.take(Some(127)));
+        assert!(!loud.speaks(), "{loud:?} after 400 ms more");
+        let before = loud;
+        (0..3).for_each(|_| loud.take(Some(127)));
+        assert!(loud.level() * 10 > before.level() * 8);
+        (0..1000).for_each(|_| loud.take(Some(255)));
+        assert_eq!(loud.level(), 0);
+    }
+}

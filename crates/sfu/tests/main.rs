@@ -1,0 +1,6 @@
+//! Rooms on virtual time, with whole peers as members.
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+mod client;
+mod forward;
+mod world;
