@@ -310,8 +310,10 @@ class Core {
       case 'candidate': return talk?.candidate(notice.candidate)
       case 'peer': return talk?.present(notice.present)
       case 'ended': return this.ended(notice.call)
-      case 'ringing':
       case 'opened':
+        if (talk) talk.ticket = notice.ticket
+        return
+      case 'ringing':
       case 'lobby':
       case 'knocking':
       case 'member':

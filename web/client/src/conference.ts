@@ -73,7 +73,7 @@ export class Conference {
     this.ticket = ticket
     this.leavePeer()
     const { environment } = this.host
-    const peer = this.peer = new ServerPeer(this.host.configuration(), environment.peerConnection, environment.clock, {
+    const peer = this.peer = new ServerPeer(this.host.configuration(), environment, {
       offer: (description) => this.offered(description),
       path: (path) => this.followed(path),
       channel: (channel) => this.chat.use(channel),

@@ -17,10 +17,11 @@
  * The server is an ICE-lite agent (RFC 8445 §2.5): its candidates stand in its answers, and it learns ours from our
  * checks, so candidates are not sent.
  */
-import type { Clock, PeerConnectionLike } from './environment.js'
+import type { Environment, PeerConnectionLike } from './environment.js'
 import { Path, type PathState } from './path.js'
 import type { Outgoing } from './peer.js'
 import type { Description } from './protocol.js'
+import { concise } from './sdp.js'
 
 /** Voices received at the same time. */
 export const VOICE_SLOTS = 8
@@ -34,6 +35,11 @@ const ENCODINGS = [
   { rid: 'm', scaleResolutionDownBy: 2, maxBitrate: 500_000 },
   { rid: 'h', scaleResolutionDownBy: 1, maxBitrate: 2_000_000 },
 ] as const
+/**
+ * What everybody can send and receive: the server decodes nothing, so what one sends all must understand. Naming no more
+ * also keeps the offer small.
+ */
+const CODECS = { audio: ['audio/opus'], video: ['video/vp8', 'video/rtx'] } as const
 const SCREEN_BITRATE = 2_500_000
 const VOICE_BITRATE = 48_000
 
@@ -65,15 +71,19 @@ export class ServerPeer {
   private closed = false
   private wanted: readonly string[] = ENCODINGS.map(({ rid }) => rid)
 
-  constructor(configuration: RTCConfiguration, create: (configuration: RTCConfiguration) => PeerConnectionLike, clock: Clock, private readonly events: ServerPeerEvents) {
-    this.way = new Path(clock, { path: (path) => events.path(path), restart: () => this.restart(), dead: () => events.dead() })
-    const pc = this.pc = create(configuration)
+  constructor(
+    configuration: RTCConfiguration,
+    private readonly environment: Pick<Environment, 'clock' | 'codecs' | 'peerConnection'>,
+    private readonly events: ServerPeerEvents,
+  ) {
+    this.way = new Path(environment.clock, { path: (path) => events.path(path), restart: () => this.restart(), dead: () => events.dead() })
+    const pc = this.pc = environment.peerConnection(configuration)
     pc.onnegotiationneeded = () => this.negotiate()
     pc.oniceconnectionstatechange = pc.onconnectionstatechange = () => { if (!this.closed) this.way.follow(pc) }
-    this.microphone = pc.addTransceiver('audio', { direction: 'sendonly' })
-    this.camera = pc.addTransceiver('video', { direction: 'sendonly', sendEncodings: ENCODINGS.map((encoding) => ({ ...encoding })) })
-    this.screen = pc.addTransceiver('video', { direction: 'sendonly', sendEncodings: [{ maxBitrate: SCREEN_BITRATE }] })
-    this.voiceSlots = Array.from({ length: VOICE_SLOTS }, () => pc.addTransceiver('audio', { direction: 'recvonly' }))
+    this.microphone = this.section('audio', { direction: 'sendonly' })
+    this.camera = this.section('video', { direction: 'sendonly', sendEncodings: ENCODINGS.map((encoding) => ({ ...encoding })) })
+    this.screen = this.section('video', { direction: 'sendonly', sendEncodings: [{ maxBitrate: SCREEN_BITRATE }] })
+    this.voiceSlots = Array.from({ length: VOICE_SLOTS }, () => this.section('audio', { direction: 'recvonly' }))
     this.grow(PICTURE_SLOTS[0])
     const channel = pc.createDataChannel('room', { negotiated: true, id: 1 })
     channel.binaryType = 'arraybuffer'
@@ -114,7 +124,7 @@ export class ServerPeer {
   grow(pictures: number): void {
     const slots = PICTURE_SLOTS.find((step) => step >= pictures) ?? PICTURE_SLOTS_MOST
     if (this.closed || slots <= this.pictureSlots.length) return
-    const more = Array.from({ length: slots - this.pictureSlots.length }, () => this.pc.addTransceiver('video', { direction: 'recvonly' }))
+    const more = Array.from({ length: slots - this.pictureSlots.length }, () => this.section('video', { direction: 'recvonly' }))
     this.pictureSlots = [...this.pictureSlots, ...more]
   }
 
@@ -150,6 +160,15 @@ export class ServerPeer {
     this.pc.close()
   }
 
+  private section(kind: 'audio' | 'video', init: RTCRtpTransceiverInit): RTCRtpTransceiver {
+    const transceiver = this.pc.addTransceiver(kind, init)
+    const wanted: readonly string[] = CODECS[kind]
+    const codecs = this.environment.codecs(kind).filter(({ mimeType }) => wanted.includes(mimeType.toLowerCase()))
+    // A browser that would not be told offers all that it has.
+    if (codecs.length > 0 && 'setCodecPreferences' in transceiver) transceiver.setCodecPreferences(codecs)
+    return transceiver
+  }
+
   private negotiate(): void {
     this.enqueue(async () => {
       if (this.pc.signalingState !== 'stable') return
@@ -157,7 +176,7 @@ export class ServerPeer {
       const local = this.pc.localDescription
       if (!local) return
       this.offered = this.pictureSlots.length
-      this.events.offer({ type: local.type, sdp: local.sdp })
+      this.events.offer({ type: local.type, sdp: concise(local.sdp) })
       this.events.slots()
     })
   }

@@ -52,6 +52,8 @@ interface FakeTransceiver {
   mid: string | null
   readonly kind: string
   direction: Direction
+  codecs: string[]
+  setCodecPreferences(codecs: readonly { mimeType: string }[]): void
   readonly sender: {
     track: unknown
     replaceTrack(track: unknown): Promise<void>
@@ -263,7 +265,8 @@ export class FakePeerConnection {
   private transceiver(kind: string, direction: Direction, mid: string | null, sendEncodings: RTCRtpEncodingParameters[] = [{}]): FakeTransceiver {
     let encodings = sendEncodings
     const transceiver: FakeTransceiver = {
-      mid, kind, direction,
+      mid, kind, direction, codecs: [],
+      setCodecPreferences(codecs) { this.codecs = codecs.map(({ mimeType }) => mimeType) },
       sender: {
         track: null,
         async replaceTrack(track) { this.track = track },

@@ -166,7 +166,7 @@ export class Rendezvous {
         const call = this.calls.get(message.call)
         if (!call?.callee) return
         call.room ??= `room-${++this.count}`
-        for (const it of [call.caller, call.callee]) this.tell(it, { type: 'opened', call: call.id, room: call.room })
+        for (const it of [call.caller, call.callee]) this.tell(it, { type: 'opened', call: call.id, room: call.room, ticket: `ticket-${call.id}` })
         return
       }
       case 'hello':

@@ -290,6 +290,14 @@ describe('what is seen', () => {
     expect(next.map((want) => (want === null ? '-' : String.fromCharCode(want.member))).join(' ')).toBe(after)
   })
 
+  test('is offered in sections of a direction, in what everybody understands', async () => {
+    const { world, alice } = await three()
+    expect(clientPeer(world, alice).getTransceivers().map(({ kind, direction, codecs }) => `${kind} ${direction} ${codecs.join()}`)).toEqual([
+      'audio sendonly audio/opus', ...Array<string>(2).fill('video sendonly video/VP8,video/rtx'),
+      ...Array<string>(8).fill('audio recvonly audio/opus'), ...Array<string>(9).fill('video recvonly video/VP8,video/rtx'),
+    ])
+  })
+
   test('is sent only in the sizes that somebody wants, and not at all without a camera', async () => {
     const { world, alice } = await three()
     const active = () => clientPeer(world, alice).getTransceivers()[1]?.sender.getParameters().encodings.map(({ rid, active }) => `${rid}${active}`)

@@ -98,6 +98,7 @@ export class World {
       socket: () => this.socket(),
       peerConnection: (configuration) => new FakePeerConnection(this.network, configuration).like,
       stream: fakeStream,
+      codecs: (kind) => (kind === 'audio' ? ['audio/opus', 'audio/PCMU'] : ['video/VP8', 'video/rtx', 'video/AV1']).map((mimeType) => ({ mimeType, clockRate: 90_000 })),
       devices: this.devices,
       audioContext: null,
       watch: (events) => {
