@@ -121,9 +121,10 @@ impl Estimator {
         self.sent.next_number()
     }
 
-    /// The packet with the [`next_number`](Self::next_number) leaves; `size` is in bytes.
-    pub fn sent(&mut self, now: Instant, size: usize) {
-        let probe = self.prober.sent(now, size);
+    /// The packet with the [`next_number`](Self::next_number) leaves; `size` is in bytes, `probe` says that it may belong
+    /// to the probe under way.
+    pub fn sent(&mut self, now: Instant, size: usize, probe: bool) {
+        let probe = if probe { self.prober.sent(now, size) } else { None };
         self.sent.push(now, size, probe);
     }
 

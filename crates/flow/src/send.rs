@@ -328,7 +328,8 @@ impl Sender {
 
     /// When [`poll_transmit`](Self::poll_transmit) has something again, or time matters otherwise.
     pub fn poll_timeout(&self) -> Option<Instant> {
-        let probing = self.estimator.probe().is_some();
+        // Without streams, a probe is the owner's to fill.
+        let probing = self.estimator.probe().is_some() && !self.streams.is_empty();
         [self.report_due, self.silence_due(), self.pacer.due(probing)].into_iter().flatten().min()
     }
 
@@ -365,7 +366,7 @@ impl Sender {
         let rate = self.estimator.probe().map_or(self.pacing(), |probe| probe.rate);
         self.pacer.sent(now, len, rate);
         if numbered {
-            self.sent(now, len);
+            self.sent(now, len, true);
         }
         len
     }
@@ -375,9 +376,10 @@ impl Sender {
         self.estimator.next_number()
     }
 
-    /// A packet with [`Sender::next_number`] left past the pacer; its length in bytes.
-    pub fn sent(&mut self, now: Instant, len: usize) {
-        self.estimator.sent(now, len);
+    /// A packet with [`Sender::next_number`] left past the pacer; its length in bytes, and whether it belongs to the
+    /// [`Sender::probe`] under way: what is sent at a rate of its own would blur that.
+    pub fn sent(&mut self, now: Instant, len: usize, probe: bool) {
+        self.estimator.sent(now, len, probe);
         self.unheard_since.get_or_insert(now);
     }
 
@@ -409,7 +411,7 @@ impl Sender {
     /// Nothing waits, but the probe is not full: the largest of the last packets is sent again, which may even help.
     fn write_probe(&mut self, now: Instant, buf: &mut [u8]) -> Option<usize> {
         self.estimator.probe()?;
-        if !self.pacer.is_free(now) {
+        if !self.pacer.is_free(now) || self.streams.is_empty() {
             return None;
         }
         let filler = self.probe_filler();

@@ -1,5 +1,5 @@
 use std::io;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 
 use crate::address::RawAddr;
 use crate::checked;
@@ -14,26 +14,49 @@ impl Socket {
     /// [`io::ErrorKind::WouldBlock`] if nothing was sent because the system's buffer is full. Other errors are the
     /// system's; datagrams of a run that is cut here may have left before.
     pub fn send(&self, to: SocketAddr, bytes: &[u8], segment: usize) -> io::Result<()> {
+        self.send_from(None, to, bytes, segment)
+    }
+
+    /// As [`send`](Self::send), leaving from the local address `from` where the socket is bound to a wildcard.
+    ///
+    /// # Errors
+    /// As [`send`](Self::send).
+    pub fn send_from(
+        &self,
+        from: Option<IpAddr>,
+        to: SocketAddr,
+        bytes: &[u8],
+        segment: usize,
+    ) -> io::Result<()> {
         let segment = segment.max(1);
         if bytes.len() <= segment {
-            return self.send_message(to, bytes, None);
+            return self.send_message(from, to, bytes, None);
         }
         if !self.is_plain() {
-            match self.send_message(to, bytes, u16::try_from(segment).ok()) {
+            match self.send_message(from, to, bytes, u16::try_from(segment).ok()) {
                 // The device cannot check-sum segments, or the run is more than it takes.
                 Err(error) if error.raw_os_error() == Some(libc::EIO) => self.set_plain(),
                 Err(error) if error.raw_os_error() == Some(libc::EINVAL) => {}
                 result => return result,
             }
         }
-        bytes.chunks(segment).try_for_each(|datagram| self.send_message(to, datagram, None))
+        bytes.chunks(segment).try_for_each(|datagram| self.send_message(from, to, datagram, None))
     }
 
-    fn send_message(&self, to: SocketAddr, bytes: &[u8], segment: Option<u16>) -> io::Result<()> {
+    fn send_message(
+        &self,
+        from: Option<IpAddr>,
+        to: SocketAddr,
+        bytes: &[u8],
+        segment: Option<u16>,
+    ) -> io::Result<()> {
         let mut name = RawAddr::new(to);
         let mut control = Control::EMPTY;
         if let Some(segment) = segment {
             control.segment(segment);
+        }
+        if let Some(from) = from {
+            control.source(from);
         }
         let mut part = libc::iovec { iov_base: bytes.as_ptr().cast_mut().cast(), iov_len: bytes.len() };
         #[expect(

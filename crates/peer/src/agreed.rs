@@ -92,7 +92,7 @@ impl Peer {
             self.counters.dropped.candidates += 1;
         }
         for candidate in &ice.remote_candidates {
-            match candidate.parse() {
+            match format!("candidate:{candidate}").parse() {
                 Ok(candidate) => self.add_remote(now, candidate),
                 Err(_) => self.counters.dropped.candidates += 1,
             }

@@ -37,6 +37,7 @@ fn forward(pair: &mut Pair, lent: &[Lent], rid: Option<&str>) {
             payload: &packet.payload()[1..],
             pad_to: 0,
             retransmission: false,
+            probe: false,
             elements: peer::rtp::extension::Elements::default(),
         };
         let transmit = pair.peers[1].send_rtp(pair.now, &out, &mut buf).unwrap();
@@ -137,6 +138,7 @@ fn a_forwarder_hears_what_is_asked_of_it() {
             payload: &[0x10, 1, 2, 3, 4],
             pad_to: if number % 2 == 0 { 100 } else { 0 },
             retransmission: false,
+            probe: false,
             elements: peer::rtp::extension::Elements::default(),
         };
         let transmit = pair.peers[1].send_rtp(pair.now, &out, &mut buf).unwrap();
@@ -158,6 +160,7 @@ fn a_forwarder_hears_what_is_asked_of_it() {
         payload: &[0x10, 1],
         pad_to: 0,
         retransmission: false,
+        probe: false,
         elements: peer::rtp::extension::Elements::default(),
     };
     let refused = pair.peers[1].send_rtp(pair.now, &again, &mut buf);

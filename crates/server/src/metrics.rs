@@ -25,6 +25,7 @@ impl App {
         signalling(&self.hub.stats());
         if let Some(media) = &self.media {
             relay(&media.stats());
+            forwarding(&media.stats());
         }
         gauge!("visavis_connections").set(number(self.limits.in_all() as u64));
         gauge!("visavis_draining").set(f64::from(u8::from(self.is_draining())));
@@ -40,6 +41,10 @@ fn signalling(stats: &Stats) {
     gauge!("visavis_people").set(number(stats.people as u64));
     gauge!("visavis_calls").set(number(stats.calls as u64));
     gauge!("visavis_rooms").set(number(stats.rooms as u64));
+    gauge!("visavis_conferences").set(number(stats.conferences as u64));
+    gauge!("visavis_conference_members").set(number(stats.members as u64));
+    counter!("visavis_conferences_total").absolute(stats.opened);
+    counter!("visavis_conference_joins_total").absolute(stats.joined);
     counter!("visavis_sessions_total").absolute(stats.hellos);
     counter!("visavis_resumed_total").absolute(stats.resumes);
     counter!("visavis_messages_total").absolute(stats.messages);
@@ -78,6 +83,34 @@ fn relay(stats: &Snapshot) {
         ("system", stats.dropped_by_system),
     ] {
         counter!("visavis_turn_dropped_total", "reason" => reason).absolute(count);
+    }
+}
+
+fn forwarding(stats: &Snapshot) {
+    gauge!("visavis_media_connections").set(number(stats.legs));
+    gauge!("visavis_media_rooms").set(number(stats.conferences));
+    counter!("visavis_media_packets_received_total").absolute(stats.media_received);
+    counter!("visavis_media_packets_forwarded_total").absolute(stats.media_forwarded);
+    counter!("visavis_media_packets_resent_total").absolute(stats.media_resent);
+    counter!("visavis_media_probes_total").absolute(stats.media_probes);
+    counter!("visavis_media_keyframe_requests_total").absolute(stats.media_keyframe_requests);
+    counter!("visavis_media_messages_total").absolute(stats.media_messages);
+    for (direction, bytes) in [("in", stats.media_bytes_in), ("out", stats.media_bytes_out)] {
+        counter!("visavis_media_bytes_total", "direction" => direction).absolute(bytes);
+    }
+    counter!("visavis_media_datagrams_sent_total").absolute(stats.media_datagrams_sent);
+    counter!("visavis_media_send_calls_total").absolute(stats.media_send_calls);
+    counter!("visavis_media_crossed_total").absolute(stats.media_crossed);
+    for (reason, count) in [
+        ("no-codec-or-path", stats.media_dropped_unsent),
+        ("too-late", stats.media_dropped_overrun),
+        ("not-there-any-more", stats.media_dropped_unanswered),
+        ("message", stats.media_dropped_messages),
+        ("system", stats.media_dropped_by_system),
+        ("other-thread", stats.media_dropped_crossing),
+        ("event", stats.media_dropped_events),
+    ] {
+        counter!("visavis_media_dropped_total", "reason" => reason).absolute(count);
     }
 }
 

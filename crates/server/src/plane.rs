@@ -7,7 +7,10 @@ use anyhow::{Context as _, Result};
 
 use crate::addresses;
 use crate::config::{Config, Net};
-use crate::media::{MediaConfig, MediaPlane};
+use crate::media::{ForwardConfig, MediaConfig, MediaPlane};
+
+/// Bits per second to one member where there is no limit: no screen and no camera sends as much.
+const MOST_BITRATE: u64 = 1_000_000_000;
 
 /// Starts STUN and TURN at `stun`.
 ///
@@ -36,7 +39,14 @@ pub(crate) fn start(config: &Config, secret: Vec<u8>, stun: SocketAddr) -> Resul
         ..turn::Config::default()
     };
     let threads = config.media_threads.0.and_then(|n| NonZeroUsize::new(n.into()));
-    let media = MediaConfig { threads, listen: vec![stun], turn, ..MediaConfig::default() };
+    let forward = ForwardConfig {
+        external: config.external_ip.0.clone(),
+        own: addresses::reachable(),
+        bitrate: config.conference_bandwidth.0.map_or(MOST_BITRATE, |bytes| 8 * bytes),
+        streams: vec![stun],
+    };
+    let forward = Some(forward);
+    let media = MediaConfig { threads, listen: vec![stun], turn, forward, ..MediaConfig::default() };
     MediaPlane::start(media).context("cannot start STUN and TURN")
 }
 

@@ -19,6 +19,7 @@ use crate::banner::{self, Bound};
 use crate::config::{Config, Metrics, Settings};
 use crate::http::{self, Limits, Listener, Speaks};
 use crate::ice::Ice;
+use crate::media::MediaPlane;
 use crate::signal::hub::{Hub, HubConfig};
 use crate::store::Store;
 use crate::tls::Tls;
@@ -82,12 +83,16 @@ async fn assemble(config: Config, bound: &Bound, hostname: &str) -> Result<App> 
     let turn_secret = data::derive(&secret, "visavis turn 1").to_vec();
     let ice = Arc::new(Ice::new(&config, &turn_secret, bound.stun, bound.https));
     let media = bound.stun.map(|stun| plane::start(&config, turn_secret, stun)).transpose()?;
+    let forwarding = media.as_ref().and_then(MediaPlane::forwarding);
     let accounts = Arc::new(Accounts::new(store.clone(), &secret));
     let tickets = data::derive(&secret, "visavis tickets 1").to_vec();
     let mut hub = HubConfig::new(tickets, authority::new(Arc::clone(&accounts), ice));
     hub.origins = config.origins.0.clone();
     hub.rendezvous.ring_timeout = config.ring_timeout.duration();
     hub.rendezvous.resume_timeout = config.resume_timeout.duration();
+    hub.forwarding = forwarding;
+    hub.rendezvous.conferences = config.conferences.0.map(|n| n as usize);
+    hub.rendezvous.members_per_conference = config.conference_members.as_usize();
     hub.rendezvous.sessions_per_address = config.sessions_per_address.as_usize();
     Ok(App {
         accounts,

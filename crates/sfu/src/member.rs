@@ -54,7 +54,13 @@ pub(crate) struct Again {
 pub(crate) struct Repair {
     waiting: VecDeque<Again>,
     recent: VecDeque<(Again, Instant)>,
+    /// Bytes sent again that the path has not made up for, and when that was.
+    debt: u64,
+    paid: Instant,
 }
+
+/// Bytes that may be sent again at once.
+const MAX_DEBT: u64 = 40_000;
 
 impl Repair {
     /// Queues a packet, unless it waits already, was sent again less than `pause` ago, or too many wait.
@@ -68,6 +74,19 @@ impl Repair {
         }
         self.waiting.push_back(again);
         true
+    }
+
+    /// A packet is sent again over a path that carries so many bits per second. Whether it may be: no more than half of
+    /// all is sent again, so that who asks for much does not lose even more.
+    pub(crate) fn pay(&mut self, now: Instant, bytes: usize, target: u64) -> bool {
+        let millis = u64::try_from(now.saturating_since(self.paid).as_millis()).unwrap_or(u64::MAX);
+        self.debt = self.debt.saturating_sub(millis.saturating_mul(target) / 16_000);
+        self.paid = now;
+        let may = self.debt < MAX_DEBT;
+        if may {
+            self.debt += bytes as u64;
+        }
+        may
     }
 
     pub(crate) fn pop(&mut self, now: Instant) -> Option<Again> {
@@ -261,6 +280,10 @@ mod tests {
         assert!(repair.push(at(50), again(1), pause));
         let taken = (2..1000).filter(|number| repair.push(at(50), again(*number), pause)).count();
         assert_eq!(taken, MAX_AGAIN - 1);
+        let paid = (0..100).filter(|_| repair.pay(at(50), 1000, 160_000)).count();
+        assert_eq!(paid, 40);
+        let paid = (0..100).filter(|_| repair.pay(at(1050), 1000, 160_000)).count();
+        assert_eq!(paid, 10, "half of the path in a second");
     }
 
     #[test]

@@ -37,6 +37,17 @@ struct Run {
     size: usize,
 }
 
+/// Why a packet is sent.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Purpose {
+    /// It has not been sent before.
+    First,
+    /// It was lost.
+    Again,
+    /// To find out what the path carries.
+    Probe,
+}
+
 /// What writing one packet came to.
 enum Step {
     /// The next one may follow.
@@ -268,7 +279,7 @@ fn write_packet(
     }
     let Some(written) = slot.write(kept) else { return Step::On };
     let to = if padded { size.saturating_sub(peer.srtp_overhead()) } else { 0 };
-    match send(now, peer, slot, (kept, written), (to, false), &mut buf[run.len..]) {
+    match send(now, peer, slot, (kept, written), (to, Purpose::First), &mut buf[run.len..]) {
         Ok(transmit) => {
             sources.stats.forwarded += 1;
             slot.count(kept.payload.len());
@@ -325,7 +336,7 @@ pub(crate) fn send(
     peer: &mut Peer,
     slot: &Slot,
     (kept, written): (&Kept, Written),
-    (pad_to, retransmission): (usize, bool),
+    (pad_to, purpose): (usize, Purpose),
     buf: &mut [u8],
 ) -> Result<Transmit, peer::MediaError> {
     let mut head = [0; MAX_HEAD];
@@ -346,7 +357,8 @@ pub(crate) fn send(
         head: &head[..head_len],
         payload: &kept.payload[head_len..],
         pad_to,
-        retransmission,
+        retransmission: purpose != Purpose::First,
+        probe: purpose == Purpose::Probe,
         elements: Elements {
             audio_level: kept.level,
             video_orientation: kept.orientation,

@@ -7,7 +7,7 @@ use rtp::rtcp::{CNAME, Packet as Control, Sdes, SdesItem, SenderInfo, SenderRepo
 use wire::{Instant, Transmit};
 
 use crate::member::{Again, FIRST_PICTURE, Member};
-use crate::output::send;
+use crate::output::{Purpose, send};
 use crate::sfu::Sfu;
 use crate::slab::Slab;
 use crate::slot::Slot;
@@ -22,7 +22,7 @@ impl Sfu {
         let Self { members, tracks, stats, .. } = self;
         let member = &mut **members.get_mut(at)?;
         while let Some(again) = member.repair.pop(now) {
-            match resend(now, member, tracks, again, buf) {
+            match resend(now, member, tracks, (again, Purpose::Again), buf) {
                 Some(transmit) => {
                     stats.resent += 1;
                     return Some(transmit);
@@ -35,7 +35,7 @@ impl Sfu {
         }
         let rate = member.peer.probe(now)?;
         let filler = filler(member, tracks)?;
-        let transmit = resend(now, member, tracks, filler, buf)?;
+        let transmit = resend(now, member, tracks, (filler, Purpose::Probe), buf)?;
         stats.probes += 1;
         let bits = u64::try_from(transmit.len).unwrap_or(0) * 8;
         member.probe = Some(now + Duration::from_nanos(bits.saturating_mul(1_000_000_000) / rate.max(1)));
@@ -87,16 +87,20 @@ fn resend(
     now: Instant,
     member: &mut Member,
     tracks: &Slab<Track>,
-    again: Again,
+    (again, purpose): (Again, Purpose),
     buf: &mut [u8],
 ) -> Option<Transmit> {
     let (run, number) = member.slot(again.bit)?.origin(again.number)?;
     let track = tracks.get(run.track).filter(|track| track.serial == run.serial && track.allowed)?;
     let kept = track.layers.get(usize::from(run.layer))?.ring.find(number)?;
+    let target = member.peer.available_outgoing_bitrate();
+    if purpose == Purpose::Again && !member.repair.pay(now, kept.payload.len(), target) {
+        return None;
+    }
     let written = run.written(again.number, kept);
     let Member { peer, voices, pictures, .. } = member;
     let slot = crate::member::slot_mut(voices, pictures, again.bit)?;
-    let sent = send(now, peer, slot, (kept, written), (0, true), buf);
+    let sent = send(now, peer, slot, (kept, written), (0, purpose), buf);
     // Sound has no retransmission stream: then it cannot be sent again.
     sent.ok()
 }

@@ -17,8 +17,8 @@ pub(crate) struct Room {
     pub(crate) members: Vec<u32>,
     /// All tracks of its members.
     pub(crate) tracks: Vec<u32>,
-    /// The microphones that are forwarded, in no order: one more than are heard, so that whoever is among them hears as
-    /// many others.
+    /// The microphones that are forwarded: those that are heard, and one more, which is for them alone, so that they hear
+    /// as many others as anybody.
     pub(crate) voices: Vec<u32>,
     pub(crate) speaking: Vec<MemberId>,
     pub(crate) scheduled: Option<Instant>,
@@ -67,7 +67,22 @@ impl Room {
                 Some(_) | None => break,
             }
         }
-        changed
+        self.promote(level) || changed
+    }
+
+    /// The one that only some hear takes the place of one that all hear, if it is clearly louder.
+    fn promote(&mut self, level: impl Fn(&u32) -> u16) -> bool {
+        let most = self.config.voices;
+        let (Some(last), Some(quietest)) =
+            (self.voices.get(most).map(&level), (0..most).min_by_key(|at| self.voices.get(*at).map(&level)))
+        else {
+            return false;
+        };
+        let louder = last > level(&self.voices[quietest]) + Loudness::MARGIN;
+        if louder {
+            self.voices.swap(quietest, most);
+        }
+        louder
     }
 
     /// Who speaks, the loudest first. `None` if it is as it was told.

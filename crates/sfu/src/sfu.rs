@@ -15,6 +15,9 @@ use crate::{
     Config, Event, JoinConfig, JoinError, MemberId, OpenError, RoomConfig, RoomId, Source, Stats, Want,
 };
 
+/// How often a receiver's path is tried for more, while more would be sent.
+const PROBE_INTERVAL: Duration = Duration::from_secs(2);
+
 /// A forwarder of media for rooms, without input and output. See the crate's documentation.
 pub struct Sfu {
     pub(crate) config: Config,
@@ -282,6 +285,7 @@ fn peer_config(config: &Config) -> peer::Config {
     peer.media.mode = MediaMode::Packets;
     peer.media.send.estimate.start = config.start_bitrate;
     peer.media.send.estimate.max = config.max_bitrate;
+    peer.media.send.estimate.probe_interval = Some(PROBE_INTERVAL);
     peer.ice.lite = true;
     peer.ice.max_local = config.addresses.len().max(peer.ice.max_local);
     peer.negotiation.ice_lite = true;

@@ -206,6 +206,13 @@ impl Slot {
         self.runs.first()
     }
 
+    /// What was sent until now is not worth sending again: the path does not even carry what is new.
+    pub(crate) fn abandon(&mut self) {
+        for run in &mut self.runs {
+            run.serial = u64::MAX;
+        }
+    }
+
     /// Nothing of these tracks' rings may be sent any more.
     pub(crate) fn forget(&mut self, serial: u64) {
         // The numbers stay taken, so the run stays; only its origin is gone.

@@ -93,6 +93,9 @@ impl Sfu {
             && must_stop(now, current, feed, tracks, target)
         {
             slot.current = None;
+            if feed.is_none_or(|(track, _)| track == current.track) {
+                slot.abandon();
+            }
             if slot.next.is_none_or(|next| !next.is(current.track, current.layer)) {
                 unfollow(tracks, current, follower);
             }
@@ -334,7 +337,7 @@ fn allot(now: Instant, member: &Member, tracks: &Slab<Track>, wanted: &mut [Want
         };
         let cost = rate(wanted.track, least);
         // The most important picture is given up last.
-        let room = if order == 0 { left.saturating_mul(2).max(target / 2) } else { left };
+        let room = if order == 0 { left.saturating_mul(2).max(target) } else { left };
         let room = if wanted.now.is_some() { room } else { room - room / 10 };
         if cost <= room {
             wanted.chosen = Some(least);

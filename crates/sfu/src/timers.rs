@@ -43,10 +43,12 @@ impl Sfu {
         self.flush_asks(now);
     }
 
-    /// A member's next deadline may be another one now.
+    /// A member's next deadline may be another one now. A connection that waits to be asked what it has to send is due
+    /// by that, and says afterwards when it is due next.
     pub(crate) fn schedule(&mut self, at: u32) {
         let Some(member) = self.members.get_mut(at) else { return };
-        let connection = if member.leaving { None } else { member.peer.poll_timeout() };
+        let asked = self.waiting[at as usize] & 1 << CONTROL != 0;
+        let connection = if member.leaving || asked { None } else { member.peer.poll_timeout() };
         let due = [connection, member.tick, member.probe].into_iter().flatten().min();
         let before = std::mem::replace(&mut member.scheduled, due);
         if before != due {

@@ -3,4 +3,6 @@
 
 mod client;
 mod forward;
+mod layers;
+mod rooms;
 mod world;

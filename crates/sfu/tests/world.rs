@@ -149,6 +149,9 @@ impl World {
         let client = &mut self.clients[at];
         let offer = client.offer(self.now);
         let answer = self.sfu.describe(self.now, client.id, &offer).unwrap();
+        if std::env::var("SHOW").is_ok() {
+            println!("{answer}");
+        }
         client.answered(self.now, &answer);
         self.collect();
     }
@@ -287,9 +290,18 @@ impl World {
     /// Lets things happen until a condition holds; panics after ten virtual seconds.
     pub(crate) fn until(&mut self, what: &str, mut done: impl FnMut(&Self) -> bool) {
         let end = self.now + Duration::from_secs(10);
+        let mut stuck = 0;
         while !done(self) {
+            stuck = if self.next().is_some_and(|next| next <= self.now) { stuck + 1 } else { 0 };
+            assert!(stuck < 1000, "a timer that is always due: {:?} {:?}", self.now, self.sfu.poll_timeout());
             let next = self.next().unwrap_or(end);
-            assert!(next < end, "{what} in vain");
+            assert!(
+                next < end,
+                "{what} in vain: {:?} {:?} {:?}",
+                self.events,
+                self.sfu.counters(),
+                self.clients[0].peer.get_stats()
+            );
             self.now = self.now.max(next);
             self.step();
         }

@@ -218,8 +218,9 @@ impl Agent {
     /// Says that no more local candidates will be given; gathering ends when the servers have answered. After a
     /// restart it need not be said again.
     pub fn end_of_local_candidates(&mut self, now: Instant) {
-        self.local_done = true;
-        self.settle(now);
+        if !std::mem::replace(&mut self.local_done, true) {
+            self.settle(now);
+        }
     }
 
     /// The base candidate with this address.

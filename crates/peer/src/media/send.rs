@@ -60,6 +60,8 @@ pub struct OutgoingRtp<'a> {
     pub pad_to: usize,
     /// Whether it is sent again because it was lost, as RFC 4588 says.
     pub retransmission: bool,
+    /// Whether it is sent for [`Peer::probe`] only.
+    pub probe: bool,
     /// Header extensions to pass on; `mid`, `rid`, the time of sending and the number across the transport are ours.
     pub elements: Elements<'a>,
 }
@@ -303,7 +305,7 @@ impl Media {
         stream.stats.retransmitted += u64::from(out.retransmission);
         stream.stats.bytes += (out.head.len() + out.payload.len()) as u64;
         if map.id(rtp::extension::Kind::TransportSequence).is_some() {
-            self.sender.sent(now, len);
+            self.sender.sent(now, len, out.probe);
         }
         Ok(len)
     }
@@ -353,8 +355,8 @@ impl Peer {
     }
 
     /// How fast to send in bits per second to find out whether the path carries more than is sent: for a forwarder that
-    /// would send more. What [`Peer::send_rtp`] sends counts, until this gives `None`, for about 15 ms and five packets
-    /// at least; a burst begins when one is due, at most every few seconds unless one after the other goes through.
+    /// would send more. Packets that [`OutgoingRtp::probe`] marks count, sent at this rate until it gives `None`, for about
+    /// 15 ms and five packets at least; a burst begins when one is due, at most every few seconds unless one after the other goes through.
     pub fn probe(&mut self, now: Instant) -> Option<u64> {
         self.media.as_mut()?.sender.probe(now)
     }

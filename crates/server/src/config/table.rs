@@ -125,6 +125,14 @@ keys! {
         connections: Limit, "connections", "N", ["100000"],
             "How many connections can be open in all, TURN over TCP and TLS among them.";
     }
+    "Conferences" {
+        conference_members: Limit, "conference-members", "N", ["100"],
+            "How many people can be in one conference. The media of more than two go through this server, which forwards and never decodes them.";
+        conferences: Limit, "conferences", "N", ["1000"],
+            "How many conferences there can be at a time.";
+        conference_bandwidth: Bandwidth, "conference-bandwidth", "RATE", ["20M"],
+            "How much is sent to one member of a conference at most.";
+    }
     "Relay" {
         turn_lifetime: Seconds, "turn-lifetime", "TIME", ["2h"],
             "How long the TURN credentials last that a page is given. It asks for new ones before.";

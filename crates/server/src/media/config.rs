@@ -18,6 +18,21 @@ pub struct MediaConfig {
     pub max_streams: usize,
     /// Bytes that may wait for a stream client before what is relayed to it is dropped.
     pub stream_backlog: usize,
+    /// How rooms are forwarded; `None`: not at all.
+    pub forward: Option<ForwardConfig>,
+}
+
+/// How the media of rooms are forwarded.
+#[derive(Clone, Debug)]
+pub struct ForwardConfig {
+    /// The addresses under which the world sees this machine where they are not its own: one of each family.
+    pub external: Vec<IpAddr>,
+    /// This machine's addresses, for listeners that are bound to all of them.
+    pub own: Vec<IpAddr>,
+    /// Bits per second that are sent to one member at most.
+    pub bitrate: u64,
+    /// TCP addresses where streams come in that are given to [`MediaPlane::serve_stream`](super::MediaPlane::serve_stream).
+    pub streams: Vec<SocketAddr>,
 }
 
 impl Default for MediaConfig {
@@ -29,6 +44,7 @@ impl Default for MediaConfig {
             receive_buffer: 4 << 20,
             max_streams: 10_000,
             stream_backlog: 256 << 10,
+            forward: None,
         }
     }
 }

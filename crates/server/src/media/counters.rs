@@ -78,6 +78,46 @@ counters! {
     uncut_runs,
     /// Stream clients connected now.
     streams,
+    /// Media connections of rooms now.
+    legs,
+    /// Rooms that are forwarded now.
+    conferences,
+    /// Packets of media that came from members.
+    media_received,
+    /// Packets of media forwarded to members, each counted once for each.
+    media_forwarded,
+    /// Packets sent again because they were asked for.
+    media_resent,
+    /// Packets sent to find out what a path carries.
+    media_probes,
+    /// Keyframes asked of members.
+    media_keyframe_requests,
+    /// Messages of members passed on to others.
+    media_messages,
+    /// Bytes that came from members, of whatever kind.
+    media_bytes_in,
+    /// Bytes sent to members.
+    media_bytes_out,
+    /// Datagrams sent to members.
+    media_datagrams_sent,
+    /// System calls that sent them.
+    media_send_calls,
+    /// Datagrams, or runs of them, handed over to the thread of their room.
+    media_crossed,
+    /// Dropped: the receiver does not know the codec, or has no path.
+    media_dropped_unsent,
+    /// Dropped: the receiver was too late.
+    media_dropped_overrun,
+    /// Asked for again, and not there any more.
+    media_dropped_unanswered,
+    /// Messages of members that were too long, too many, or whose receiver did not keep up.
+    media_dropped_messages,
+    /// Runs that the system did not take.
+    media_dropped_by_system,
+    /// Handed over too fast for the other thread.
+    media_dropped_crossing,
+    /// Events that the rendezvous did not take in time.
+    media_dropped_events,
     /// Rounds of the loop.
     rounds,
 }

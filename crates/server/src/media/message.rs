@@ -7,6 +7,7 @@ use tokio::net::TcpStream;
 use turn::{ConnectionId, FiveTuple, OpenError, RelayId};
 
 use super::pipe::Pipe;
+use crate::signal::forwarding::MediaCommand;
 
 /// From the control plane to a media thread.
 pub(super) enum Command {
@@ -24,6 +25,8 @@ pub(super) enum Command {
     PeerConnected { connection: ConnectionId, ok: bool },
     /// A connection with a peer ended.
     ConnectionClosed(ConnectionId),
+    /// Something about a room.
+    Forward(MediaCommand),
     /// No new allocations from now on.
     Drain,
 }

@@ -1,9 +1,14 @@
-//! The media plane: STUN and TURN on one thread per core, beside the control plane and never in its way.
+//! The media plane: STUN, TURN and the rooms' media on one thread per core, beside the control plane and never in its
+//! way.
 //!
 //! Each thread owns its UDP sockets, its relay sockets, its share of the relay ports and its [`turn::Server`];
 //! the kernel spreads clients over the threads by their address (`SO_REUSEPORT`). A relayed packet is received,
 //! judged and sent by one thread from one place in memory: it is not copied, nothing is allocated, no lock is
 //! taken.
+//!
+//! Rooms share the port with STUN and TURN (RFC 7983). A room lives on one thread, whose [`sfu::Sfu`] forwards its media
+//! by the thread's own sockets; a datagram that the kernel gave to another thread is handed over
+//! ([`crossing`](mod@crossing)).
 //!
 //! Streams end in the control plane, which knows TLS: [`MediaPlane::serve_stream`] cuts them into messages and
 //! exchanges them with a media thread by a bounded [`pipe`](mod@pipe). A client that is too slow to take what is
@@ -14,14 +19,19 @@
 
 mod config;
 mod counters;
+mod crossing;
+mod forward;
 mod message;
 mod peers;
 mod pipe;
 mod plane;
 mod relays;
+mod rooms;
 mod stream;
+mod ways;
 mod worker;
 
-pub use config::{MediaConfig, StartError};
+pub use config::{ForwardConfig, MediaConfig, StartError};
 pub use counters::Snapshot;
 pub use plane::MediaPlane;
+pub use rooms::Forwarding;

@@ -11,6 +11,7 @@ use super::config::{MediaConfig, StartError};
 use super::counters::{Counters, Snapshot};
 use super::message::Command;
 use super::peers::{self, Peers};
+use super::rooms::{self, Forwarding};
 use super::worker::{Parts, Worker};
 
 /// Commands that may wait for one thread; who has more to say waits.
@@ -31,6 +32,7 @@ struct Inner {
     pub(super) streams: AtomicUsize,
     max_streams: usize,
     stream_backlog: usize,
+    link: Mutex<Option<Forwarding>>,
 }
 
 /// How to reach one thread.
@@ -91,6 +93,7 @@ impl MediaPlane {
                 clock,
                 listeners,
                 machine,
+                forwarder: None,
                 commands: receiver,
                 notices,
                 counters,
@@ -101,10 +104,22 @@ impl MediaPlane {
             workers.push((parts, thread.clone(), notified));
             threads.push(thread);
         }
+        let link = config.forward.map(|forward| {
+            let wakers: Vec<Waker> = threads.iter().map(|thread| thread.waker.clone()).collect();
+            let (mut forwarders, events) = rooms::forwarders(&forward, &addresses, &wakers, clock.now());
+            for (parts, ..) in workers.iter_mut().rev() {
+                parts.forwarder = forwarders.pop();
+            }
+            let (commands, waiting) = mpsc::channel(COMMANDS);
+            tokio::spawn(rooms::route(threads.clone(), waiting));
+            Forwarding { commands, events }
+        });
         let joins = Mutex::default();
         let (max_streams, stream_backlog) = (config.max_streams, config.stream_backlog);
         let streams = AtomicUsize::new(0);
-        let inner = Arc::new(Inner { threads, addresses, stop, joins, streams, max_streams, stream_backlog });
+        let link = Mutex::new(link);
+        let inner =
+            Arc::new(Inner { threads, addresses, stop, joins, streams, max_streams, stream_backlog, link });
         for (number, (parts, thread, notified)) in workers.into_iter().enumerate() {
             let named = std::thread::Builder::new().name(format!("media-{number}"));
             let join = named.spawn(move || Worker::new(parts).run()).map_err(StartError::System)?;
@@ -117,6 +132,11 @@ impl MediaPlane {
     /// The UDP addresses that clients can send to, with the ports that the system chose.
     pub fn addresses(&self) -> &[SocketAddr] {
         &self.inner.addresses
+    }
+
+    /// The way to the forwarder of rooms, for the rendezvous; `None` if there is no forwarder, or it was asked for before.
+    pub fn forwarding(&self) -> Option<Forwarding> {
+        self.inner.link.lock().unwrap_or_else(PoisonError::into_inner).take()
     }
 
     /// Grants no new allocations from now on; those that exist go on.

@@ -2,32 +2,34 @@
 //!
 //! A round, in the order of its priorities:
 //! 1. wait until a socket is readable, the control plane calls, or a timer is due;
-//! 2. relay: take a bounded share from each readable socket, pass packets on, flush when the inbox is full;
-//! 3. timers of the machine;
+//! 2. relay: take a bounded share from each readable socket, show it to the forwarder, then to the relay, pass packets
+//!    on, flush when the inbox is full; then what other threads were given for this one's rooms;
+//! 3. timers of the machines;
 //! 4. commands of the control plane, a bounded number;
-//! 5. what the machine wants done, then its answers.
+//! 5. what the relay wants done, then its answers; then what the forwarder sends and tells.
 //!
 //! Everything that does not fit a round's budget waits for the next one, which then does not sleep.
 
 use std::collections::HashMap;
-use std::net::{IpAddr, SocketAddr};
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use net::{Clock, Inbox, Options, Outbox, Part, Poller, Socket};
+use sfu::Received;
 use tokio::sync::mpsc;
 use turn::{Destination, Event, FiveTuple, Forward, OpenError, RelayId, RelayKind, Run, Server, Source};
 use wire::{Instant, Transport};
 
 use super::counters::{Counters, Snapshot};
+use super::crossing::Crossing;
+use super::forward::Forwarder;
 use super::message::{Command, Notice};
 use super::peers::Peers;
 use super::pipe::{Next, Pipe, Pushed};
 use super::relays::Relays;
-
-/// The lower half of a listener's key starts here; no relay has so great an index.
-const LISTENERS: u64 = 0xffff_0000;
+use super::ways::{LISTENERS, listener_of, named, send_copy, to_framed_stream, to_stream};
 
 /// Messages taken from one listener in one go: enough to make a system call cheap, few enough to leave room.
 const LISTENER_SHARE: usize = 32;
@@ -53,6 +55,8 @@ pub(super) struct Worker {
     inbox: Inbox,
     outbox: Outbox,
     machine: Server,
+    /// The rooms of this thread, if there is a forwarder.
+    forwarder: Option<(Forwarder, Crossing)>,
     forwards: Vec<Forward>,
     streams: HashMap<FiveTuple, Arc<Pipe>>,
     stream_input: Vec<u8>,
@@ -73,6 +77,7 @@ pub(super) struct Parts {
     pub(super) clock: Clock,
     pub(super) listeners: Vec<Socket>,
     pub(super) machine: Server,
+    pub(super) forwarder: Option<(Forwarder, Crossing)>,
     pub(super) commands: mpsc::Receiver<Command>,
     pub(super) notices: mpsc::Sender<Notice>,
     pub(super) counters: Arc<Counters>,
@@ -93,7 +98,8 @@ impl Parts {
 impl Worker {
     /// A worker for the calling thread.
     pub(super) fn new(parts: Parts) -> Self {
-        let Parts { poller, clock, listeners, machine, commands, notices, counters, peers, stop } = parts;
+        let Parts { poller, clock, listeners, machine, forwarder, commands, notices, counters, peers, stop } =
+            parts;
         Self {
             poller,
             clock,
@@ -102,6 +108,7 @@ impl Worker {
             inbox: Inbox::new(),
             outbox: Outbox::new(),
             machine,
+            forwarder,
             forwards: Vec::new(),
             streams: HashMap::new(),
             stream_input: Vec::new(),
@@ -133,6 +140,7 @@ impl Worker {
                     self.relay(now, key);
                 }
             }
+            self.take_over(now);
             // 3.
             self.tick(now);
             // 4.
@@ -143,14 +151,18 @@ impl Worker {
             self.flush();
             self.act(now);
             self.answer(now);
+            self.forward(now);
             self.publish();
         }
     }
 
     /// How long to sleep at most.
     fn timeout(&self) -> Option<Duration> {
-        let next = self.machine.poll_timeout().map_or(self.next_minute, |at| at.min(self.next_minute));
-        let late = if self.late_notices.is_empty() { Duration::MAX } else { Duration::from_millis(10) };
+        let forwarder = self.forwarder.as_ref().map(|(forwarder, _)| forwarder);
+        let due = [self.machine.poll_timeout(), forwarder.and_then(Forwarder::poll_timeout)];
+        let next = due.into_iter().flatten().fold(self.next_minute, Instant::min);
+        let waits = !self.late_notices.is_empty() || forwarder.is_some_and(Forwarder::is_late);
+        let late = if waits { Duration::from_millis(10) } else { Duration::MAX };
         Some(next.saturating_since(self.clock.now()).min(late))
     }
 
@@ -176,6 +188,14 @@ impl Worker {
             let message = self.inbox.message(slot);
             let source = if listener.is_some() {
                 let local = message.local.map_or(local, |ip| SocketAddr::new(ip, local.port()));
+                let (remote, segment) = (message.from, message.segment);
+                let received = Received { transport: Transport::Udp, local, remote, segment };
+                if let Some((forwarder, crossing)) = &mut self.forwarder {
+                    let bytes = self.inbox.bytes_mut(slot);
+                    if forwarder.take(now, received, bytes) || crossing.pass(now, received, bytes) {
+                        continue;
+                    }
+                }
                 Source::Client(FiveTuple { transport: Transport::Udp, local, remote: message.from })
             } else {
                 Source::Peer { relay: RelayId(key), from: message.from }
@@ -229,6 +249,36 @@ impl Worker {
         if self.machine.poll_timeout().is_some_and(|at| at <= now) {
             self.machine.handle_timeout(now);
         }
+        if let Some((forwarder, _)) = &mut self.forwarder {
+            forwarder.tick(now);
+        }
+    }
+
+    /// Takes what other threads were given for the rooms of this one, and hands over what is for theirs.
+    fn take_over(&mut self, now: Instant) {
+        if let Some((forwarder, crossing)) = &mut self.forwarder {
+            crossing.flush();
+            crossing.take(|received, bytes| {
+                forwarder.take(now, received, bytes);
+            });
+        }
+    }
+
+    /// Sends what the forwarder has to send, and passes on what it has to tell.
+    fn forward(&mut self, now: Instant) {
+        let Some((forwarder, _)) = &mut self.forwarder else { return };
+        let listeners = &self.listeners;
+        let socket = |local| {
+            let (key, from) = listener_of(listeners, local)?;
+            let index = usize::try_from((key & 0xffff_ffff) - LISTENERS).ok()?;
+            Some((listeners.get(index)?, from))
+        };
+        let streams = &self.streams;
+        forwarder.send(now, socket, |local, remote, message| {
+            let client = FiveTuple { transport: Transport::Tcp, local, remote };
+            to_framed_stream(streams, &mut self.snapshot, client, message);
+        });
+        forwarder.report();
     }
 
     /// Does what the control plane says. True if more may wait.
@@ -261,6 +311,11 @@ impl Worker {
             }
             Command::PeerConnected { connection, ok } => self.machine.peer_connected(now, connection, ok),
             Command::ConnectionClosed(connection) => self.machine.connection_closed(now, connection),
+            Command::Forward(command) => {
+                if let Some((forwarder, _)) = &mut self.forwarder {
+                    forwarder.obey(now, command);
+                }
+            }
             Command::Drain => self.machine.set_draining(now),
         }
     }
@@ -407,60 +462,11 @@ impl Worker {
         self.snapshot.take(self.machine.stats(), self.outbox.counters());
         self.snapshot.receive_calls = self.inbox.calls();
         self.snapshot.streams = self.streams.len() as u64;
+        if let Some((forwarder, crossing)) = &self.forwarder {
+            forwarder.publish(&mut self.snapshot);
+            (self.snapshot.media_crossed, self.snapshot.media_dropped_crossing) = crossing.counts();
+        }
         self.snapshot.rounds += 1;
         self.counters.publish(&self.snapshot);
-    }
-}
-
-/// The socket of a key.
-fn named<'s>(listeners: &'s [Socket], relays: &'s Relays, key: u64) -> Option<&'s Socket> {
-    match (key & 0xffff_ffff).checked_sub(LISTENERS) {
-        Some(index) => listeners.get(usize::try_from(index).unwrap_or(usize::MAX)),
-        None => relays.find(key),
-    }
-}
-
-/// The key of the listener that a client sends to, and the address to answer from if it has several.
-fn listener_of(listeners: &[Socket], local: SocketAddr) -> Option<(u64, Option<IpAddr>)> {
-    let keyed = || (LISTENERS..).zip(listeners.iter().map(Socket::local));
-    if let Some((key, _)) = keyed().find(|(_, address)| *address == local) {
-        return Some((key, None));
-    }
-    let wildcard = |address: &SocketAddr| {
-        address.ip().is_unspecified()
-            && address.port() == local.port()
-            && address.is_ipv4() == local.is_ipv4()
-    };
-    keyed().find(|(_, address)| wildcard(address)).map(|(key, _)| (key, Some(local.ip())))
-}
-
-/// Queues a copy of one forwarded datagram.
-fn send_copy(
-    outbox: &mut Outbox,
-    (key, to, from): (u64, SocketAddr, Option<IpAddr>),
-    forward: &Forward,
-    bytes: &[u8],
-) {
-    let payload = &bytes[forward.strip.min(bytes.len())..];
-    let pad = &[0; 3][..forward.pad.min(3)];
-    let length = forward.header.len() + payload.len() + pad.len();
-    outbox.send(key, to, from, &[&forward.header, payload, pad], length);
-}
-
-/// Writes forwarded datagrams into the pipe of a stream client, each as one message.
-fn to_stream(
-    streams: &HashMap<FiveTuple, Arc<Pipe>>,
-    snapshot: &mut Snapshot,
-    client: FiveTuple,
-    forward: &Forward,
-    bytes: &[u8],
-) {
-    let Some(pipe) = streams.get(&client) else { return };
-    for datagram in bytes.chunks(forward.segment.max(1)) {
-        let payload = &datagram[forward.strip.min(datagram.len())..];
-        let parts: [&[u8]; 3] = [&forward.header, payload, &[0; 3][..forward.pad.min(3)]];
-        if pipe.push_output(parts.into_iter()) == Pushed::Full {
-            snapshot.dropped_slow_stream += 1;
-        }
     }
 }

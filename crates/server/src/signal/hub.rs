@@ -18,10 +18,12 @@ use wire::Instant;
 
 use super::authority::{Authority, Door};
 use super::bus::{Command, Event, SocketId};
+use super::forwarding::{MediaCommand, MediaEvent};
 use super::origin::{host_name, is_allowed};
 use super::outbox::{Item, Outbox};
 use super::rendezvous::{self, Rendezvous, Stats};
 use super::socket::Connection;
+use crate::media::Forwarding;
 
 /// The WebSocket subprotocol (RFC 6455 §1.9). A client may ask for it, or for none.
 pub const SUBPROTOCOL: &str = "visavis.1";
@@ -47,6 +49,8 @@ pub struct HubConfig {
     pub patience: Duration,
     /// Bytes in one frame.
     pub frame_bytes: usize,
+    /// The forwarder of media; without one nobody but two can meet.
+    pub forwarding: Option<Forwarding>,
 }
 
 impl HubConfig {
@@ -59,6 +63,7 @@ impl HubConfig {
             idle_timeout: Duration::from_secs(90),
             patience: Duration::from_secs(10),
             frame_bytes: 96 * 1024,
+            forwarding: None,
         }
     }
 }
@@ -86,11 +91,12 @@ struct Envelope {
 
 impl Hub {
     /// Starts the rendezvous on the current tokio runtime.
-    pub fn start(config: HubConfig) -> Self {
+    pub fn start(mut config: HubConfig) -> Self {
+        config.rendezvous.forwarding = config.forwarding.is_some();
         let (commands, inbox) = mpsc::channel(COMMANDS);
         let stats = Arc::new(Mutex::new(Stats::default()));
         let rendezvous = Rendezvous::new(config.rendezvous, crypto::random(), Instant::ZERO);
-        tokio::spawn(run(rendezvous, inbox, stats.clone()));
+        tokio::spawn(run(rendezvous, inbox, config.forwarding, stats.clone()));
         Self(Arc::new(Shared {
             authority: config.authority,
             idle_timeout: config.idle_timeout,
@@ -144,7 +150,14 @@ impl Hub {
 }
 
 /// The rendezvous' task: commands in, events out, deadlines kept.
-async fn run(mut rendezvous: Rendezvous, mut inbox: mpsc::Receiver<Envelope>, stats: Arc<Mutex<Stats>>) {
+async fn run(
+    mut rendezvous: Rendezvous,
+    mut inbox: mpsc::Receiver<Envelope>,
+    forwarding: Option<Forwarding>,
+    stats: Arc<Mutex<Stats>>,
+) {
+    let (forwarder, mut events) = forwarding.map(|f| (f.commands, f.events)).unzip();
+    let mut told = Vec::new();
     let start = Clock::now();
     let now = || Instant::ZERO + start.elapsed();
     let mut outboxes: HashMap<SocketId, Arc<Outbox>> = HashMap::new();
@@ -161,7 +174,14 @@ async fn run(mut rendezvous: Rendezvous, mut inbox: mpsc::Receiver<Envelope>, st
         };
         tokio::select! {
             count = inbox.recv_many(&mut batch, BATCH) => if count == 0 { return },
+            count = receive_many(&mut events, &mut told) => if count == 0 {
+                tracing::error!("the forwarder has ended before the rendezvous");
+                events = None;
+            },
             () = sleep => rendezvous.handle_timeout(now()),
+        }
+        for event in told.drain(..) {
+            rendezvous.handle_input(now(), Command::Media(event));
         }
         for Envelope { command, outbox } in batch.drain(..) {
             let (socket, closed) = match &command {
@@ -173,23 +193,44 @@ async fn run(mut rendezvous: Rendezvous, mut inbox: mpsc::Receiver<Envelope>, st
                 outboxes.insert(socket, outbox);
             }
             rendezvous.handle_input(now(), command);
-            deliver(&mut rendezvous, &outboxes);
+            deliver(&mut rendezvous, &outboxes, forwarder.as_ref()).await;
             if let (Some(socket), true) = (socket, closed) {
                 outboxes.remove(&socket);
             }
         }
-        deliver(&mut rendezvous, &outboxes);
+        deliver(&mut rendezvous, &outboxes, forwarder.as_ref()).await;
         *stats.lock().unwrap_or_else(PoisonError::into_inner) = rendezvous.stats();
     }
 }
 
-fn deliver(rendezvous: &mut Rendezvous, outboxes: &HashMap<SocketId, Arc<Outbox>>) {
+/// Events of the forwarder, as many as wait; for ever if there is none.
+async fn receive_many(
+    events: &mut Option<mpsc::Receiver<MediaEvent>>,
+    into: &mut Vec<MediaEvent>,
+) -> usize {
+    match events {
+        Some(events) => events.recv_many(into, BATCH).await,
+        None => std::future::pending().await,
+    }
+}
+
+async fn deliver(
+    rendezvous: &mut Rendezvous,
+    outboxes: &HashMap<SocketId, Arc<Outbox>>,
+    forwarder: Option<&mpsc::Sender<MediaCommand>>,
+) {
     while let Some(event) = rendezvous.poll_event() {
         let (socket, item) = match event {
             Event::Welcome { socket, welcome } => (socket, Item::Welcome(welcome)),
             Event::Send { socket, frame } => (socket, Item::Frame(frame)),
             Event::Close { socket, code, message } => (socket, Item::Close(code, message)),
-            Event::Media(_) => continue,
+            Event::Media(command) => {
+                // The forwarder never waits for the rendezvous, so it takes this in the end.
+                if let Some(forwarder) = forwarder {
+                    let _ = forwarder.send(command).await;
+                }
+                continue;
+            }
         };
         if let Some(outbox) = outboxes.get(&socket) {
             outbox.push(item);

@@ -1,0 +1,336 @@
+//! The forwarder of one media thread: an [`sfu::Sfu`] under the names that the rendezvous gives, above the thread's
+//! sockets.
+
+use std::collections::{HashMap, VecDeque};
+use std::net::{IpAddr, SocketAddr};
+use std::sync::Arc;
+
+use net::Socket;
+use sfu::{Event, JoinConfig, MemberId, Received, RoomConfig, RoomId, Sfu, Want};
+use tokio::sync::mpsc;
+use wire::Instant;
+
+use super::counters::Snapshot;
+use super::crossing::Fragments;
+use crate::signal::forwarding::{LegKey, MediaCommand, MediaEvent, RoomKey, Source, Wish};
+
+/// Bytes of the longest run that the forwarder writes.
+const RUN_BYTES: usize = 64 << 10;
+/// Events that wait for the rendezvous at most; beyond, those of the moment are dropped.
+const LATE_EVENTS: usize = 65_536;
+
+/// What a thread's forwarder is made of.
+pub(super) struct Parts {
+    pub(super) sfu: Sfu,
+    /// The number of this thread.
+    pub(super) thread: usize,
+    pub(super) fragments: Arc<Fragments>,
+    pub(super) events: mpsc::Sender<MediaEvent>,
+}
+
+/// The rooms of one thread.
+pub(super) struct Forwarder {
+    sfu: Sfu,
+    thread: usize,
+    fragments: Arc<Fragments>,
+    rooms: HashMap<RoomKey, RoomId>,
+    room_keys: HashMap<RoomId, RoomKey>,
+    legs: HashMap<LegKey, Leg>,
+    leg_keys: HashMap<MemberId, LegKey>,
+    events: mpsc::Sender<MediaEvent>,
+    late: VecDeque<MediaEvent>,
+    buffer: Box<[u8]>,
+    /// What is counted here, and not by the machine.
+    tally: Tally,
+}
+
+#[derive(Default)]
+struct Tally {
+    bytes_in: u64,
+    bytes_out: u64,
+    datagrams_out: u64,
+    runs_out: u64,
+    unsent: u64,
+    events_dropped: u64,
+}
+
+struct Leg {
+    member: MemberId,
+    room: RoomKey,
+    /// The user fragments of our answers: checks name them.
+    fragments: Vec<String>,
+}
+
+impl Forwarder {
+    pub(super) fn new(parts: Parts) -> Self {
+        let Parts { sfu, thread, fragments, events } = parts;
+        Self {
+            sfu,
+            thread,
+            fragments,
+            rooms: HashMap::new(),
+            room_keys: HashMap::new(),
+            legs: HashMap::new(),
+            leg_keys: HashMap::new(),
+            events,
+            late: VecDeque::new(),
+            buffer: vec![0; RUN_BYTES].into_boxed_slice(),
+            tally: Tally::default(),
+        }
+    }
+
+    /// Takes a message or a run of datagrams, if it is for a member of this thread.
+    pub(super) fn take(&mut self, now: Instant, received: Received, bytes: &mut [u8]) -> bool {
+        if self.legs.is_empty() {
+            return false;
+        }
+        let ours = self.sfu.handle_input(now, received, bytes);
+        if ours {
+            self.tally.bytes_in += bytes.len() as u64;
+        }
+        ours
+    }
+
+    pub(super) fn poll_timeout(&self) -> Option<Instant> {
+        self.sfu.poll_timeout()
+    }
+
+    pub(super) fn tick(&mut self, now: Instant) {
+        if self.sfu.poll_timeout().is_some_and(|at| at <= now) {
+            self.sfu.handle_timeout(now);
+        }
+    }
+
+    /// Does what the rendezvous says.
+    pub(super) fn obey(&mut self, now: Instant, command: MediaCommand) {
+        match command {
+            MediaCommand::Open { room, members } => {
+                let config = RoomConfig { max_members: members, ..RoomConfig::default() };
+                match self.sfu.open_room(now, config) {
+                    Ok(id) => {
+                        self.rooms.insert(room, id);
+                        self.room_keys.insert(id, room);
+                    }
+                    Err(error) => {
+                        tracing::warn!(%error, "cannot open a room");
+                        self.tell(MediaEvent::RoomLost { room });
+                    }
+                }
+            }
+            MediaCommand::Close { room } => {
+                let Some(id) = self.rooms.remove(&room) else { return };
+                let legs: Vec<LegKey> =
+                    self.legs.iter().filter(|(_, leg)| leg.room == room).map(|(key, _)| *key).collect();
+                for leg in legs {
+                    self.forget(leg);
+                }
+                self.room_keys.remove(&id);
+                self.sfu.close_room(now, id);
+            }
+            MediaCommand::Join { room, leg, number } => self.join(now, room, leg, number),
+            MediaCommand::Offer { leg, sdp } => self.describe(now, leg, &sdp),
+            MediaCommand::Candidate { leg, candidate } => {
+                if let Some(found) = self.legs.get(&leg) {
+                    self.sfu.candidate(now, found.member, &candidate);
+                }
+            }
+            MediaCommand::Layout { leg, slots } => {
+                let Some(found) = self.legs.get(&leg) else { return };
+                let want = |wish: &Option<Wish>| {
+                    let Wish { leg, source, height } = (*wish)?;
+                    let member = self.legs.get(&leg)?.member;
+                    Some(Want { member, source: to_machine(source), height })
+                };
+                let wants: Vec<Option<Want>> = slots.iter().map(want).collect();
+                self.sfu.layout(now, found.member, &wants);
+            }
+            MediaCommand::Allow { leg, source, allowed } => {
+                if let Some(found) = self.legs.get(&leg) {
+                    self.sfu.allow(now, found.member, to_machine(source), allowed);
+                }
+            }
+            MediaCommand::Leave { leg } => {
+                if let Some(left) = self.forget(leg) {
+                    self.sfu.leave(now, left.member);
+                }
+            }
+        }
+    }
+
+    fn join(&mut self, now: Instant, room: RoomKey, leg: LegKey, number: u32) {
+        let id = self.rooms.get(&room).copied();
+        let join = JoinConfig { number, ..JoinConfig::default() };
+        let joined = id.map(|id| self.sfu.join(now, id, join));
+        match joined {
+            Some(Ok(member)) => {
+                self.leg_keys.insert(member, leg);
+                self.legs.insert(leg, Leg { member, room, fragments: Vec::new() });
+            }
+            Some(Err(error)) => {
+                tracing::warn!(%error, "cannot take somebody into a room");
+                self.tell(MediaEvent::Lost { leg, over: true });
+            }
+            None => self.tell(MediaEvent::Lost { leg, over: true }),
+        }
+    }
+
+    fn describe(&mut self, now: Instant, leg: LegKey, offer: &str) {
+        let answer = match self.legs.get_mut(&leg) {
+            None => Err("there is no place for this connection at the forwarder".to_owned()),
+            Some(found) => match self.sfu.describe(now, found.member, offer) {
+                Ok(answer) => {
+                    for fragment in fragments(&answer) {
+                        if !found.fragments.iter().any(|known| known == fragment) {
+                            self.fragments.insert(fragment, self.thread);
+                            found.fragments.push(fragment.to_owned());
+                        }
+                    }
+                    Ok(answer)
+                }
+                Err(error) => Err(error.to_string()),
+            },
+        };
+        self.tell(MediaEvent::Answer { leg, answer });
+    }
+
+    fn forget(&mut self, leg: LegKey) -> Option<Leg> {
+        let left = self.legs.remove(&leg)?;
+        self.leg_keys.remove(&left.member);
+        for fragment in &left.fragments {
+            self.fragments.remove(fragment);
+        }
+        Some(left)
+    }
+
+    /// Passes on what the machine has to tell.
+    pub(super) fn report(&mut self) {
+        while let Some(event) = self.sfu.poll_event() {
+            if let Some(event) = self.translate(event) {
+                self.tell(event);
+            }
+        }
+        while let Some(event) = self.late.pop_front() {
+            if let Err(mpsc::error::TrySendError::Full(event)) = self.events.try_send(event) {
+                self.late.push_front(event);
+                break;
+            }
+        }
+    }
+
+    /// Whether the rendezvous has not taken everything yet.
+    pub(super) fn is_late(&self) -> bool {
+        !self.late.is_empty()
+    }
+
+    fn translate(&self, event: Event) -> Option<MediaEvent> {
+        let key = |member: &MemberId| self.leg_keys.get(member).copied();
+        Some(match event {
+            Event::Connected(member) => MediaEvent::Connected { leg: key(&member)? },
+            Event::Lost(member, reason) => {
+                MediaEvent::Lost { leg: key(&member)?, over: reason == sfu::Reason::Closed }
+            }
+            Event::Voices(member, slots) => {
+                let slots = slots.iter().map(|voice| voice.as_ref().and_then(key)).collect();
+                MediaEvent::Voices { leg: key(&member)?, slots }
+            }
+            Event::Speaking(room, members) => {
+                let legs = members.iter().filter_map(key).collect();
+                MediaEvent::Speaking { room: *self.room_keys.get(&room)?, legs }
+            }
+            Event::Shown(member, slot, source) => {
+                let source = source.and_then(|(member, source)| Some((key(&member)?, from_machine(source))));
+                MediaEvent::Shown { leg: key(&member)?, slot: u16::try_from(slot).ok()?, source }
+            }
+            Event::Wanted(member, rids) => {
+                let rids = rids.into_iter().map(|rid| rid.0).filter(|rid| !rid.is_empty()).collect();
+                MediaEvent::Wanted { leg: key(&member)?, rids }
+            }
+            Event::Paused(..) | Event::Sending(..) | Event::Reachable(_) => return None,
+        })
+    }
+
+    fn tell(&mut self, event: MediaEvent) {
+        if self.late.len() >= LATE_EVENTS {
+            let moment = |event: &MediaEvent| {
+                matches!(
+                    event,
+                    MediaEvent::Speaking { .. } | MediaEvent::Voices { .. } | MediaEvent::Wanted { .. }
+                )
+            };
+            self.tally.events_dropped += 1;
+            let oldest = self.late.iter().position(moment).unwrap_or(0);
+            self.late.remove(oldest);
+        }
+        self.late.push_back(event);
+    }
+
+    /// Sends everything that is to be sent: runs of datagrams by the sockets that `socket` names, messages on streams by
+    /// `stream`.
+    pub(super) fn send<'s>(
+        &mut self,
+        now: Instant,
+        socket: impl Fn(SocketAddr) -> Option<(&'s Socket, Option<IpAddr>)>,
+        mut stream: impl FnMut(SocketAddr, SocketAddr, &[u8]),
+    ) {
+        while let Some(transmit) = self.sfu.poll_transmit(now, &mut self.buffer) {
+            let bytes = &self.buffer[..transmit.len];
+            self.tally.bytes_out += bytes.len() as u64;
+            if transmit.transport != wire::Transport::Udp {
+                stream(transmit.from, transmit.to, bytes);
+                continue;
+            }
+            let Some((socket, from)) = socket(transmit.from) else { continue };
+            let segment = transmit.segment_size.unwrap_or(transmit.len);
+            self.tally.runs_out += 1;
+            self.tally.datagrams_out += transmit.len.div_ceil(segment.max(1)) as u64;
+            if let Err(error) = socket.send_from(from, transmit.to, bytes, segment) {
+                // Lost as on any path; what matters is asked for again.
+                self.tally.unsent += 1;
+                tracing::debug!(%error, to = %transmit.to, "the system did not take a run");
+            }
+        }
+    }
+
+    pub(super) fn publish(&self, snapshot: &mut Snapshot) {
+        let stats = self.sfu.counters();
+        snapshot.legs = self.legs.len() as u64;
+        snapshot.conferences = self.rooms.len() as u64;
+        snapshot.media_received = stats.received;
+        snapshot.media_forwarded = stats.forwarded;
+        snapshot.media_resent = stats.resent;
+        snapshot.media_probes = stats.probes;
+        snapshot.media_keyframe_requests = stats.keyframe_requests;
+        snapshot.media_messages = stats.messages;
+        snapshot.media_bytes_in = self.tally.bytes_in;
+        snapshot.media_bytes_out = self.tally.bytes_out;
+        snapshot.media_datagrams_sent = self.tally.datagrams_out;
+        snapshot.media_send_calls = self.tally.runs_out;
+        snapshot.media_dropped_unsent = stats.unsent;
+        snapshot.media_dropped_overrun = stats.overrun;
+        snapshot.media_dropped_unanswered = stats.unanswered;
+        snapshot.media_dropped_messages = stats.messages_dropped;
+        snapshot.media_dropped_by_system = self.tally.unsent;
+        snapshot.media_dropped_events = stats.events_lost + self.tally.events_dropped;
+    }
+}
+
+/// The user fragments of a description (RFC 8839 §5.4).
+fn fragments(description: &str) -> impl Iterator<Item = &str> {
+    description.lines().filter_map(|line| line.trim_end().strip_prefix("a=ice-ufrag:"))
+}
+
+const fn to_machine(source: Source) -> sfu::Source {
+    match source {
+        Source::Microphone => sfu::Source::Microphone,
+        Source::Camera => sfu::Source::Camera,
+        Source::Screen => sfu::Source::Screen,
+    }
+}
+
+const fn from_machine(source: sfu::Source) -> Source {
+    match source {
+        sfu::Source::Microphone => Source::Microphone,
+        sfu::Source::Camera => Source::Camera,
+        sfu::Source::Screen => Source::Screen,
+    }
+}

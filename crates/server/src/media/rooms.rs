@@ -1,0 +1,155 @@
+//! Which thread a room lives on: between the rendezvous and the media threads.
+
+use std::collections::HashMap;
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::sync::Arc;
+
+use net::Waker;
+use sfu::{Address, Certificate, Sfu};
+use tokio::sync::mpsc;
+use wire::{Instant, Rng, Transport};
+
+use super::config::ForwardConfig;
+use super::crossing::{Crossing, Entrance, Fragments};
+use super::forward::{Forwarder, Parts};
+use super::message::Command;
+use super::plane::Thread;
+use crate::signal::forwarding::{LegKey, MediaCommand, MediaEvent, RoomKey};
+
+/// Events that may wait for the rendezvous.
+const EVENTS: usize = 4096;
+/// Addresses in one answer.
+const MOST_ADDRESSES: usize = 16;
+
+/// The rendezvous' end of the forwarder.
+pub struct Forwarding {
+    /// What is to be done.
+    pub commands: mpsc::Sender<MediaCommand>,
+    /// What has happened.
+    pub events: mpsc::Receiver<MediaEvent>,
+}
+
+/// A room and where it is.
+struct Room {
+    thread: usize,
+    legs: Vec<LegKey>,
+}
+
+/// Passes commands on to the thread that each is for, until nobody gives any more.
+pub(super) async fn route(threads: Vec<Thread>, mut commands: mpsc::Receiver<MediaCommand>) {
+    let mut rooms: HashMap<RoomKey, Room> = HashMap::new();
+    let mut legs: HashMap<LegKey, RoomKey> = HashMap::new();
+    while let Some(command) = commands.recv().await {
+        let room = match &command {
+            MediaCommand::Open { room, .. } => {
+                let thread = least_loaded(&rooms, threads.len());
+                rooms.insert(*room, Room { thread, legs: Vec::new() });
+                *room
+            }
+            MediaCommand::Close { room } => *room,
+            MediaCommand::Join { room, leg, .. } => {
+                if let Some(found) = rooms.get_mut(room) {
+                    found.legs.push(*leg);
+                    legs.insert(*leg, *room);
+                }
+                *room
+            }
+            MediaCommand::Offer { leg, .. }
+            | MediaCommand::Candidate { leg, .. }
+            | MediaCommand::Layout { leg, .. }
+            | MediaCommand::Allow { leg, .. }
+            | MediaCommand::Leave { leg } => match legs.get(leg) {
+                Some(room) => *room,
+                None => continue,
+            },
+        };
+        let Some(found) = rooms.get_mut(&room) else { continue };
+        let thread = found.thread;
+        match &command {
+            MediaCommand::Leave { leg } => {
+                found.legs.retain(|other| other != leg);
+                legs.remove(leg);
+            }
+            MediaCommand::Close { .. } => {
+                for leg in rooms.remove(&room).into_iter().flat_map(|room| room.legs) {
+                    legs.remove(&leg);
+                }
+            }
+            _ => {}
+        }
+        tracing::trace!(?command, thread, "to the forwarder");
+        threads[thread].say(Command::Forward(command)).await;
+    }
+}
+
+/// A forwarder for each thread, and what they all tell.
+pub(super) fn forwarders(
+    config: &ForwardConfig,
+    listeners: &[SocketAddr],
+    wakers: &[Waker],
+    now: Instant,
+) -> (Vec<(Forwarder, Crossing)>, mpsc::Receiver<MediaEvent>) {
+    let (events, told) = mpsc::channel(EVENTS);
+    let certificate = Certificate::generate(&mut Rng::new(crypto::random()), net::unix_seconds());
+    let fragments = Arc::new(Fragments::default());
+    let entrances: Arc<[Entrance]> = wakers.iter().map(|_| Entrance::default()).collect();
+    let addresses = addresses(config, listeners);
+    for address in &addresses {
+        tracing::debug!(transport = ?address.transport, socket = %address.socket, advertised = %address.advertised, "rooms");
+    }
+    let forwarder = |thread: usize| {
+        let config = sfu::Config {
+            since_epoch: net::unix_time(),
+            max_bitrate: config.bitrate,
+            ..sfu::Config::new(certificate.clone(), addresses.clone())
+        };
+        let sfu = Sfu::new(config, crypto::random(), now);
+        let parts = Parts { sfu, thread, fragments: fragments.clone(), events: events.clone() };
+        let crossing = Crossing::new(thread, fragments.clone(), entrances.clone(), wakers.to_vec());
+        (Forwarder::new(parts), crossing)
+    };
+    ((0..wakers.len()).map(forwarder).collect(), told)
+}
+
+/// The addresses that members are told: those of the listeners, as the world sees them.
+fn addresses(config: &ForwardConfig, listeners: &[SocketAddr]) -> Vec<Address> {
+    let udp = listeners.iter().map(|listener| (Transport::Udp, *listener));
+    let tcp = config.streams.iter().map(|listener| (Transport::Tcp, *listener));
+    let mut addresses: Vec<Address> = Vec::new();
+    for (transport, listener) in udp.chain(tcp) {
+        let v4 = listener.is_ipv4();
+        let mut own: Vec<IpAddr> = vec![listener.ip()];
+        if listener.ip().is_unspecified() {
+            // A TCP listener on all IPv6 addresses takes IPv4 as well.
+            let fits = |ip: &&IpAddr| ip.is_ipv4() == v4 || (!v4 && transport == Transport::Tcp);
+            own = config.own.iter().filter(fits).copied().collect();
+            if own.is_empty() && v4 {
+                own.push(Ipv4Addr::LOCALHOST.into()); // a machine that is all alone
+            }
+        }
+        for ip in own {
+            let socket = SocketAddr::new(ip, listener.port());
+            let external = config.external.iter().find(|external| external.is_ipv4() == ip.is_ipv4());
+            let external = external.filter(|_| !ip.is_loopback());
+            let known = external.copied().into_iter().chain([ip]);
+            addresses.extend(known.map(|ip| {
+                let advertised = SocketAddr::new(ip, listener.port());
+                Address { transport, socket, advertised }
+            }));
+        }
+    }
+    let mut seen = std::collections::BTreeSet::new();
+    addresses.retain(|a| seen.insert((a.transport, a.advertised)));
+    addresses.truncate(MOST_ADDRESSES);
+    addresses
+}
+
+/// The thread with the fewest people, of several with equally many that with the fewest rooms.
+fn least_loaded(rooms: &HashMap<RoomKey, Room>, threads: usize) -> usize {
+    let mut load = vec![(0, 0); threads];
+    for room in rooms.values() {
+        load[room.thread].0 += room.legs.len();
+        load[room.thread].1 += 1;
+    }
+    (0..threads).min_by_key(|thread| load[*thread]).unwrap_or_default()
+}
