@@ -79,7 +79,7 @@ export class Conference {
       channel: (channel) => this.chat.use(channel),
       slots: () => this.fillSlots(),
       dead: () => this.rejoin(),
-    })
+    }, this.outgoing.camera)
     peer.attach(this.outgoing)
     peer.grow(this.tiles.length)
     this.fillSlots()

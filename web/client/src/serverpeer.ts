@@ -29,12 +29,17 @@ export const VOICE_SLOTS = 8
 const PICTURE_SLOTS = [9, 16, 25, 36, 49] as const
 export const PICTURE_SLOTS_MOST = 49
 
-/** The sizes of the camera's picture, smallest first, as RFC 8853 recommends nothing about their order. */
-const ENCODINGS = [
-  { rid: 'l', scaleResolutionDownBy: 4, maxBitrate: 150_000 },
-  { rid: 'm', scaleResolutionDownBy: 2, maxBitrate: 500_000 },
-  { rid: 'h', scaleResolutionDownBy: 1, maxBitrate: 2_000_000 },
-] as const
+const RIDS = ['l', 'm', 'h'] as const
+/**
+ * The sizes in which a camera's picture is sent, smallest first. Of a small picture Chromium sends the first two sizes
+ * or only the first, whatever it is told about the others (its limit is the area of 960 by 540, and of 480 by 270): then
+ * these have to be the large ones.
+ */
+const SIZES: readonly { readonly area: number; readonly encodings: readonly Size[] }[] = [
+  { area: 960 * 540, encodings: [size(4, 150_000), size(2, 500_000), size(1, 2_000_000)] },
+  { area: 480 * 270, encodings: [size(2, 200_000), size(1, 900_000)] },
+  { area: 0, encodings: [size(1, 250_000)] },
+]
 /**
  * What everybody can send and receive: the server decodes nothing, so what one sends all must understand. Naming no more
  * also keeps the offer small.
@@ -69,19 +74,21 @@ export class ServerPeer {
   private pictureSlots: readonly RTCRtpTransceiver[] = []
   private work: Promise<unknown> = Promise.resolve()
   private closed = false
-  private wanted: readonly string[] = ENCODINGS.map(({ rid }) => rid)
+  private wanted: readonly string[] = RIDS
 
   constructor(
     configuration: RTCConfiguration,
     private readonly environment: Pick<Environment, 'clock' | 'codecs' | 'peerConnection'>,
     private readonly events: ServerPeerEvents,
+    /** The camera there is now, if there is one: the first offer tells its sizes. */
+    camera: MediaStreamTrack | null,
   ) {
     this.way = new Path(environment.clock, { path: (path) => events.path(path), restart: () => this.restart(), dead: () => events.dead() })
     const pc = this.pc = environment.peerConnection(configuration)
     pc.onnegotiationneeded = () => this.negotiate()
     pc.oniceconnectionstatechange = pc.onconnectionstatechange = () => { if (!this.closed) this.way.follow(pc) }
     this.microphone = this.section('audio', { direction: 'sendonly' })
-    this.camera = this.section('video', { direction: 'sendonly', sendEncodings: ENCODINGS.map((encoding) => ({ ...encoding })) })
+    this.camera = this.section('video', { direction: 'sendonly', sendEncodings: RIDS.map((rid) => ({ rid, ...encodingOf(camera, rid) })) })
     this.screen = this.section('video', { direction: 'sendonly', sendEncodings: [{ maxBitrate: SCREEN_BITRATE }] })
     this.voiceSlots = Array.from({ length: VOICE_SLOTS }, () => this.section('audio', { direction: 'recvonly' }))
     this.grow(PICTURE_SLOTS[0])
@@ -197,12 +204,35 @@ export class ServerPeer {
     if (this.pc.currentRemoteDescription === null) return
     const rids: readonly string[] = this.wanted
     await setEncodings(this.microphone, ({ track }) => ({ active: track !== null, maxBitrate: VOICE_BITRATE }))
-    await setEncodings(this.camera, ({ track, rid }) => ({ active: track !== null && (rid === undefined || rids.includes(rid)) }), 'balanced')
+    await setEncodings(this.camera, ({ track, rid }) => {
+      const encoding = encodingOf(track, rid)
+      return { ...encoding, active: encoding.active && track !== null && (rid === undefined || isWanted(track, rid, rids)) }
+    }, 'balanced')
     await setEncodings(this.screen, ({ track }) => ({ active: track !== null }), 'maintain-resolution')
   }
 }
 
-type Change = Pick<RTCRtpEncodingParameters, 'active' | 'maxBitrate'>
+interface Size { readonly scaleResolutionDownBy: number; readonly maxBitrate: number }
+
+function size(scaleResolutionDownBy: number, maxBitrate: number): Size {
+  return { scaleResolutionDownBy, maxBitrate }
+}
+
+/** What the encoding of that name is of a camera. A browser that takes no simulcast has one without a name. */
+function encodingOf(camera: MediaStreamTrack | null, rid: string | undefined): Size & { readonly active: boolean } {
+  const { width = 1280, height = 720 } = camera?.getSettings() ?? {}
+  const sizes = SIZES.find(({ area }) => width * height >= area)?.encodings ?? []
+  const found = sizes[rid === undefined ? sizes.length - 1 : RIDS.indexOf(rid as (typeof RIDS)[number])]
+  return found ? { ...found, active: true } : { ...size(1, 100_000), active: false }
+}
+
+/** Whether somebody wants that size, or a larger one that there is not. */
+function isWanted(camera: MediaStreamTrack, rid: string, wanted: readonly string[]): boolean {
+  const made = RIDS.filter((it) => encodingOf(camera, it).active)
+  return wanted.includes(rid) || (rid === made.at(-1) && wanted.some((it) => !made.some((other) => other === it)))
+}
+
+type Change = Partial<Pick<RTCRtpEncodingParameters, 'active' | 'maxBitrate' | 'scaleResolutionDownBy'>>
 
 async function setEncodings(
   { sender }: RTCRtpTransceiver,

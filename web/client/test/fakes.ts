@@ -329,8 +329,8 @@ export class FakeChannel {
 }
 
 /** A camera, a microphone and a screen that everybody allows. */
-export function fakeDevices(): MediaDevices {
-  const track = (kind: string) => ({ kind, enabled: true, readyState: 'live', label: kind, contentHint: '', onended: null, getSettings: () => ({ deviceId: kind }), stop: () => {} })
+export function fakeDevices(width = 1280, height = 720): MediaDevices {
+  const track = (kind: string) => ({ kind, enabled: true, readyState: 'live', label: kind, contentHint: '', onended: null, getSettings: () => ({ deviceId: kind, ...(kind === 'video' ? { width, height } : {}) }), stop: () => {} })
   const stream = (kind: string) => ({ getTracks: () => [track(kind)], getVideoTracks: () => [track(kind)] })
   return {
     addEventListener: () => {}, removeEventListener: () => {}, enumerateDevices: async () => [],

@@ -313,6 +313,24 @@ describe('what is seen', () => {
     expect(active()).toEqual(['ltrue', 'mfalse', 'htrue'])
   })
 
+  test.each([
+    [1280, 720, ['l 4', 'm 2', 'h 1']], [540, 960, ['l 4', 'm 2', 'h 1']], [640, 480, ['l 2', 'm 1', 'h off']], [480, 270, ['l 2', 'm 1', 'h off']], [320, 240, ['l 1', 'm off', 'h off']],
+  ])('of a camera of %i by %i the sizes are %j', async (width, height, sizes) => {
+    const world = new World()
+    const { alice, bob } = await couple(world)
+    world.devices = fakeDevices(width, height)
+    const cyd = await third(world)
+    await world.until(() => [alice, bob, cyd].every((page) => inRoom(page)))
+    const told = clientPeer(world, cyd).getTransceivers()[1]?.sender.getParameters().encodings.map(({ rid, active, scaleResolutionDownBy }) => `${rid} ${active ? scaleResolutionDownBy : 'off'}`)
+    expect(told).toEqual(sizes)
+    // Who wants a size that there is not gets the largest.
+    world.conferences.want('Cyd', ['h'])
+    const largest = sizes.filter((size) => !size.endsWith('off')).at(-1)?.[0]
+    const active = () => clientPeer(world, cyd).getTransceivers()[1]?.sender.getParameters().encodings.filter((encoding) => encoding.active).map(({ rid }) => rid)
+    await world.until(() => active()?.length === 1, active)
+    expect(active()).toEqual([largest])
+  })
+
   test('and heard: the voices stay the same streams, and a muted microphone sends nothing', async () => {
     const { world, alice, bob } = await three()
     const { voices } = alice.client.commands.streams()

@@ -1,6 +1,6 @@
 /** What is on the stage of a room, and where: who is large, who is small, whose pictures are wanted. */
 import { tileKey, type Member, type Picture, type RoomCall, type Tile } from '@visavis/client'
-import { createEffect, createMemo, createSignal, on, onCleanup, onMount, untrack, type Accessor } from 'solid-js'
+import { createEffect, createMemo, createSignal, onCleanup, onMount, untrack, type Accessor } from 'solid-js'
 import { featured, grid, inView, seen, type Box, type Size } from '../tiles.js'
 import type { App } from './app.js'
 
@@ -122,5 +122,7 @@ export function subscribe(app: App, stage: Stage, scrolled: Accessor<number>, ar
     }
     return tiles.sort((a, b) => Number(b.source === 'screen') - Number(a.source === 'screen') || b.height - a.height)
   })
-  createEffect(on(wanted, tiles => app.commands.arrange(tiles)))
+  // Before the stage is measured nothing is known of what is on it; to say `nothing` would stop what already comes.
+  const measured = createMemo(() => area().height > 0)
+  createEffect(() => { if (measured()) app.commands.arrange(wanted()) })
 }
