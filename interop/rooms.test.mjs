@@ -9,10 +9,12 @@ import { Person } from './browser/person.mjs'
 import { command } from './lab/namespaces.mjs'
 import { Visavis } from './servers/visavis.mjs'
 
-/** Nobody may miss a friend for longer when a call becomes a room or a room a call, ms. */
+/**
+ * Nobody may miss a friend for longer when a call becomes a room or a room a call, ms. Three pages film, encode and paint
+ * on the processor alone here, so the longest gap of the seconds before, in which nothing happens, is taken off, and it is
+ * tried this often.
+ */
 const GAP_MOST = 300
-
-/** How often that is tried: three pages film, encode and paint on the processor alone, and a busy machine stalls them all. */
 const GAP_ROUNDS = 4
 
 /** The colours that people's cameras film. */
@@ -92,25 +94,23 @@ describe('a meeting of three in Chromium', () => {
     await t.test('it is a call again when the third leaves, and a room when they come back, and nobody misses anybody', async () => {
       /** @type {Record<string, number[]>} */
       const gaps = { 'to the call': [], 'to the room': [] }
-      const move = async (/** @type {string} */ where, /** @type {() => Promise<unknown>} */ how) => {
+      const move = async (/** @type {string} */ where, /** @type {string} */ button, /** @type {string} */ says) => {
+        const longest = async () => Math.max(...await Promise.all([ada.longestGap(bruno), bruno.longestGap(ada)]))
         await Promise.all([ada.watches(bruno), bruno.watches(ada)])
-        await how()
-        await Promise.all([ada.sees(bruno), bruno.sees(ada)])
-        gaps[where]?.push(Math.max(...await Promise.all([ada.longestGap(bruno), bruno.longestGap(ada)])))
+        const before = await longest()
+        await Promise.all([ada.watches(bruno), bruno.watches(ada)])
+        await chloe.press(button)
+        await Promise.all([ada, bruno].map((person) => person.says(says)))
+        gaps[where]?.push(await longest() - before)
       }
       const best = () => Object.values(gaps).every((found) => Math.min(...found) <= GAP_MOST)
       for (let round = 0; round < GAP_ROUNDS && !best(); round++) {
-        await move('to the call', async () => {
-          await chloe.press('Hang up')
-          await Promise.all([ada.says(`In a call with ${bruno.name}`), bruno.says(`In a call with ${ada.name}`)])
-        })
-        await move('to the room', async () => {
-          await chloe.press('Join again')
-          await Promise.all(all.map((person) => person.says('In a meeting with')))
-          await everybodySees(all)
-        })
+        await move('to the call', 'Hang up', 'In a call with')
+        await Promise.all([ada.sees(bruno), bruno.sees(ada)])
+        await move('to the room', 'Join again', 'In a meeting with')
+        await everybodySees(all)
       }
-      t.diagnostic(`the longest gaps in ms: ${JSON.stringify(gaps)}`)
+      t.diagnostic(`the longest gaps, less those before, in ms: ${JSON.stringify(gaps)}`)
       assert(best(), JSON.stringify(gaps))
     })
 

@@ -275,9 +275,18 @@ export class Person {
     await this.page.evaluate((label) => /** @type {any} */ (window).interop.paint(label), friend.name)
   }
 
-  /** The longest time without a new frame of a friend's picture since `watches`, ms. @param {Person} friend @returns {Promise<number>} */
+  /**
+   * The longest time without a new frame of a friend's picture since `watches`, ms, once more frames have come.
+   *
+   * @param {Person} friend
+   * @returns {Promise<number>}
+   */
   async longestGap(friend) {
-    const times = await this.page.evaluate((label) => /** @type {any} */ (window).interop.painted[label], friend.name)
+    const painted = () => this.page.evaluate((label) => /** @type {any} */ (window).interop.painted[label], friend.name)
+    const { length } = await painted()
+    // To look at the pixels now would hold up the very frames that are waited for.
+    await this.until(`${friend.name} goes on moving`, async () => (await painted()).length > length + 20)
+    const times = await painted()
     return Math.max(...times.slice(1).map((/** @type {number} */ time, /** @type {number} */ index) => time - times[index]))
   }
 

@@ -31,6 +31,7 @@ export function Seat(props: { readonly figure: Figure, readonly place: Place, re
   const speaks = (): boolean => camera() && props.room.speaking.includes(member().number)
   const away = (): boolean => !props.figure.mine && !member().connected && props.room.path === 'connected'
   const pinned = (): boolean => app.ui().pinned === props.figure.key
+  const who = (): string => camera() ? (props.figure.mine ? 'me' : member().person.id) : ''
   const label = (): string => camera() ? (props.figure.mine ? app.t().you : member().person.name) : app.t().remoteScreen(member().person.name)
   const reactions = (): readonly { readonly id: number, readonly reaction: string }[] => camera() ? props.room.reactions.filter(one => one.member === member().number) : []
   return (
@@ -40,7 +41,7 @@ export function Seat(props: { readonly figure: Figure, readonly place: Place, re
       style={{ width: `${props.place.width}px`, height: `${props.place.height}px`, translate: `${props.place.x}px ${props.place.y}px` }}
     >
       <Show when={camera()}><div class="seat-face"><Avatar name={member().person.name} size="large" /></div></Show>
-      <Video stream={sends() ? stream() : null} label={label()} mirror={props.figure.mine} class={sends() && stream() !== null ? '' : 'dark'} />
+      <Video stream={sends() ? stream() : null} label={label()} who={who()} mirror={props.figure.mine} class={sends() && stream() !== null ? '' : 'dark'} />
       <Show when={away()}><p class="seat-away"><span class="spinner" />{app.t().comesBack}</p></Show>
       <Show when={camera() && member().hand}>
         <span class="seat-hand"><Icon name="hand" /><span class="sr-only">{app.t().handUp(label())}</span></span>

@@ -27,7 +27,7 @@ function Friend(props: Props): JSX.Element {
       <div class="friend-frame" classList={{ inset: screen() }}>
         <Voice stream={app.streams().remoteVoice} speaker={app.model().devices.speaker} onBlocked={play => setBlocked(() => play)} />
         <Video
-          stream={app.streams().remote} label={props.call.peer.name}
+          stream={app.streams().remote} label={props.call.peer.name} who={props.call.peer.id}
           class={`friend ${seen() ? '' : 'dark'} ${app.prefs().fill ? 'fill' : ''} ${props.call.path === 'reconnecting' ? 'stale' : ''}`}
         />
         <Show when={!seen()}>
