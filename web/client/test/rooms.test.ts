@@ -45,7 +45,7 @@ async function three(): Promise<{ world: World; alice: Page; bob: Page; cyd: Pag
   const all = [alice, bob, cyd]
   await world.until(() => all.every((page) => inRoom(page)), calls(all))
   for (const page of all) showAll(page)
-  await world.pass(3_000)
+  await world.pass(4_000)
   return { world, alice, bob, cyd, all }
 }
 
@@ -81,7 +81,7 @@ describe('a third person', () => {
     expect(room(bob).messages).toMatchObject([{ mine: false, from: 'Alice', text: 'before' }])
     expect(room(cyd).messages).toEqual([])
     expect([alice, bob, cyd].map((page) => room(page).members.find(({ number }) => number === room(page).you)?.role)).toEqual(['owner', 'presenter', 'presenter'])
-    await world.pass(3_000)
+    await world.pass(4_000)
     expect(world.network.open.length).toBe(6)
   })
 
@@ -118,7 +118,7 @@ describe('a third person', () => {
     await world.until(() => isDirect(alice) && isDirect(bob), calls([alice, bob]))
     expect(states).toEqual(['room connected', 'running connected'])
     expect(bob.model.call).toMatchObject({ kind: 'running', room: 'garden', peer: { name: 'Alice' }, messages: [{ from: 'Cyd', text: 'bye' }] })
-    await world.pass(3_000)
+    await world.pass(4_000)
     expect(world.network.open.length).toBe(2)
     expect(world.conferences.all).toEqual([])
   })

@@ -36,7 +36,7 @@ function playing(element: () => HTMLMediaElement, stream: () => MediaStream | nu
  */
 const leaving = new Map<string, HTMLVideoElement>()
 /** How long an old picture is kept at most, in milliseconds. */
-const keptFor = 1500
+const keptFor = 3000
 
 function release(element: HTMLVideoElement | undefined): void {
   element?.remove()
