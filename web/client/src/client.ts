@@ -46,8 +46,8 @@ export function createClient(options: ClientOptions = {}): Client {
   }
 }
 
-/** Milliseconds for which we stay in a room after it has become a call of two. */
-const ROOM_LINGERS = 500
+/** Milliseconds for which we stay in a room after it has become a call of two: the other may not be as far. */
+const ROOM_LINGERS = 3_000
 /** The height of the friend's picture in a room that is not on the screen yet. */
 const FRIEND_HEIGHT = 720
 /** Milliseconds for which a feeling is shown. */

@@ -11,9 +11,9 @@ const LOOK_EVERY = 50
 /** Milliseconds after which a connected call takes its place without pictures: there may be none to come. */
 const PATIENCE = 8_000
 /** Milliseconds after which it does when the server has ended the old one. */
-const HURRY = 2_000
+const HURRY = 3_000
 /** Milliseconds for which an old call is sent on: after the server has ended it, and if it does not. */
-const LINGER = 3_000
+const LINGER = 4_000
 const LINGER_MOST = 12_000
 
 export interface MovingHost {
