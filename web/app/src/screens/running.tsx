@@ -1,14 +1,14 @@
 /** The call itself: the friend large, you small, and what you can do. */
-import { createEffect, createMemo, createSignal, on, onCleanup, onMount, Show, type JSX } from 'solid-js'
+import { createSignal, Show, type JSX } from 'solid-js'
 import { commands } from '../commands.js'
-import { clock } from '../format.js'
-import { ActionButton, Avatar, CommandButton, Video, Voice } from '../parts/basics.jsx'
+import { Avatar, CommandButton, Video, Voice } from '../parts/basics.jsx'
 import { ChatPanel, FileToast } from '../parts/chat.jsx'
+import { Controls, createQuiet, Facts, More, SoundBlocked } from '../parts/controls.jsx'
 import { DetailsPanel } from '../parts/details.jsx'
 import { FloatingSelf } from '../parts/floating.jsx'
 import { Icon } from '../parts/icons.jsx'
-import { runningCall, useApp, type App } from '../state/app.js'
-import { verdict } from '../state/words.js'
+import { PeoplePanel } from '../parts/people.jsx'
+import { useApp, type App } from '../state/app.js'
 import type { RunningCall } from '@visavis/client/model.js'
 
 interface Props { readonly call: RunningCall, readonly friend: FriendElements }
@@ -18,19 +18,19 @@ export interface FriendElements {
   readonly voice: JSX.Element
   readonly picture: JSX.Element
   readonly blocked: () => (() => void) | null
-  readonly unblock: () => void
+  readonly done: () => void
 }
 
 /** Makes them. They are there while it rings already, because a browser takes its time with fresh ones. */
 export function createFriend(app: App): FriendElements {
   const [blocked, setBlocked] = createSignal<(() => void) | null>(null)
-  const call = (): RunningCall | null => runningCall(app.model())
+  const call = (): RunningCall | null => { const now = app.model().call; return now.kind === 'running' ? now : null }
   const look = (): string => `${seen(call()) ? '' : 'dark'} ${app.prefs().fill ? 'fill' : ''} ${call()?.path === 'reconnecting' ? 'stale' : ''}`
   return {
     voice: <Voice stream={app.streams().remoteVoice} speaker={app.model().devices.speaker} onBlocked={play => setBlocked(() => play)} />,
-    picture: <Video stream={app.streams().remote} label={call()?.peer.name ?? ''} class={`friend ${look()}`} />,
+    picture: <Video stream={app.streams().remote} label={call()?.peer.name ?? ''} who={call()?.peer.id ?? ''} class={`friend ${look()}`} />,
     blocked,
-    unblock: () => { blocked()?.(); setBlocked(null) },
+    done: () => setBlocked(null),
   }
 }
 
@@ -57,12 +57,7 @@ function Friend(props: Props): JSX.Element {
           </div>
         </Show>
       </div>
-      <Show when={props.friend.blocked()}>
-        <div class="notice center">
-          <p>{app.t().soundBlocked}</p>
-          <ActionButton icon="speaker" label={app.t().soundOn} class="button primary" onClick={() => props.friend.unblock()} />
-        </div>
-      </Show>
+      <SoundBlocked play={props.friend.blocked()} onDone={props.friend.done} />
     </>
   )
 }
@@ -82,95 +77,24 @@ function Remarks(props: { readonly call: RunningCall }): JSX.Element {
           <button type="button" class="link-button" onClick={() => app.commands.stopScreen()}>{app.t().stopSharing}</button>
         </p>
       </Show>
+      <Show when={app.ui().flash}>{text => <p class="notice bright"><Icon name="check" />{text()}</p>}</Show>
     </div>
   )
 }
 
-/** How long it has lasted, and how good it is, in a word. */
-function Facts(props: { readonly call: RunningCall }): JSX.Element {
+function CallControls(): JSX.Element {
   const app = useApp()
   return (
-    <div class="facts">
-      <span class="timer" role="timer">{clock((app.now() - props.call.since) / 1000)}</span>
-      <button
-        type="button" class="quality" data-verdict={props.call.quality.verdict} aria-expanded={app.ui().panel === 'details'}
-        title={app.t().details} onClick={() => commands.details.run(app)}
-      >
-        <i aria-hidden="true" /><span>{verdict(app.t(), props.call.quality.verdict)[0]}</span>
-      </button>
-    </div>
-  )
-}
-
-/** What does not fit into the bar. */
-function MoreMenu(): JSX.Element {
-  const app = useApp()
-  let menu!: HTMLDivElement
-  const outside = (event: PointerEvent): void => { if (!menu.contains(event.target as Node)) app.setUi({ more: false }) }
-  onMount(() => {
-    document.addEventListener('pointerdown', outside)
-    menu.querySelector('button')?.focus({ preventScroll: true })
-  })
-  onCleanup(() => document.removeEventListener('pointerdown', outside))
-  return (
-    <div class="more-menu" ref={menu} id="more-menu">
-      <CommandButton command={commands.details} class="row" />
-      <CommandButton command={commands.fill} class="row" />
-      <CommandButton command={commands.fullScreen} class="row" />
-      <CommandButton command={commands.picture} class="row" />
-      <ActionButton icon="camera" label={app.t().devices} class="command row" onClick={() => commands.settings.run(app)} />
-      <CommandButton command={commands.help} class="row" />
-    </div>
-  )
-}
-
-function Controls(): JSX.Element {
-  const app = useApp()
-  return (
-    <div class="controls" role="toolbar" aria-label={app.t().call}>
+    <Controls>
       <CommandButton command={commands.mute} class="round" />
       <CommandButton command={commands.camera} class="round" />
       <CommandButton command={commands.screen} class="round" />
       <CommandButton command={commands.chat} class="round" badge={app.ui().unread} described="unread" />
       <CommandButton command={commands.file} class="round" />
-      <div class="more">
-        <button
-          type="button" class="command round" aria-label={app.t().more} title={app.t().more} aria-expanded={app.ui().more} aria-controls="more-menu"
-          onPointerDown={event => event.stopPropagation()} onClick={() => app.setUi({ more: !app.ui().more })}
-        >
-          <Icon name="more" /><span class="command-name" aria-hidden="true">{app.t().more}</span>
-        </button>
-        <Show when={app.ui().more}><MoreMenu /></Show>
-      </div>
+      <More narrow={[]} rows={[commands.link, commands.people, commands.details, commands.fill, commands.fullScreen, commands.picture]} />
       <CommandButton command={commands.hangUp} class="round stop" />
-      <span class="sr-only" id="unread">{app.ui().unread > 0 ? app.t().unread(app.ui().unread) : ''}</span>
-    </div>
+    </Controls>
   )
-}
-
-/** How long the pointer rests before the controls withdraw, in milliseconds. */
-const rest = 3500
-
-/**
- * Whether the controls may be out of sight: nothing has moved for a while, the call is well, nothing is open, and the
- * keyboard is not in use.
- */
-function createQuiet(app: App, call: () => RunningCall, stage: () => HTMLElement): () => boolean {
-  const [quiet, setQuiet] = createSignal(false)
-  let timer: ReturnType<typeof setTimeout> | undefined
-  const safe = (): boolean =>
-    call().path === 'connected' && app.ui().panel === null && !app.ui().more && app.ui().dialog === null
-    && stage().querySelector(':focus-visible:not(h1), .controls:hover, .facts:hover') === null
-  const wake = (): void => {
-    setQuiet(false)
-    clearTimeout(timer)
-    timer = setTimeout(() => { if (safe()) setQuiet(true) }, rest)
-  }
-  const events = ['pointermove', 'pointerdown', 'keydown', 'focusin'] as const
-  onMount(() => { for (const event of events) document.addEventListener(event, wake); wake() })
-  onCleanup(() => { clearTimeout(timer); for (const event of events) document.removeEventListener(event, wake) })
-  createEffect(on(createMemo(() => [call().path, app.ui().panel, app.ui().more, app.ui().dialog].join()), wake))
-  return quiet
 }
 
 /** Files dropped anywhere on the call are sent. */
@@ -206,15 +130,16 @@ export function RunningScreen(props: Props): JSX.Element {
         <h1 class="sr-only" tabindex="-1">{props.call.peer.name}</h1>
         <Friend call={props.call} friend={props.friend} />
         <div class="shade" aria-hidden="true" />
-        <Facts call={props.call} />
+        <Facts call={props.call} people={2} />
         <Remarks call={props.call} />
         <FloatingSelf sharing={props.call.sharingScreen} />
         <Show when={panel() !== 'chat'}><FileToast call={props.call} /></Show>
-        <Controls />
+        <CallControls />
         <Show when={drop.over()}><div class="drop"><Icon name="file" /><p>{app.t().dropHere(props.call.peer.name)}</p></div></Show>
       </section>
       <Show when={panel() === 'chat'}><ChatPanel call={props.call} /></Show>
       <Show when={panel() === 'details'}><DetailsPanel call={props.call} /></Show>
+      <Show when={panel() === 'people'}><PeoplePanel call={props.call} /></Show>
     </>
   )
 }
