@@ -11,6 +11,10 @@
  * @property {Map<string, Blob>} blobs What the page offers to save, by its URL.
  * @property {() => Promise<Summary | null>} summary The newest open connection.
  * @property {() => Picture | null} picture The largest remote picture that is playing.
+ * @property {() => Picture[]} pictures All remote pictures that are on the screen.
+ * @property {(label: string) => Promise<number>} received The height of the frames that are decoded for the picture of that name, 0 without.
+ * @property {Record<string, number[]>} painted When a frame of the remote picture of a name was painted, ms since the epoch, from `paint` on.
+ * @property {(label: string) => void} paint Begins to note that, in whatever element the picture is.
  *
  * @typedef {object} Side
  * @property {string} type
@@ -22,6 +26,7 @@
  * @property {string} state
  * @property {Side | null} local Of the selected pair.
  * @property {Side | null} remote
+ * @property {boolean} direct Whether some pair without a relay works, selected or not.
  * @property {number} framesDecoded
  * @property {number} framesSent
  * @property {number} width
@@ -35,6 +40,8 @@
  * @property {string} label
  * @property {number} brightness The mean of its pixels, 0 to 255.
  * @property {number} variety How many different colours a small copy of it has.
+ * @property {number} hue The colour that most of it has, 0 to 359.
+ * @property {number} shown The height of its element, in pixels of the page.
  */
 
 /** Runs in the page. */
@@ -64,6 +71,13 @@ export function install() {
   const isRemote = (/** @type {HTMLVideoElement} */ video) =>
     video.srcObject instanceof MediaStream && video.srcObject.getVideoTracks().some(({ id }) => remote.has(id))
 
+  // A picture that is played out of sight is not seen yet.
+  const look = (/** @type {HTMLVideoElement} */ video) => video.requestVideoFrameCallback(() => {
+    if (!isRemote(video)) return
+    if (video.checkVisibility({ visibilityProperty: true, opacityProperty: true })) frames.push({ at: Date.now() })
+    else look(video)
+  })
+
   document.addEventListener('click', ({ target }) => {
     const button = target instanceof Element ? target.closest('button') : null
     if (button) clicks.push({ name: button.ariaLabel ?? button.textContent?.trim() ?? '', at: Date.now() })
@@ -71,7 +85,7 @@ export function install() {
   // Media events do not bubble, but they can be caught on their way down.
   for (const event of ['loadstart', 'loadedmetadata']) {
     document.addEventListener(event, ({ target }) => {
-      if (target instanceof HTMLVideoElement) target.requestVideoFrameCallback(() => isRemote(target) && frames.push({ at: Date.now() }))
+      if (target instanceof HTMLVideoElement) look(target)
     }, true)
   }
 
@@ -103,6 +117,8 @@ export function install() {
       state: peer.connectionState,
       local: side(pair?.localCandidateId),
       remote: side(pair?.remoteCandidateId),
+      direct: all.some((stat) => stat.type === 'candidate-pair' && stat.state === 'succeeded'
+        && [stat.localCandidateId, stat.remoteCandidateId].every((id) => byId.get(id)?.candidateType !== 'relay')),
       framesDecoded: sum(of('inbound-rtp', 'video'), 'framesDecoded'),
       framesSent: sum(of('outbound-rtp', 'video'), 'framesSent'),
       width: Math.max(0, ...of('inbound-rtp', 'video').map(({ frameWidth }) => frameWidth ?? 0)),
@@ -111,10 +127,17 @@ export function install() {
     }
   }
 
+  const playing = () => [...document.querySelectorAll('video')].filter((video) => isRemote(video) && video.videoWidth > 0 && getComputedStyle(video).visibility === 'visible')
+
   const picture = () => {
-    const videos = [...document.querySelectorAll('video')].filter((video) => isRemote(video) && video.videoWidth > 0)
-    const video = videos.sort((a, b) => b.clientWidth - a.clientWidth)[0]
-    if (!video) return null
+    const video = playing().sort((a, b) => b.clientWidth - a.clientWidth)[0]
+    return video ? look(video) : null
+  }
+
+  const pictures = () => playing().map(look).filter((found) => found !== null)
+
+  /** @param {HTMLVideoElement} video @returns {Picture | null} */
+  const look = (video) => {
     const canvas = document.createElement('canvas')
     canvas.width = 32
     canvas.height = 24
@@ -124,14 +147,50 @@ export function install() {
     const { data } = context.getImageData(0, 0, canvas.width, canvas.height)
     const colours = new Set()
     let light = 0
+    /** @type {number[]} */
+    const hues = new Array(12).fill(0)
     for (let i = 0; i < data.length; i += 4) {
       const [r = 0, g = 0, b = 0] = data.subarray(i, i + 3)
       light += (r + g + b) / 3
       colours.add((r >> 4) * 256 + (g >> 4) * 16 + (b >> 4))
+      const most = Math.max(r, g, b)
+      const spread = most - Math.min(r, g, b)
+      if (spread < 30) continue
+      const turn = most === r ? ((g - b) / spread + 6) % 6 : most === g ? (b - r) / spread + 2 : (r - g) / spread + 4
+      hues[Math.round(turn * 2) % 12] += 1
     }
     const pixels = data.length / 4
-    return { currentTime: video.currentTime, width: video.videoWidth, height: video.videoHeight, label: video.ariaLabel ?? '', brightness: light / pixels, variety: colours.size }
+    return { currentTime: video.currentTime, width: video.videoWidth, height: video.videoHeight, label: video.ariaLabel ?? '', brightness: light / pixels, variety: colours.size, hue: hues.indexOf(Math.max(...hues)) * 30, shown: video.clientHeight }
   }
 
-  Object.defineProperty(window, 'interop', { value: { connections, clicks, frames, blobs, summary, picture } })
+  const received = async (/** @type {string} */ label) => {
+    const video = playing().find(({ ariaLabel }) => ariaLabel === label)
+    const track = video?.srcObject instanceof MediaStream ? video.srcObject.getVideoTracks()[0] : undefined
+    const receiver = connections.flatMap((peer) => (peer.connectionState === 'closed' ? [] : peer.getReceivers())).find((it) => it.track === track)
+    const all = receiver ? [...(await receiver.getStats()).values()] : []
+    return all.find(({ type }) => type === 'inbound-rtp')?.frameHeight ?? 0
+  }
+
+  /** @type {Record<string, number[]>} */
+  const painted = {}
+  const paint = (/** @type {string} */ label) => {
+    /** @type {number[]} */
+    const times = (painted[label] = [])
+    const followed = new WeakSet()
+    const follow = () => {
+      for (const video of document.querySelectorAll('video')) {
+        if (video.ariaLabel !== label || followed.has(video)) continue
+        followed.add(video)
+        const frame = () => {
+          if (video.isConnected && isRemote(video)) times.push(Date.now())
+          if (video.isConnected) video.requestVideoFrameCallback(frame)
+        }
+        video.requestVideoFrameCallback(frame)
+      }
+    }
+    follow()
+    new MutationObserver(follow).observe(document.body, { childList: true, subtree: true })
+  }
+
+  Object.defineProperty(window, 'interop', { value: { connections, clicks, frames, blobs, summary, picture, pictures, received, painted, paint } })
 }

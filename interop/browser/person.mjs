@@ -6,6 +6,7 @@ import assert from 'node:assert/strict'
 import { mkdirSync } from 'node:fs'
 import path from 'node:path'
 import { fileURLToPath } from 'node:url'
+import { paintCamera } from './colour.mjs'
 import { install } from './hook.mjs'
 
 const OUT = fileURLToPath(new URL('../out', import.meta.url))
@@ -21,6 +22,7 @@ const INTERVAL = 50
  * @property {('camera' | 'microphone')[]} [allow] What the page may use in Chromium; both by default.
  * @property {string} [language] The language that the browser asks for in Chromium, e.g. `fr`.
  * @property {{ width: number, height: number }} [viewport]
+ * @property {number} [hue] Instead of the browser's camera one that films this colour (0 to 359), so that people can be told apart.
  */
 
 /** Everybody at a page now: when one waits in vain, the reason is often with another. @type {Set<Person>} */
@@ -35,12 +37,14 @@ export class Person {
    * @param {import('./launch.mjs').Kind} kind the browser
    * @param {import('puppeteer-core').BrowserContext} context
    * @param {import('puppeteer-core').Page} page
+   * @param {number | null} hue the colour that their camera films, if it is a certain one
    */
-  constructor(name, kind, context, page) {
+  constructor(name, kind, context, page, hue) {
     this.name = name
     this.kind = kind
     this.context = context
     this.page = page
+    this.hue = hue
     page.setDefaultTimeout(PATIENCE)
     page.on('pageerror', (error) => this.complaints.push(error instanceof Error ? (error.stack ?? error.message) : String(error)))
     page.on('console', (message) => message.type() === 'error' && this.complaints.push(message.text()))
@@ -54,17 +58,18 @@ export class Person {
    * @param {string} url
    * @param {Choices} [choices]
    */
-  static async arrive(browser, name, url, { allow = ['camera', 'microphone'], language, viewport = { width: 1280, height: 800 } } = {}) {
+  static async arrive(browser, name, url, { allow = ['camera', 'microphone'], language, hue, viewport = { width: 1280, height: 800 } } = {}) {
     const context = await browser.puppet.createBrowserContext()
     if (browser.kind === 'chromium') await context.overridePermissions(new URL(url).origin, allow)
     const page = await context.newPage()
     await page.setViewport(viewport)
     await page.evaluateOnNewDocument(install)
+    if (hue !== undefined) await page.evaluateOnNewDocument(paintCamera, hue)
     if (language) {
       const session = await page.createCDPSession()
       await session.send('Emulation.setUserAgentOverride', { userAgent: await browser.puppet.userAgent(), acceptLanguage: language })
     }
-    const person = new Person(name, browser.kind, context, page)
+    const person = new Person(name, browser.kind, context, page, hue ?? null)
     present.add(person)
     await page.goto(url, { waitUntil: 'domcontentloaded' })
     return person
@@ -228,12 +233,61 @@ export class Person {
       const now = await this.moving()
       return now !== null && before !== null && now.framesDecoded > before.framesDecoded + 2 && now.currentTime > before.currentTime
     })
-    const picture = await this.picture()
-    assert(picture)
-    assert.equal(picture.label, friend.name)
-    assert(picture.brightness > 10, `${this.name} sees a picture that is not black: ${JSON.stringify(picture)}`)
-    // Firefox's own camera shows one colour, which changes.
-    if (friend.kind === 'chromium') assert(picture.variety > 8, `${this.name} sees a picture with something on it: ${JSON.stringify(picture)}`)
+    await this.until(`${friend.name} is in the picture, which is neither black nor of one colour`, async () => {
+      const picture = await this.picture()
+      // Firefox's own camera shows one colour, which changes.
+      const colours = friend.kind === 'chromium' ? 8 : 0
+      return picture !== null && picture.label === friend.name && picture.brightness > 10 && picture.variety > colours
+    })
+  }
+
+  /**
+   * Waits until every one of these people is on the screen at the same time, each in their own colour, and moves.
+   *
+   * @param {Person[]} friends
+   */
+  async seesAll(friends) {
+    /** @type {import('./hook.mjs').Picture[]} */
+    let first = []
+    await this.until(`${friends.map(({ name }) => name).join(' and ')} move`, async () => {
+      const now = await this.pictures()
+      const of = (/** @type {import('./hook.mjs').Picture[]} */ all, /** @type {Person} */ { name }) => all.find(({ label }) => label === name)
+      if (!friends.every((friend) => of(first, friend))) first = now
+      return friends.every((friend) => {
+        const [before, after] = [of(first, friend), of(now, friend)]
+        return before && after && after.currentTime > before.currentTime && after.brightness > 10 && (friend.hue === null || (after.hue === friend.hue && after.variety > 8))
+      })
+    })
+  }
+
+  /** The remote pictures on the screen. @returns {Promise<import('./hook.mjs').Picture[]>} */
+  async pictures() {
+    return this.page.evaluate(() => /** @type {any} */ (window).interop.pictures())
+  }
+
+  /** The height of the frames that arrive for a friend's picture. @param {Person} friend @returns {Promise<number>} */
+  async receives(friend) {
+    return this.page.evaluate((label) => /** @type {any} */ (window).interop.received(label), friend.name)
+  }
+
+  /** Begins to watch a friend's picture for gaps. @param {Person} friend */
+  async watches(friend) {
+    await this.page.evaluate((label) => /** @type {any} */ (window).interop.paint(label), friend.name)
+  }
+
+  /**
+   * The longest time without a new frame of a friend's picture since `watches`, ms, once more frames have come.
+   *
+   * @param {Person} friend
+   * @returns {Promise<number>}
+   */
+  async longestGap(friend) {
+    const painted = () => this.page.evaluate((label) => /** @type {any} */ (window).interop.painted[label], friend.name)
+    const { length } = await painted()
+    // To look at the pixels now would hold up the very frames that are waited for.
+    await this.until(`${friend.name} goes on moving`, async () => (await painted()).length > length + 20)
+    const times = await painted()
+    return Math.max(...times.slice(1).map((/** @type {number} */ time, /** @type {number} */ index) => time - times[index]))
   }
 
   /** Waits for a playing picture, and says how far it is. */

@@ -5,10 +5,11 @@ import { commandOf, commands, situation } from './commands.js'
 import { ActionButton } from './parts/basics.jsx'
 import { Dialogs } from './parts/dialogs.jsx'
 import { Icon, Mark } from './parts/icons.jsx'
-import { EndedScreen, IncomingScreen, OutgoingScreen, WaitingScreen } from './screens/ringing.jsx'
-import { RunningScreen } from './screens/running.jsx'
+import { EndedScreen, IncomingScreen, LobbyScreen, OutgoingScreen, WaitingScreen } from './screens/ringing.jsx'
+import { RoomScreen } from './screens/room.jsx'
+import { createFriend, RunningScreen } from './screens/running.jsx'
 import { StartScreen } from './screens/start.jsx'
-import { useApp, type App as AppState } from './state/app.js'
+import { talkOf, useApp, type App as AppState } from './state/app.js'
 import { serverNotice, statusLine } from './state/words.js'
 
 function Header(): JSX.Element {
@@ -33,7 +34,7 @@ function Header(): JSX.Element {
 /** What there is to say about the server, in one slim bar; and that a new version waits. */
 function Bars(): JSX.Element {
   const app = useApp()
-  const inCall = (): boolean => app.model().call.kind === 'running'
+  const inCall = (): boolean => talkOf(app.model()) !== null
   const notice = (): ReturnType<typeof serverNotice> => serverNotice(app.t(), app.model().server, inCall(), app.online(), app.now())
   return (
     <div class="bars" role="region" aria-label={app.t().server}>
@@ -60,7 +61,7 @@ function listenToKeys(app: AppState): void {
   const onKey = (event: KeyboardEvent): void => {
     if (event.defaultPrevented || event.repeat || app.ui().dialog !== null) return
     if (event.key === 'Escape') {
-      if (app.ui().more) app.setUi({ more: false })
+      if (app.ui().more || app.ui().reacting) app.setUi({ more: false, reacting: false })
       else if (app.ui().panel !== null) app.setUi({ panel: null })
       return
     }
@@ -95,10 +96,12 @@ export function App(): JSX.Element {
   listenToKeys(app)
   moveFocus(app, () => main)
   const kind = (): Call['kind'] => app.model().call.kind
-  const view = (): string => (kind() === 'idle' || kind() === 'waiting' ? 'start' : kind() === 'running' ? 'running' : 'ringing')
-  const line = (): string => statusLine(app.t(), app.model(), app.ui().intent, app.prefs().name !== '')
+  const view = (): string => (kind() === 'idle' || kind() === 'waiting' ? 'start' : kind() === 'running' || kind() === 'room' ? 'running' : 'ringing')
+  const engaged = createMemo(() => ['outgoing', 'incoming', 'running'].includes(kind()))
+  const friend = createMemo(() => (engaged() ? createFriend(app) : null))
+  const line = (): string => statusLine(app.t(), app.model(), app.ui().intent, app.prefs().name !== '', app.ui().news)
   return (
-    <div class="app" data-view={view()} data-call={kind()} data-panel={kind() === 'running' ? app.ui().panel ?? 'none' : 'none'}>
+    <div class="app" data-view={view()} data-call={kind()} data-panel={view() === 'running' ? app.ui().panel ?? 'none' : 'none'}>
       <Show when={view() !== 'running'}><Header /></Show>
       <Bars />
       <main ref={main} class="view">
@@ -108,9 +111,14 @@ export function App(): JSX.Element {
           <Match when={call(app, 'outgoing')}>{now => <OutgoingScreen call={now()} />}</Match>
           <Match when={call(app, 'incoming')}>{now => <IncomingScreen call={now()} />}</Match>
           <Match when={call(app, 'waiting')}>{now => <WaitingScreen call={now()} />}</Match>
-          <Match when={call(app, 'running')}>{now => <RunningScreen call={now()} />}</Match>
+          <Match when={friend() && call(app, 'running')}>{now => <RunningScreen call={now()} friend={friend()!} />}</Match>
+          <Match when={call(app, 'lobby')}><LobbyScreen /></Match>
+          <Match when={call(app, 'room')}>{now => <RoomScreen room={now()} />}</Match>
           <Match when={call(app, 'ended')}>{now => <EndedScreen call={now()} />}</Match>
         </Switch>
+        <Show when={kind() !== 'running' && friend()}>
+          {early => <div class="early" aria-hidden="true">{early().voice}{early().picture}</div>}
+        </Show>
       </main>
       <Dialogs />
       <p class="sr-only" aria-live="polite">{app.announced()}</p>

@@ -2,11 +2,11 @@
 import type { Model } from '@visavis/client/model.js'
 import type { Dictionary } from './i18n/index.js'
 import type { IconName } from './parts/icons.jsx'
-import type { App, Features, Ui } from './state/app.js'
+import { selfOf, talkOf, type App, type Features, type Ui } from './state/app.js'
 
 export type CommandId =
   | 'mute' | 'camera' | 'screen' | 'chat' | 'file' | 'details' | 'fullScreen' | 'picture' | 'fill'
-  | 'settings' | 'help' | 'hangUp' | 'accept' | 'acceptAudio' | 'decline'
+  | 'people' | 'hand' | 'speakerView' | 'link' | 'settings' | 'help' | 'hangUp' | 'accept' | 'acceptAudio' | 'decline'
 
 /** What decides whether a command can be given and how its button looks. */
 export interface Situation {
@@ -14,6 +14,7 @@ export interface Situation {
   readonly ui: Ui
   readonly features: Features
   readonly fill: boolean
+  readonly speakerView: boolean
 }
 
 export interface Command {
@@ -31,13 +32,18 @@ export interface Command {
   readonly run: (app: App) => void
 }
 
-const running = ({ model }: Situation): boolean => model.call.kind === 'running'
+const running = ({ model }: Situation): boolean => talkOf(model) !== null
+/** A call of two: what goes straight from one to the other has no place in a room. */
+const ofTwo = ({ model }: Situation): boolean => model.call.kind === 'running'
+const inRoom = ({ model }: Situation): boolean => model.call.kind === 'room'
+/** Whether we may send in this call. An attendee looks and listens. */
+const mayPresent = ({ model: { call } }: Situation): boolean => call.kind !== 'room' || selfOf(call)?.role !== 'attendee'
 const ringing = ({ model }: Situation): boolean => model.call.kind === 'incoming'
 const always = (): boolean => true
-const beforeOrIn = ({ model }: Situation): boolean => model.call.kind !== 'ended'
+const beforeOrIn = (now: Situation): boolean => now.model.call.kind !== 'ended' && mayPresent(now)
 const muted = ({ model }: Situation): boolean => model.microphone.kind !== 'on' || model.microphone.muted
 const filming = ({ model }: Situation): boolean => model.camera.kind === 'on' && !model.camera.muted
-const sharing = ({ model }: Situation): boolean => model.call.kind === 'running' && model.call.sharingScreen
+const sharing = ({ model }: Situation): boolean => talkOf(model)?.sharingScreen ?? false
 
 export const commands: Readonly<Record<CommandId, Command>> = {
   mute: {
@@ -50,14 +56,30 @@ export const commands: Readonly<Record<CommandId, Command>> = {
   },
   screen: {
     id: 'screen', name: t => t.shareScreen, key: 's', icon: () => 'screen',
-    pressed: sharing, available: now => running(now) && now.features.screen, run: app => app.actions.toggleScreen(),
+    pressed: sharing, available: now => running(now) && mayPresent(now) && now.features.screen, run: app => app.actions.toggleScreen(),
   },
   chat: {
     id: 'chat', name: t => t.chat, key: 'c', icon: () => 'chat', pressed: ({ ui }) => ui.panel === 'chat',
     available: running, run: app => app.setUi({ panel: app.ui().panel === 'chat' ? null : 'chat', more: false }),
   },
+  people: {
+    id: 'people', name: t => t.peoplePanel, key: 'u', icon: () => 'people', pressed: ({ ui }) => ui.panel === 'people',
+    available: running, run: app => app.setUi({ panel: app.ui().panel === 'people' ? null : 'people', more: false }),
+  },
+  hand: {
+    id: 'hand', name: t => t.raiseHand, key: 'h', icon: () => 'hand', pressed: ({ model: { call } }) => call.kind === 'room' && (selfOf(call)?.hand ?? false),
+    available: inRoom, run: app => app.actions.toggleHand(),
+  },
+  speakerView: {
+    id: 'speakerView', name: t => t.speakerView, key: 'l', icon: () => 'layout', pressed: now => now.speakerView,
+    available: inRoom, run: app => app.setPrefs({ speakerView: !app.prefs().speakerView }),
+  },
+  link: {
+    id: 'link', name: t => t.copyLink, key: 'k', icon: () => 'link', available: running,
+    run: app => { app.setUi({ more: false }); app.actions.copyLink() },
+  },
   file: {
-    id: 'file', name: t => t.sendFile, key: 'f', icon: () => 'file', available: running,
+    id: 'file', name: t => t.sendFile, key: 'f', icon: () => 'file', available: ofTwo,
     run: app => app.actions.chooseFiles(),
   },
   details: {
@@ -104,7 +126,7 @@ export const commands: Readonly<Record<CommandId, Command>> = {
 
 /** What a command's buttons need to know, from the app. */
 export function situation(app: App): Situation {
-  return { model: app.model(), ui: app.ui(), features: app.features, fill: app.prefs().fill }
+  return { model: app.model(), ui: app.ui(), features: app.features, fill: app.prefs().fill, speakerView: app.prefs().speakerView }
 }
 
 /** The command of a key press, if it can be given now; null for keys that are not ours. */

@@ -6,13 +6,15 @@ import { qr } from '../src/qr.js'
 import { callLink, freshRoom, readRoute } from '../src/route.js'
 import { cornerAfter, corners, cornerTowards, nearestCorner } from '../src/snap.js'
 import { defaults, readPrefs, withRecent, writePrefs } from '../src/state/prefs.js'
+import { figuresOf, largeOf } from '../src/state/stage.js'
+import { featured, grid, inView, phoneWidth, seen, type Box, type Size } from '../src/tiles.js'
 import { states } from './gallery/states.js'
 
 function situation(state: string, features: Partial<Situation['features']> = {}): Situation {
   const all = { screen: true, fullScreen: true, picture: true, speaker: true, notifications: true, passkeys: true }
   return {
-    model: states[state]!.model, features: { ...all, ...features }, fill: true,
-    ui: { route: { kind: 'start' }, panel: null, dialog: null, more: false, query: '', intent: null, unread: 0, fullScreen: false, updateReady: false },
+    model: states[state]!.model, features: { ...all, ...features }, fill: true, speakerView: false,
+    ui: { route: { kind: 'start' }, panel: null, dialog: null, more: false, reacting: false, pinned: null, flash: null, news: null, query: '', intent: null, unread: 0, fullScreen: false, updateReady: false },
   }
 }
 const press = (key: string, held: Partial<Record<'shiftKey' | 'ctrlKey' | 'altKey' | 'metaKey', boolean>> = {}) => ({ key, shiftKey: false, ctrlKey: false, altKey: false, metaKey: false, ...held })
@@ -28,7 +30,9 @@ describe('commands', () => {
     ['start', ['camera', 'help', 'mute', 'settings']],
     ['ringing', ['camera', 'hangUp', 'help', 'mute', 'settings']],
     ['incoming', ['accept', 'acceptAudio', 'camera', 'decline', 'help', 'mute', 'settings']],
-    ['running', ['camera', 'chat', 'details', 'file', 'fill', 'fullScreen', 'hangUp', 'help', 'mute', 'picture', 'screen', 'settings']],
+    ['running', ['camera', 'chat', 'details', 'file', 'fill', 'fullScreen', 'hangUp', 'help', 'link', 'mute', 'people', 'picture', 'screen', 'settings']],
+    ['room-4', ['camera', 'chat', 'details', 'fill', 'fullScreen', 'hand', 'hangUp', 'help', 'link', 'mute', 'people', 'picture', 'screen', 'settings', 'speakerView']],
+    ['room-attendee', ['chat', 'details', 'fill', 'fullScreen', 'hand', 'hangUp', 'help', 'link', 'people', 'picture', 'settings', 'speakerView']],
     ['ended-hung-up', ['help', 'settings']],
   ])('in the state %s these can be given: %j', (state, ids) => expect(available(situation(state))).toEqual(ids))
   test('what the browser cannot do is not offered', () => {
@@ -41,6 +45,7 @@ describe('commands', () => {
     expect(commandOf(press('M'), situation('running'))?.id).toBe('mute')
     expect(commandOf(press('H', { shiftKey: true }), situation('running'))?.id).toBe('hangUp')
     expect(commandOf(press('h'), situation('running'))).toBeNull()
+    expect(commandOf(press('h'), situation('room-4'))?.id).toBe('hand')
     expect(commandOf(press('a'), situation('running'))).toBeNull()
     expect(commandOf(press('a'), situation('incoming'))?.id).toBe('accept')
     expect(commandOf(press('?', { shiftKey: true }), situation('running'))?.id).toBe('help')
@@ -72,6 +77,88 @@ describe('the small picture', () => {
     expect(cornerTowards('top-left', 'Enter')).toBe('top-left')
   })
   test('four steps lead round', () => expect(corners.reduce(corner => cornerAfter(corner), 'top-left')).toBe('top-left'))
+})
+
+describe('tiles', () => {
+  const areas: readonly (readonly [string, Size])[] = [['a wide window', { width: 1240, height: 620 }], ['a small window', { width: 800, height: 420 }], ['a tablet upright', { width: 760, height: 900 }], ['a phone', { width: 374, height: 640 }], ['a phone lying', { width: 800, height: 220 }]]
+  const overlap = (a: Box, b: Box): boolean => a.x < b.x + b.width - 0.01 && b.x < a.x + a.width - 0.01 && a.y < b.y + b.height - 0.01 && b.y < a.y + a.height - 0.01
+  const well = (boxes: readonly Box[], { width }: Size, height: number): void => {
+    const outside = (box: Box): boolean => Math.min(box.x, box.y) < -0.01 || box.x + box.width > width + 0.01 || box.y + box.height > height + 0.01
+    expect(boxes.filter((box, index) => outside(box) || boxes.slice(index + 1).some(other => overlap(box, other)))).toEqual([])
+  }
+  const covered = (boxes: readonly Box[]): number => boxes.reduce((sum, { width, height }) => sum + width * height, 0)
+
+  test.each(areas)('in %s lie beside each other, whole, from 1 to 100', (_, area) => {
+    for (let count = 1; count <= 100; count += 1) {
+      const { boxes, height } = grid(count, area)
+      expect(boxes.length).toBe(count)
+      well(boxes, area, height)
+      const shape = boxes[0]!.width / boxes[0]!.height
+      expect(shape).toBeLessThanOrEqual(16 / 9 + 0.01)
+      expect(shape).toBeGreaterThanOrEqual(area.width < phoneWidth || area.height > area.width ? 0.61 : 4 / 3 - 0.01)
+    }
+  })
+  test.each(areas)('in %s use the space well: no other number of columns makes them larger', (_, area) => {
+    for (let count = 1; count <= 49; count += 1) {
+      const { boxes, height } = grid(count, area)
+      if (height > area.height + 0.01) continue
+      const gap = area.width < phoneWidth ? 6 : 8
+      const least = area.width < phoneWidth || area.height > area.width ? 0.62 : 4 / 3
+      for (let columns = 1; columns <= (area.width < phoneWidth ? 2 : count); columns += 1) {
+        const lines = Math.ceil(count / columns)
+        const [w, h] = [(area.width - gap * (columns - 1)) / columns, (area.height - gap * (lines - 1)) / lines]
+        if (w <= 0 || h <= 0) continue
+        const other = w / h > 16 / 9 ? h * 16 / 9 * h : w / h < least ? w * w / least : w * h
+        expect(boxes[0]!.width * boxes[0]!.height).toBeGreaterThanOrEqual(other - 1)
+      }
+    }
+  })
+  test('49 fit into a wide window, and more scroll', () => {
+    expect(grid(49, areas[0]![1]).height).toBe(620)
+    expect(grid(80, areas[0]![1]).height).toBeGreaterThan(620)
+  })
+  test('a phone has two columns, and the rest by scrolling', () => {
+    const { boxes, height } = grid(20, { width: 374, height: 640 })
+    expect(new Set(boxes.map(({ x }) => Math.round(x))).size).toBe(2)
+    expect(height).toBeGreaterThan(640)
+  })
+  test('fill most of the window whenever a row can be full', () => {
+    for (const count of [1, 2, 4, 6, 9, 12, 16, 20, 25]) expect(covered(grid(count, areas[0]![1]).boxes) / (1240 * 620), String(count)).toBeGreaterThan(0.6)
+  })
+  test.each(areas)('in %s the large ones take most, and every small one has a place or is counted', (_, area) => {
+    for (const large of [1, 2]) for (let small = 0; small <= 60; small += 1) {
+      const { boxes, hidden, rest, height } = featured(large, small, area)
+      expect(boxes.length + hidden).toBe(large + small)
+      expect(rest !== null).toBe(hidden > 0)
+      expect(hidden).not.toBe(1)
+      well(rest ? [...boxes, rest] : boxes, area, height)
+      expect(covered(boxes.slice(0, large))).toBeGreaterThan(area.width * area.height * 0.4)
+    }
+  })
+  test('where nothing has been measured yet there are none', () => {
+    expect(grid(3, { width: 0, height: 0 }).boxes).toEqual([])
+    expect(featured(1, 3, { width: 0, height: 0 })).toMatchObject({ boxes: [], hidden: 3 })
+  })
+  test.each([[150, false], [151, true], [400, true], [649, true], [650, false]])('scrolled to %d, a tile at 500 to 600 in a window of 300 is wanted: %s', (scrolled, wanted) => {
+    expect(inView({ x: 0, y: 500, width: 100, height: 100 }, scrolled, 300)).toBe(wanted)
+  })
+  test.each([
+    [['a', 'b', 'c'], 3, [], ['a', 'b', 'c']], [['a', 'b', 'c', 'd'], 2, [], ['a', 'b']], [['a', 'b', 'c', 'd'], 2, ['d'], ['a', 'd']],
+    [['a', 'b', 'c', 'd'], 2, ['d', 'c', 'b'], ['c', 'd']], [['a', 'b', 'c'], 2, ['gone', 'c'], ['a', 'c']], [['a'], 0, ['a'], []],
+  ])('of %j the %d that are seen after %j spoke are %j', (all, most, lately, shown) => expect(seen(all, most, lately)).toEqual(shown))
+})
+
+describe('the stage of a room', () => {
+  const room = (state: string) => { const { call } = states[state]!.model; if (call.kind !== 'room') throw new Error(state); return call }
+  const large = (state: string, pinned: string | null, speakerView: boolean, speaker: number | null = null) => largeOf(figuresOf(room(state)), pinned, speakerView, speaker)
+  test('screens come first, we come last, and our own screen does not come', () => {
+    expect(figuresOf(room('room-screen')).map(({ key }) => key)).toEqual(['4 screen', '2 camera', '3 camera', '4 camera', '5 camera', '6 camera', '1 camera'])
+    expect(figuresOf({ ...room('room-screen'), you: 4 }).map(({ key }) => key)).not.toContain('4 screen')
+  })
+  test.each([
+    ['room-7', null, false, null, []], ['room-7', null, true, null, ['2 camera']], ['room-7', null, true, 5, ['5 camera']], ['room-7', null, true, 1, ['2 camera']], ['room-7', '6 camera', false, 5, ['6 camera']],
+    ['room-7', 'gone', true, 5, ['5 camera']], ['room-screen', null, false, 5, ['4 screen']], ['room-screen', '1 camera', true, 5, ['1 camera']], ['room-two-screens', null, true, null, ['2 screen', '4 screen']], ['room-alone', null, true, null, []],
+  ] as const)('in %s with %s pinned, speaker view %s and %s speaking, large are %j', (state, pinned, view, speaker, keys) => expect(large(state, pinned, view, speaker)).toEqual(keys))
 })
 
 describe('routes', () => {

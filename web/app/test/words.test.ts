@@ -1,7 +1,7 @@
 import type { Call, Capture, Model, ServerLink } from '@visavis/client/model.js'
 import { describe, expect, test } from 'vitest'
 import { dictionaries, languages, pickLanguage } from '../src/i18n/index.js'
-import { browserKind, captureProblem, endReason, serverNotice, statusLine } from '../src/state/words.js'
+import { browserKind, captureProblem, changesOf, endReason, serverNotice, statusLine } from '../src/state/words.js'
 import { states } from './gallery/states.js'
 
 const { en, fr } = dictionaries
@@ -30,22 +30,47 @@ describe('dictionaries', () => {
 
 test('every state of the gallery has a status line in both languages', () => {
   for (const [name, { model }] of Object.entries(states)) for (const language of languages) {
-    expect(statusLine(dictionaries[language], model, null, true), name).toMatch(/\S/)
+    expect(statusLine(dictionaries[language], model, null, true, null), name).toMatch(/\S/)
   }
 })
 
 test('the status line of an idle page says what is missing', () => {
   const idle = (server: ServerLink): Model => ({ ...states['start']!.model, server })
-  expect(statusLine(en, idle({ kind: 'offline' }), null, false)).toBe(en.stNeedsName)
-  expect(statusLine(en, idle({ kind: 'offline' }), null, true)).toBe(en.stConnecting)
-  expect(statusLine(en, idle({ kind: 'online', draining: false }), null, true)).toBe(en.stReady)
-  expect(statusLine(en, idle({ kind: 'online', draining: false }), { kind: 'devices' }, true)).toBe(en.stDevices)
+  expect(statusLine(en, idle({ kind: 'offline' }), null, false, null)).toBe(en.stNeedsName)
+  expect(statusLine(en, idle({ kind: 'offline' }), null, true, null)).toBe(en.stConnecting)
+  expect(statusLine(en, idle({ kind: 'online', draining: false }), null, true, null)).toBe(en.stReady)
+  expect(statusLine(en, idle({ kind: 'online', draining: false }), { kind: 'devices' }, true, null)).toBe(en.stDevices)
 })
 
 test('why a call is over names the other, or stands in for a name', () => {
-  const ended = (reason: Extract<Call, { kind: 'ended' }>['reason'], to: string): string => endReason(en, { kind: 'ended', person: null, to, reason, seconds: 0 })
+  const ended = (reason: Extract<Call, { kind: 'ended' }>['reason'], to: string): string => endReason(en, { kind: 'ended', person: null, to, room: null, reason, seconds: 0 })
   expect(ended('busy', 'Ada')).toBe('Ada is in another call')
   expect(ended('declined', '')).toContain(en.theOther)
+})
+
+describe('who is in a room', () => {
+  const room = (state: string) => { const { call } = states[state]!.model; if (call.kind !== 'room') throw new Error(state); return call }
+  const line = (state: string, news: string | null = null): string => statusLine(en, { ...states['start']!.model, call: room(state) }, null, true, news)
+  test('is said by name as long as they are few', () => {
+    expect(line('room-alone')).toBe('You are alone in the meeting')
+    expect(line('room-3')).toBe('In a meeting with Ada Lovelace and Grace')
+    expect(line('room-4')).toBe('In a meeting with 3 others')
+  })
+  test('who came and who went is said for a moment, unless there is something graver', () => {
+    expect(line('room-4', 'Emil joined.')).toBe('Emil joined.')
+    expect(line('room-reconnecting', 'Emil joined.')).toBe(en.stReconnectingRoom)
+    const { members } = room('room-7')
+    expect(changesOf(en, members.slice(0, 3), members.slice(0, 4))).toBe('Chloé Duval joined.')
+    expect(changesOf(en, members.slice(0, 4), members.slice(0, 2))).toBe('Grace and Chloé Duval left.')
+    expect(changesOf(en, members.slice(0, 1), members.slice(1))).toBe('6 people joined. Bruno left.')
+    expect(changesOf(en, members, members.map(one => ({ ...one, hand: true })))).toBeNull()
+    expect(changesOf(fr, members.slice(0, 3), members.slice(0, 4))).toMatch(/Chloé Duval/)
+  })
+  test('why it is over', () => {
+    const over = (reason: Extract<Call, { kind: 'ended' }>['reason']): string => endReason(en, { kind: 'ended', person: null, to: '', room: 'r', reason, seconds: 9 })
+    expect([over('hung-up'), over('declined'), over('removed'), over('closed'), over('room-full'), over('room-locked')])
+      .toEqual([en.endLeft, en.endDenied, en.endRemoved, en.endClosed, en.endFull, en.endLocked])
+  })
 })
 
 describe('capture problems', () => {

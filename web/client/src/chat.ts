@@ -11,14 +11,16 @@ export const HISTORY_MOST = 500
 export class Chat {
   constructor(
     public messages: readonly ChatMessage[],
+    /** The name of the other side. */
+    private readonly friend: () => string,
     private readonly send: (message: Control) => void,
     private readonly changed: (messages: readonly ChatMessage[]) => void,
   ) {}
 
   /** Says something; longer texts become several messages. */
   say(text: string, newId: () => string, now: number): void {
-    for (const part of split(text.trim())) {
-      const message = { id: newId(), mine: true, text: part, at: now, delivered: false }
+    for (const part of split(text.trim(), TEXT_MOST)) {
+      const message = { id: newId(), mine: true, from: '', text: part, at: now, delivered: false }
       this.add(message)
       this.transmit(message)
     }
@@ -29,6 +31,11 @@ export class Chat {
     for (const message of this.messages) if (message.mine && !message.delivered) this.transmit(message)
   }
 
+  /** What was said before, in a room that the others left. */
+  adopt(messages: readonly ChatMessage[]): void {
+    if (messages.length > 0) this.show([...messages, ...this.messages].slice(-HISTORY_MOST))
+  }
+
   take(message: Extract<Control, { type: 'chat' | 'chat-received' }>): void {
     if (message.type === 'chat-received') {
       const waits = ({ mine, delivered, id }: ChatMessage) => mine && !delivered && id === message.id
@@ -37,7 +44,7 @@ export class Chat {
     }
     this.send({ type: 'chat-received', id: message.id })
     if (this.messages.some(({ mine, id }) => !mine && id === message.id)) return
-    this.add({ id: message.id, mine: false, text: message.text, at: message.at, delivered: true })
+    this.add({ id: message.id, mine: false, from: this.friend(), text: message.text, at: message.at, delivered: true })
   }
 
   private transmit({ id, text, at }: ChatMessage): void {
@@ -54,13 +61,13 @@ export class Chat {
   }
 }
 
-/** Parts of at most `TEXT_MOST` characters, never cut inside a surrogate pair. */
-function split(text: string): string[] {
+/** Parts of at most `most` characters, never cut inside a surrogate pair. */
+export function split(text: string, most: number): string[] {
   const parts: string[] = []
   let rest = text
-  while (rest.length > TEXT_MOST) {
-    const high = rest.charCodeAt(TEXT_MOST - 1)
-    const end = high >= 0xd800 && high <= 0xdbff ? TEXT_MOST - 1 : TEXT_MOST
+  while (rest.length > most) {
+    const high = rest.charCodeAt(most - 1)
+    const end = high >= 0xd800 && high <= 0xdbff ? most - 1 : most
     parts.push(rest.slice(0, end))
     rest = rest.slice(end)
   }

@@ -4,11 +4,13 @@
  * Messages and commands become events for the reducer; what has to happen besides (a peer connection made, a frame
  * sent) happens here, after the reducer has said what the state is now.
  */
+import { Conference } from './conference.js'
 import { Conversation, type StoredConversation } from './conversation.js'
 import { browserEnvironment, randomId, type Environment } from './environment.js'
 import { Media } from './media.js'
-import type { Call, Commands, Model } from './model.js'
+import type { Call, ChatMessage, Commands, Ending, Model } from './model.js'
 import type { IceServer, Media as Sends } from './protocol.js'
+import { Moving } from './moving.js'
 import { callId, INITIAL, isFree, reduce, type Event } from './reducer.js'
 import { Signal, type Notice, type Request, type Welcome } from './signal.js'
 import { openSink, type OpenSink } from './sink.js'
@@ -44,6 +46,16 @@ export function createClient(options: ClientOptions = {}): Client {
   }
 }
 
+/** Milliseconds for which the page is not told of a call that gets connected: to draw it would hold that up. */
+const CONNECT_FIRST = 500
+/** Milliseconds for which we stay in a room after it has become a call of two: the other may not be as far. */
+const ROOM_LINGERS = 3_000
+/** The height of the friend's picture in a room that is not on the screen yet. */
+const FRIEND_HEIGHT = 720
+/** Milliseconds for which a feeling is shown. */
+const REACTION_FOR = 4_000
+const NO_PICTURES: ReadonlyMap<string, MediaStream> = new Map()
+const NO_VOICES: readonly MediaStream[] = []
 /** New credentials are asked for after this part of their life. */
 const ICE_REFRESH_AFTER = 0.8
 
@@ -57,11 +69,15 @@ class Core {
   private readonly listeners = new Set<(model: Model) => void>()
   private readonly unwatch: () => void
   private conversation: Conversation | null = null
+  private conference: Conference | null = null
+  private readonly moving: Moving
   /** What the page before this one left, until the server has welcomed us. */
   private left: StoredTab | null = null
   private iceServers: readonly IceServer[] = []
   private cancelRefresh: (() => void) | null = null
   private findRequest = 0
+  /** Ends the time in which the listeners are not told. */
+  private tellNow: (() => void) | null = null
 
   constructor(private readonly options: ClientOptions) {
     this.environment = options.environment ?? browserEnvironment()
@@ -78,6 +94,11 @@ class Core {
       notice: (notice, about) => this.noticed(notice, about),
       identity: (identity) => { this.memory.identity = identity },
       identityRefused: () => { this.memory.identity = null },
+    })
+    this.moving = new Moving(this.environment.clock, {
+      model: () => this.model,
+      flows: () => this.flows(),
+      move: () => this.move(),
     })
     this.unwatch = this.environment.watch({ wake: (changed) => this.wake(changed), leave: () => this.leave() })
     const tab = this.memory.takeTab()
@@ -115,13 +136,18 @@ class Core {
       decline: () => this.decline(),
       hangUp: () => this.hangUp(),
       dismiss: () => { if (this.model.call.kind === 'ended') this.dispatch({ type: 'dismiss' }) },
-      shareScreen: async () => { if (this.model.call.kind === 'running') await media.openScreen() },
+      shareScreen: async () => { if (this.model.call.kind === 'running' || this.model.call.kind === 'room') await media.openScreen() },
       stopScreen: () => media.closeScreen(),
-      say: (text) => this.talking()?.chat.say(text, () => randomId(this.environment), this.now()),
+      say: (text) => this.say(text),
       sendFiles: (files) => this.talking()?.files.offer(files),
       takeFile: (id) => void this.talking()?.files.take(id),
       refuseFile: (id) => this.talking()?.files.refuse(id),
       cancelFile: (id) => this.talking()?.files.cancel(id),
+      openLink: () => { if (this.model.call.kind === 'running') this.signal.send({ type: 'open', call: this.model.call.id }) },
+      arrange: (tiles) => { if (this.model.call.kind === 'room') this.conference?.arrange(tiles) },
+      raiseHand: (hand) => this.inRoom((call) => void this.signal.send({ type: 'express', call, hand })),
+      react: (reaction) => this.inRoom((call) => this.react(call, reaction)),
+      moderate: (action) => this.inRoom((call) => void this.signal.send({ type: 'moderate', call, action })),
       streams: () => this.streams(),
       level: () => media.level(),
     }
@@ -185,13 +211,15 @@ class Core {
       case 'incoming':
         return this.decline()
       case 'waiting':
+      case 'lobby':
         this.signal.send({ type: 'leave', room: call.room })
         return this.dispatch({ type: 'dismiss' })
       case 'outgoing':
       case 'running':
-        this.signal.send({ type: 'end', call: call.id })
+      case 'room':
+        for (const id of [call.id, this.model.next?.id]) if (id) this.signal.send({ type: 'end', call: id })
         this.part(true)
-        return this.dispatch({ type: 'over', reason: call.kind === 'running' ? 'hung-up' : 'cancelled', now: this.now() })
+        return this.dispatch({ type: 'over', reason: call.kind === 'outgoing' ? 'cancelled' : 'hung-up', now: this.now() })
       case 'idle':
       case 'ended':
         return
@@ -200,13 +228,17 @@ class Core {
 
   private streams(): ReturnType<Commands['streams']> {
     const { stream } = this.media
-    const running = this.model.call.kind === 'running' ? this.conversation : null
+    // A browser takes its time with a fresh element, so what will be played is there while it rings.
+    const talk = this.model.call.kind === 'room' ? null : this.conversation
+    const room = this.model.call.kind === 'room' ? this.conference : null
     return {
       local: stream.getTracks().length > 0 ? stream : null,
       screen: this.media.screenStream,
-      remote: running?.remote ?? null,
-      remoteVoice: running?.remoteVoice ?? null,
-      remoteScreen: running?.remoteScreen ?? null,
+      remote: talk?.remote ?? null,
+      remoteVoice: talk?.remoteVoice ?? null,
+      remoteScreen: talk?.remoteScreen ?? null,
+      pictures: room?.pictures ?? NO_PICTURES,
+      voices: room?.voices ?? NO_VOICES,
     }
   }
 
@@ -215,6 +247,7 @@ class Core {
     this.dispatch({ type: 'welcome', me: welcome.me })
     // The person went on typing while the greeting was under way.
     if (this.memory.name !== null && this.memory.name !== this.signal.saidName) this.rename(this.memory.name)
+    const takenUp = this.left !== null
     this.converseAgain()
     if (!lost) return
     // The server began anew: it knows nothing of our call, whose media may well be running.
@@ -222,7 +255,10 @@ class Core {
     switch (call.kind) {
       case 'running':
         return void this.signal.send({ type: 'rejoin', call: call.id, ticket: this.conversation?.ticket ?? '' })
+      case 'room':
+        return takenUp ? undefined : this.conference?.rejoin()
       case 'waiting':
+      case 'lobby':
         return void this.signal.send({ type: 'meet', room: call.room, media: this.sends() })
       case 'outgoing':
       case 'incoming':
@@ -237,15 +273,22 @@ class Core {
     const before = this.model.call
     // An answer to an earlier question would show what nobody asks for any more.
     if (notice.type === 'people' && notice.request !== this.findRequest) return
+    // The server moves on from a call that we have not even moved to.
+    if ((notice.type === 'started' || notice.type === 'conference') && notice.replaces && notice.replaces === this.model.next?.id) this.move()
+    if (notice.type === 'started' && !notice.rejoined && !notice.replaces) this.tellLater()
     this.dispatch({ type: 'notice', notice, about, now: this.now() })
     const { call } = this.model
     if (before.kind !== 'ended' && call.kind === 'ended') this.part(false)
+    this.moving.follow()
     if (notice.type === 'ice-servers') this.useIce(notice.iceServers, notice.iceLifetime, true)
     if (notice.type === 'error') this.refused(about)
     if ('call' in notice) this.callNotice(notice, before, call)
   }
 
   private callNotice(notice: Extract<Notice, { call: string }>, before: Call, call: Call): void {
+    const { conversation, conference } = this
+    const talk = conversation?.id === notice.call ? conversation : null
+    const room = conference?.id === notice.call ? conference : null
     switch (notice.type) {
       case 'incoming':
         // The server rings only who is free; this one crossed a call of ours. If it was an invite to the one who
@@ -255,34 +298,100 @@ class Core {
         if (before !== call) this.converse(notice.call, false).offer()
         return
       case 'started':
-        if (callId(call) !== notice.call) return void this.signal.send({ type: 'end', call: notice.call })
-        if (callId(before) !== notice.call) this.converse(notice.call, notice.polite)
-        this.conversation?.start(notice.polite, notice.ticket, notice.description, notice.rejoined)
-        return
+        if (!this.knows(notice.call)) return void this.signal.send({ type: 'end', call: notice.call })
+        if (!talk) this.converse(notice.call, notice.polite)
+        return this.conversation?.start(notice.polite, notice.ticket, notice.description, notice.rejoined)
+      case 'conference':
+        if (!this.knows(notice.call)) return void this.signal.send({ type: 'end', call: notice.call })
+        return this.enter(room ?? this.confer(notice.call), notice.ticket)
+      case 'role': return room?.promoted(notice.ticket)
+      case 'shown': return room?.reshow()
+      case 'wanted': return room?.want(notice.rids)
+      case 'muted': return this.media.setMuted(true)
+      case 'expressed': return this.fade(notice.call)
       case 'description':
-        if (callId(call) === notice.call) this.conversation?.describe(notice.description)
-        return
-      case 'candidate':
-        if (callId(call) === notice.call) this.conversation?.candidate(notice.candidate)
-        return
-      case 'peer':
-        if (callId(call) === notice.call) this.conversation?.present(notice.present)
+        talk?.describe(notice.description)
+        return room?.describe(notice.description)
+      case 'candidate': return talk?.candidate(notice.candidate)
+      case 'peer': return talk?.present(notice.present)
+      case 'ended': return this.ended(notice.call)
+      case 'opened':
+        if (talk) talk.ticket = notice.ticket
         return
       case 'ringing':
-      case 'ended':
+      case 'lobby':
+      case 'knocking':
+      case 'member':
+      case 'member-left':
+      case 'settings':
+      case 'voices':
+      case 'speaking':
         return
     }
   }
 
+  /** Whether that is our call, or the one that it becomes. */
+  private knows(id: string): boolean {
+    return callId(this.model.call) === id || this.model.next?.id === id
+  }
+
+  /** The server is done with a call: the one that has become another, or the one that it was to become. */
+  private ended(id: string): void {
+    if (this.knows(id)) return this.moving.hurry()
+    this.moving.release(id)
+    if (this.conversation?.id === id) this.conversation = close(this.conversation)
+    if (this.conference?.id === id) this.conference = close(this.conference)
+  }
+
+  /** Whether the next call is seen and heard. */
+  private async flows(): Promise<boolean> {
+    const { call, next } = this.model
+    if (next?.kind === 'running') return this.conversation?.flows(next.remote.camera) ?? false
+    return call.kind === 'running' ? this.conference?.flows(call.peer.id) ?? false : true
+  }
+
+  /** Enters a room. If our call is to become it, it has to show our friend before anything of it is on the screen. */
+  private enter(conference: Conference, ticket: string): void {
+    const { call, next } = this.model
+    conference.enter(ticket)
+    if (call.kind !== 'running' || next?.kind !== 'room') return
+    const friend = next.members.find(({ person, number }) => person.id === call.peer.id && number !== next.you)
+    if (friend) conference.arrange([{ member: friend.number, source: 'camera', height: FRIEND_HEIGHT }])
+  }
+
+  /** The next call takes the place of this one, which is let go a little later. */
+  private move(): void {
+    const { call } = this.model
+    const { conversation, conference } = this
+    if (call.kind !== 'running' && call.kind !== 'room') return
+    this.dispatch({ type: 'move' })
+    if (call.kind === 'running') {
+      conversation?.retire()
+      this.conversation = null
+      // The server ends it when both have moved.
+      this.moving.linger(call.id, null, () => conversation?.close(false))
+      conference?.chat.adopt(call.messages)
+    } else {
+      this.conference = null
+      this.moving.linger(call.id, ROOM_LINGERS, () => {
+        this.signal.send({ type: 'end', call: call.id })
+        conference?.close()
+      })
+      conversation?.chat.adopt(call.messages)
+    }
+    this.attach()
+  }
+
   /** A call that cannot be rejoined goes on as long as its media do; once they stop it is lost. */
   private refused(about: Request | null): void {
-    if (about?.type === 'rejoin' && about.call === callId(this.model.call)) this.conversation?.orphan()
+    if (about?.type === 'rejoin' && about.call === this.conversation?.id) this.conversation.orphan()
+    if ((about?.type === 'rejoin' || about?.type === 'description') && about.call === this.conference?.id) this.conference.refused()
   }
 
   private converse(id: string, polite: boolean, stored: StoredConversation | null = null): Conversation {
     const messages = this.model.call.kind === 'running' ? this.model.call.messages : []
     this.conversation?.close(false)
-    const conversation = new Conversation({
+    const conversation = new Conversation(id, {
       environment: this.environment,
       openSink: this.options.openSink ?? openSink,
       page: this.page,
@@ -291,15 +400,67 @@ class Core {
       description: (description) => void this.signal.send({ type: 'description', call: id, description }),
       candidate: (candidate) => void this.signal.send({ type: 'candidate', call: id, candidate }),
       changed: (change) => this.dispatch({ type: 'talk', call: id, change }),
-      over: (reason) => { if (callId(this.model.call) === id) this.over(reason) },
+      over: (reason) => {
+        if (callId(this.model.call) !== id) return
+        if (this.model.next === null) return this.over(reason)
+        // The other has left, or cannot be reached: we go on to the room without them.
+        this.moving.hurry()
+        this.dispatch({ type: 'talk', call: id, change: { path: 'reconnecting' } })
+      },
+      friend: () => this.find(id, 'running')?.peer.name ?? '',
     }, polite, stored, messages)
     this.conversation = conversation
     conversation.attach(this.media.outgoing)
     return conversation
   }
 
+  private confer(id: string, ticket = '', messages: readonly ChatMessage[] = []): Conference {
+    this.conference?.close()
+    const conference = new Conference(id, {
+      environment: this.environment,
+      configuration: () => this.configuration(),
+      send: (request) => void this.signal.send(request),
+      changed: (change) => this.dispatch({ type: 'talk', call: id, change }),
+      room: () => this.find(id, 'room'),
+      newId: () => randomId(this.environment),
+      failed: () => {
+        if (callId(this.model.call) === id) return this.over('failed')
+        this.conference = close(conference)
+        this.dispatch({ type: 'stay' })
+      },
+    }, ticket, messages)
+    this.conference = conference
+    conference.attach(this.media.outgoing)
+    return conference
+  }
+
+  /** The running call or the room of that id, be it this call or the next. */
+  private find<K extends 'running' | 'room'>(id: string, kind: K): Extract<Call, { kind: K }> | null {
+    for (const call of [this.model.call, this.model.next]) if (call?.kind === kind && call.id === id) return call as Extract<Call, { kind: K }>
+    return null
+  }
+
+  private inRoom(then: (call: string) => void): void {
+    if (this.model.call.kind === 'room') then(this.model.call.id)
+  }
+
+  private say(text: string): void {
+    if (this.model.call.kind === 'room') this.conference?.chat.say(text)
+    else this.talking()?.chat.say(text, () => randomId(this.environment), this.now())
+  }
+
+  private react(call: string, reaction: string): void {
+    this.signal.send({ type: 'express', call, reaction })
+    this.dispatch({ type: 'express', call, reaction })
+    this.fade(call)
+  }
+
+  private fade(call: string): void {
+    this.environment.clock.after(REACTION_FOR, () => this.dispatch({ type: 'fade', call }))
+  }
+
   /** Ends the call from our side, for a reason that is not the person's wish. */
-  private over(reason: Extract<Event, { type: 'over' }>['reason']): void {
+  private over(reason: Ending): void {
     const id = callId(this.model.call)
     if (id !== null) this.signal.send({ type: 'end', call: id })
     this.part(reason === 'failed')
@@ -309,6 +470,9 @@ class Core {
   private part(tell: boolean): void {
     this.conversation?.close(tell)
     this.conversation = null
+    this.conference = close(this.conference)
+    this.moving.letGo()
+    this.moving.follow()
     this.media.closeScreen()
   }
 
@@ -318,8 +482,9 @@ class Core {
 
   private attach(): void {
     this.conversation?.attach(this.media.outgoing)
+    this.conference?.attach(this.media.outgoing)
     const { call } = this.model
-    if (call.kind !== 'running') return
+    if (call.kind !== 'running' && call.kind !== 'room') return
     const sharingScreen = this.media.screenStream !== null
     if (sharingScreen !== call.sharingScreen) this.dispatch({ type: 'talk', call: call.id, change: { sharingScreen } })
   }
@@ -345,18 +510,22 @@ class Core {
   private useIce(servers: readonly IceServer[], lifetimeSeconds: number, renewed: boolean): void {
     this.iceServers = servers
     const { call } = this.model
-    if (renewed || call.kind !== 'running' || this.conversation === null) {
+    if (renewed || (this.conversation === null && this.conference === null)) {
       this.cancelRefresh?.()
       const refresh = () => void this.signal.send({ type: 'ice-servers' })
       this.cancelRefresh = this.environment.clock.after(lifetimeSeconds * 1000 * ICE_REFRESH_AFTER, refresh)
     }
-    this.conversation?.configure(renewed && call.kind === 'running' && call.quality.route === 'relayed')
+    const relayed = renewed && (call.kind === 'running' || call.kind === 'room') && call.quality.route === 'relayed'
+    this.conversation?.configure(relayed)
+    this.conference?.configure(relayed)
   }
 
   private wake(networkChanged: boolean): void {
     this.memory.putTab(null)
     this.signal.wake()
-    if (networkChanged) this.talking()?.networkChanged()
+    if (!networkChanged) return
+    this.talking()?.networkChanged()
+    this.conference?.networkChanged()
   }
 
   private leave(): void {
@@ -369,8 +538,9 @@ class Core {
     this.memory.putTab({
       session,
       // Files are lost with the page: neither their bytes nor the leave to read them can be kept.
-      call: call.kind === 'running' ? { ...call, files: [], sharingScreen: false } : call,
+      call: call.kind === 'running' || call.kind === 'room' ? { ...call, files: [], sharingScreen: false } : call,
       conversation: this.conversation?.store() ?? left?.conversation ?? null,
+      conference: this.conference?.store() ?? left?.conference ?? null,
       camera: camera.kind === 'on' ? camera.deviceId : left?.camera ?? null,
       microphone: microphone.kind === 'on' ? microphone.deviceId : left?.microphone ?? null,
       muted: microphone.kind === 'on' ? microphone.muted : left?.muted ?? false,
@@ -379,7 +549,7 @@ class Core {
 
   private takeUp(tab: StoredTab): void {
     const { call } = tab
-    this.dispatch({ type: 'begin', call: call.kind === 'running' ? { ...call, path: 'reconnecting', safetyCode: null } : call })
+    this.dispatch({ type: 'begin', call: taken(call) })
     this.media.setMuted(tab.muted)
     if (tab.microphone !== null) void this.media.open('microphone', tab.microphone)
     if (tab.camera !== null) void this.media.open('camera', tab.camera)
@@ -387,7 +557,7 @@ class Core {
     this.left = tab
   }
 
-  /** The conversation that the page before left, as soon as there are ICE servers to continue it with. */
+  /** What the page before left, as soon as there are ICE servers to continue it with. Of a room the server has to know. */
   private converseAgain(): void {
     const { left } = this
     this.left = null
@@ -396,16 +566,47 @@ class Core {
     if (call.kind === 'outgoing') this.converse(call.id, true)
     if (call.kind === 'incoming') this.converse(call.id, false).offer()
     if (call.kind === 'running') this.converse(call.id, false, left.conversation).takeUp()
+    if (call.kind === 'room') this.confer(call.id, left.conference?.ticket, call.messages).rejoin()
   }
 
   private dispatch(event: Event): void {
     const next = reduce(this.model, event)
     if (next === this.model) return
     this.model = next
-    for (const listener of [...this.listeners]) listener(next)
+    if (this.tellNow === null) this.tell()
+    else if (next.call.kind !== 'running' || next.call.path === 'connected') this.tellNow()
+  }
+
+  private tell(): void {
+    for (const listener of [...this.listeners]) listener(this.model)
+  }
+
+  /** A page that draws does not answer: so it is told of the call once the path stands, or soon. */
+  private tellLater(): void {
+    this.tellNow?.()
+    const cancel = this.environment.clock.after(CONNECT_FIRST, () => this.tellNow?.())
+    this.tellNow = () => {
+      cancel()
+      this.tellNow = null
+      this.tell()
+    }
   }
 
   private now(): number { return this.environment.clock.now() }
+}
+
+/** The call as it stands when another page takes it up. */
+function taken(call: Call): Call {
+  switch (call.kind) {
+    case 'running': return { ...call, path: 'reconnecting', safetyCode: null }
+    case 'room': return { ...call, path: 'reconnecting', speaking: [], shown: [], voices: [], reactions: [] }
+    default: return call
+  }
+}
+
+function close(conversation: Conversation | Conference | null): null {
+  conversation?.close()
+  return null
 }
 
 function serverOfPage(): string {

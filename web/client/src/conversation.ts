@@ -8,12 +8,14 @@
  * arrive in order, so both sides end at the same. PEER.md tells it with the messages.
  */
 import { Chat } from './chat.js'
+import { fill } from './conference.js'
 import { parse, type Control, type Sending } from './control.js'
 import type { Environment } from './environment.js'
 import { Files, type FileMessage } from './files.js'
-import type { ChatMessage } from './model.js'
-import { Peer, type Outgoing, type Path, type PeerEvents } from './peer.js'
-import type { Candidate, Description, EndReason } from './protocol.js'
+import type { ChatMessage, Ending } from './model.js'
+import type { PathState } from './path.js'
+import { Peer, type Outgoing, type PeerEvents } from './peer.js'
+import type { Candidate, Description } from './protocol.js'
 import { quality, snapshot, type Snapshot } from './quality.js'
 import type { TalkChange } from './reducer.js'
 import { fingerprintPair, safetyCode } from './safety.js'
@@ -41,7 +43,9 @@ export interface ConversationHost {
   candidate(candidate: Candidate | null): void
   changed(change: TalkChange): void
   /** The call cannot go on, or the other side ended it. */
-  over(reason: Exclude<EndReason, 'merged'> | 'failed'): void
+  over(reason: Ending): void
+  /** The name of the other side. */
+  friend(): string
 }
 
 /** What another page of this tab needs to take the call up. */
@@ -72,6 +76,7 @@ export class Conversation {
   /** The server does not know this call any more: it ends when its path does. */
   private orphaned = false
   private closed = false
+  private retired = false
   private everConnected: boolean
   private otherPage: string | null = null
   private otherPresent = true
@@ -86,7 +91,7 @@ export class Conversation {
   private cancelLeave: (() => void) | null = null
   private cancelLook: (() => void) | null = null
 
-  constructor(private readonly host: ConversationHost, polite: boolean, stored: StoredConversation | null = null, messages: readonly ChatMessage[] = []) {
+  constructor(readonly id: string, private readonly host: ConversationHost, polite: boolean, stored: StoredConversation | null = null, messages: readonly ChatMessage[] = []) {
     this.ticket = stored?.ticket ?? ''
     this.generation = stored ? stored.generation + 1 : 1
     this.everConnected = stored !== null
@@ -94,7 +99,7 @@ export class Conversation {
     this.remoteVoice = host.environment.stream()
     this.remoteScreen = host.environment.stream()
     const send = (message: Control) => this.say(message)
-    this.chat = new Chat(messages, send, (said) => host.changed({ messages: said }))
+    this.chat = new Chat(messages, () => host.friend(), send, (said) => host.changed({ messages: said }))
     this.files = new Files({
       clock: host.environment.clock,
       newNumber: () => new DataView(host.environment.random(new Uint8Array(4)).buffer).getUint32(0),
@@ -183,6 +188,21 @@ export class Conversation {
     if (this.peer.path !== 'connected') this.host.over('lost')
   }
 
+  /** Whether what the other sends is seen or heard here: frames of their camera are decoded, if it is on. */
+  async flows(camera: boolean): Promise<boolean> {
+    if (this.peer.path !== 'connected') return false
+    const report = camera ? await this.peer.stats().catch(() => null) : null
+    return !camera || (report !== null && snapshot(report, 0).stats.some((stat) => stat.type === 'inbound-rtp' && Number(stat['framesDecoded']) > 0))
+  }
+
+  /** The call goes on elsewhere. What is sent is sent on, for the other may still look at it, until `close`. */
+  retire(): void {
+    this.retired = true
+    this.silence()
+    this.files.close()
+    for (const cancel of [this.cancelConnect, this.cancelLeave, this.cancelLook]) cancel?.()
+  }
+
   /** Tells the other side straight that the page goes away. */
   leave(): void { this.say({ type: 'leaving' }) }
 
@@ -191,7 +211,7 @@ export class Conversation {
   }
 
   /** Ends it; with `tell` the other side hears of it straight, in case the server is away. */
-  close(tell: boolean): void {
+  close(tell = false): void {
     if (this.closed) return
     if (tell) this.say({ type: 'end' })
     this.closed = true
@@ -215,12 +235,12 @@ export class Conversation {
     return {
       description: (description) => { if (!this.held) this.host.description(this.marked(description)) },
       candidate: (candidate) => { if (!this.held) this.host.candidate(candidate) },
-      path: (path) => this.followed(path),
+      path: (path) => { if (!this.retired) this.followed(path) },
       media: () => this.showTracks(),
       channels: (control, bulk) => this.useChannels(control, bulk),
       described: () => void this.checkSafety(),
       dead: () => {
-        if (this.cancelLeave !== null || this.closed) return
+        if (this.cancelLeave !== null || this.closed || this.retired) return
         this.renew(this.generation + 1)
         this.peer.open()
       },
@@ -247,7 +267,7 @@ export class Conversation {
     return { type, sdp: withGeneration(sdp ?? '', this.generation) }
   }
 
-  private followed(path: Path): void {
+  private followed(path: PathState): void {
     if (path === 'connected') {
       this.everConnected = true
       this.cancelConnect?.()
@@ -358,7 +378,7 @@ export class Conversation {
   private async lookAgain(): Promise<void> {
     const { peer } = this
     const report = await peer.stats().catch(() => null)
-    if (this.closed) return
+    if (this.closed || this.retired) return
     if (report !== null && peer === this.peer) {
       const now = snapshot(report, this.host.environment.clock.now())
       if (peer.path === 'connected') this.host.changed({ quality: quality(this.look, now) })
@@ -367,10 +387,4 @@ export class Conversation {
     this.cancelLook = null
     this.watch()
   }
-}
-
-/** Puts another track into the stream that is being played. */
-function fill(stream: MediaStream, track: MediaStreamTrack | undefined): void {
-  for (const old of stream.getTracks()) if (old !== track) stream.removeTrack(old)
-  if (track) stream.addTrack(track)
 }

@@ -53,6 +53,8 @@ export interface Environment {
   socket(url: string): SocketLike
   peerConnection(configuration: RTCConfiguration): PeerConnectionLike
   stream(): MediaStream
+  /** What the browser can receive, and by that send. */
+  codecs(kind: 'audio' | 'video'): readonly RTCRtpCodec[]
   /** Absent outside a secure context. */
   readonly devices: MediaDevices | null
   /** Absent where there is no Web Audio. */
@@ -77,6 +79,7 @@ export function browserEnvironment(): Environment {
     socket: (url) => new WebSocket(url) as SocketLike,
     peerConnection: (configuration) => new RTCPeerConnection(configuration),
     stream: () => new MediaStream(),
+    codecs: (kind) => RTCRtpReceiver.getCapabilities?.(kind)?.codecs ?? [],
     devices: navigator.mediaDevices ?? null,
     audioContext: typeof AudioContext === 'undefined' ? null : () => new AudioContext(),
     watch: watchPage,

@@ -2,5 +2,6 @@
 export { createClient, type Client, type ClientOptions } from './client.js'
 export { browserEnvironment, memoryStore, type Environment } from './environment.js'
 export type * from './model.js'
-export type { EndReason, Media, Person, Presence, Refusal } from './protocol.js'
+export { tileKey } from './model.js'
+export type { Action, EndReason, Knock, Media, Member, Person, Picture, Presence, Refusal, Role, Sending, View } from './protocol.js'
 export { blobSink, diskSink, openSink, safeName, type FileSink, type OfferedFile, type OpenSink } from './sink.js'

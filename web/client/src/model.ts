@@ -4,7 +4,7 @@
  * Every state that a person can meet is a variant here (denied, no device, reconnecting, ended and why): none of
  * them is an exception. One message from the server or the browser makes one new `Model`.
  */
-import type { EndReason, Media, Person, Presence, Refusal } from './protocol.js'
+import type { Action, EndReason, Knock, Media, Member, Person, Picture, Presence, Refusal, View } from './protocol.js'
 
 /** Everything there is to show. */
 export interface Model {
@@ -15,6 +15,11 @@ export interface Model {
   readonly microphone: Capture
   readonly devices: Devices
   readonly call: Call
+  /**
+   * The call that `call` is about to become: a room for a call of two that a third joins, a call of two for a room that
+   * the others left. It is prepared while `call` goes on, and takes its place once its pictures move.
+   */
+  readonly next: RunningCall | RoomCall | null
   /** The latest answer to `find`. */
   readonly people: readonly Presence[]
 }
@@ -58,11 +63,22 @@ export type Call =
   | { readonly kind: 'incoming'; readonly id: string; readonly from: Person; readonly media: Media }
   /** Waiting at a link for somebody else who holds it. */
   | { readonly kind: 'waiting'; readonly room: string }
-  | ({ readonly kind: 'running' } & RunningCall)
-  | { readonly kind: 'ended'; readonly person: Person | null; readonly to: string; readonly reason: Exclude<EndReason, 'merged'> | 'failed'; readonly seconds: number }
+  | RunningCall
+  /** Waiting until a room's owner lets us in. */
+  | { readonly kind: 'lobby'; readonly id: string; readonly room: string }
+  | RoomCall
+  /** `to` names the other; `room` is the link, where it was one. */
+  | { readonly kind: 'ended'; readonly person: Person | null; readonly to: string; readonly room: string | null; readonly reason: Ending; readonly seconds: number }
 
+/** Why a call is over; `merged` and `moved` are not an end for the person. */
+export type Ending = Exclude<EndReason, 'merged' | 'moved'> | 'failed' | 'room-full' | 'room-locked'
+
+/** A call of two, whose media go straight from one to the other. */
 export interface RunningCall {
+  readonly kind: 'running'
   readonly id: string
+  /** The name in its link, if it has one: whoever opens that joins. */
+  readonly room: string | null
   readonly peer: Person
   /** When it was accepted, ms since the epoch. */
   readonly since: number
@@ -80,9 +96,64 @@ export interface RunningCall {
   readonly safetyCode: string | null
 }
 
+/** A call of many, whose media the server forwards. */
+export interface RoomCall {
+  readonly kind: 'room'
+  readonly id: string
+  /** Its name in its link. */
+  readonly room: string
+  /** When we came in, ms since the epoch. */
+  readonly since: number
+  /** How our path to the server stands. */
+  readonly path: RunningCall['path']
+  /** Our own number. */
+  readonly you: number
+  /** Everybody, ourselves included, in the order in which they came. */
+  readonly members: readonly Member[]
+  /** Whether nobody else can come in. */
+  readonly locked: boolean
+  /** Whether whoever comes waits to be admitted. */
+  readonly lobby: boolean
+  /** Who waits; owners alone are told. */
+  readonly knocking: readonly Knock[]
+  /** The numbers of those who speak, the loudest first. */
+  readonly speaking: readonly number[]
+  /** What each picture slot carries now. */
+  readonly shown: readonly (View | null)[]
+  /** Whose voice each voice slot carries now. */
+  readonly voices: readonly (number | null)[]
+  /** Feelings shown in the last seconds, oldest first. */
+  readonly reactions: readonly Reaction[]
+  /** The name of the owner who muted us, until we unmute. */
+  readonly mutedBy: string | null
+  readonly sharingScreen: boolean
+  readonly messages: readonly ChatMessage[]
+  /** Received in the call of two that it was before; in a room files cannot be sent. */
+  readonly files: readonly FileTransfer[]
+  readonly quality: Quality
+}
+
+/** A feeling that a member shows for a moment. */
+export interface Reaction {
+  /** Different for each. */
+  readonly id: number
+  readonly member: number
+  readonly reaction: string
+}
+
+/** A picture that is on the screen, for `arrange`. */
+export interface Tile {
+  readonly member: number
+  readonly source: Picture
+  /** In pixels of the display. */
+  readonly height: number
+}
+
 export interface ChatMessage {
   readonly id: string
   readonly mine: boolean
+  /** The name of who said it; empty for our own. */
+  readonly from: string
   readonly text: string
   /** ms since the epoch, on the sender's clock. */
   readonly at: number
@@ -159,6 +230,15 @@ export interface Commands {
   takeFile(id: string): void
   refuseFile(id: string): void
   cancelFile(id: string): void
+  /** Gives a running call of two a link (`RunningCall.room`), so that others can join. */
+  openLink(): void
+  /** Says which pictures of a room are on the screen, the most important first; the others are not received. */
+  arrange(tiles: readonly Tile[]): void
+  raiseHand(up: boolean): void
+  /** Shows a feeling: one character as people see it, such as an emoji. */
+  react(reaction: string): void
+  /** What an owner of a room may do. */
+  moderate(action: Action): void
   /** The streams to show; they are not part of `Model` because they are not data. */
   streams(): Streams
   /** The loudness of our own microphone now, 0 to 1. */
@@ -175,4 +255,13 @@ export interface Streams {
   /** The friend's microphone: for an `<audio>` of its own, which plays whether there is a picture or not. */
   readonly remoteVoice: MediaStream | null
   readonly remoteScreen: MediaStream | null
+  /** The pictures of a room that are being received, by `tileKey`. */
+  readonly pictures: ReadonlyMap<string, MediaStream>
+  /** The voices of a room: each for an `<audio>` of its own, which stays while those who speak in it change. */
+  readonly voices: readonly MediaStream[]
+}
+
+/** The name of a picture among `Streams.pictures`. */
+export function tileKey({ member, source }: View): string {
+  return `${member} ${source}`
 }

@@ -19,26 +19,19 @@
  * it is looked at, and candidates stay behind the description they belong to.
  */
 import type { Clock, PeerConnectionLike } from './environment.js'
+import { Path, type PathState } from './path.js'
 import type { Candidate, Description } from './protocol.js'
 import { userFragmentOf, userFragments } from './sdp.js'
 
-/** Milliseconds that ICE may be `disconnected` (it often comes back by itself) before it is restarted. */
-const DISCONNECTED_PATIENCE = 2_000
-/** Milliseconds from one ICE restart to the next while the path stays broken. */
-const RESTART_EVERY = 7_000
-/** Restarts in vain after which a new peer connection is wanted. */
-const RESTARTS_MOST = 3
 /** Candidates kept for a description that has not come yet. */
 const EARLY_CANDIDATES_MOST = 256
-
-export type Path = 'connecting' | 'connected' | 'reconnecting'
 
 export interface PeerEvents {
   /** For the other side. */
   description(description: Description): void
   /** For the other side; null at the end of a generation of candidates. */
   candidate(candidate: Candidate | null): void
-  path(path: Path): void
+  path(path: PathState): void
   /** The media sections stand: tracks can be attached and taken. */
   media(): void
   /** The channels exist (they open later). */
@@ -58,30 +51,32 @@ export interface Outgoing {
 
 export class Peer {
   polite: boolean
-  path: Path = 'connecting'
   /** Remote messages that made no sense: dropped. */
   dropped = 0
   private pc: PeerConnectionLike
   private work: Promise<unknown> = Promise.resolve()
+  private tuning: Promise<void> = Promise.resolve()
   private early: Candidate[] = []
   private opened = false
   private closed = false
-  private restarts = 0
-  private cancelRestart: (() => void) | null = null
+  private readonly way: Path
   private outgoing: Outgoing = { microphone: null, camera: null, screen: null }
 
   constructor(
     polite: boolean,
     private configuration: RTCConfiguration,
     private readonly create: (configuration: RTCConfiguration) => PeerConnectionLike,
-    private readonly clock: Clock,
+    clock: Clock,
     /** Names microphone and camera as one stream, so that the other side plays lips and voice together. */
     private readonly stream: MediaStream,
     private readonly events: PeerEvents,
   ) {
     this.polite = polite
+    this.way = new Path(clock, { path: (path) => events.path(path), restart: () => this.restart(), dead: () => events.dead() })
     this.pc = this.fresh()
   }
+
+  get path(): PathState { return this.way.state }
 
   /** Makes the first offer. */
   open(): void {
@@ -117,11 +112,8 @@ export class Peer {
       if (transceiver === undefined || transceiver.sender.track === track) return
       await transceiver.sender.replaceTrack(track).catch(() => this.dropped++)
     }
-    const replaced = Promise.all([replace(microphone, outgoing.microphone), replace(camera, outgoing.camera), replace(screen, outgoing.screen)])
-    this.enqueue(async () => {
-      await replaced
-      await this.tune()
-    })
+    void Promise.all([replace(microphone, outgoing.microphone), replace(camera, outgoing.camera), replace(screen, outgoing.screen)])
+      .then(() => this.retune())
   }
 
   /** The tracks of the other side, once the sections stand: microphone, camera, screen. */
@@ -165,8 +157,7 @@ export class Peer {
   close(): void {
     if (this.closed) return
     this.closed = true
-    this.cancelRestart?.()
-    this.cancelRestart = null
+    this.way.close()
     this.silence(this.pc)
     this.pc.close()
   }
@@ -224,8 +215,8 @@ export class Peer {
       this.announce()
     }
     await this.addEarly()
-    await this.tune()
     this.events.described()
+    this.retune()
   }
 
   /** Takes the sections of the other side's first offer for our own use. */
@@ -272,6 +263,11 @@ export class Peer {
     }
   }
 
+  /** Not in `work`: a candidate need not wait for it. */
+  private retune(): void {
+    this.tuning = this.tuning.then(() => (this.closed ? undefined : this.tune()))
+  }
+
   /** Rates and what to give up first when there is not enough: of a face smoothness and sharpness, of a screen motion. */
   private async tune(): Promise<void> {
     // Before there is an answer Firefox has no encodings to set.
@@ -283,51 +279,7 @@ export class Peer {
   }
 
   private follow(): void {
-    if (this.closed) return
-    if (this.pc.connectionState === 'failed' && this.pc.iceConnectionState !== 'failed') {
-      // DTLS failed: no restart of ICE can mend that.
-      return this.events.dead()
-    }
-    switch (this.pc.iceConnectionState) {
-      case 'connected':
-      case 'completed':
-        if (this.pc.connectionState !== 'connected') break
-        this.restarts = 0
-        this.cancelRestart?.()
-        this.cancelRestart = null
-        this.turn('connected')
-        break
-      case 'disconnected':
-        this.mend(DISCONNECTED_PATIENCE)
-        break
-      case 'failed':
-        this.mend(0)
-        break
-      case 'new':
-      case 'checking':
-      case 'closed':
-        break
-    }
-  }
-
-  private mend(patience: number): void {
-    if (this.path === 'connected') this.turn('reconnecting')
-    if (patience === 0 && this.restarts === 0) this.cancelRestart?.()
-    else if (this.cancelRestart !== null) return
-    this.cancelRestart = this.clock.after(patience, () => this.tryRestart())
-  }
-
-  private tryRestart(): void {
-    this.cancelRestart = null
-    if (this.restarts++ >= RESTARTS_MOST) return this.events.dead()
-    this.restart()
-    this.cancelRestart = this.clock.after(RESTART_EVERY, () => this.tryRestart())
-  }
-
-  private turn(path: Path): void {
-    if (this.path === path) return
-    this.path = path
-    this.events.path(path)
+    if (!this.closed) this.way.follow(this.pc)
   }
 }
 

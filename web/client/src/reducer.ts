@@ -1,7 +1,8 @@
 /** Model and event make the next model. Nothing else changes a model, and one event makes one. */
-import type { Call, Capture, Devices, Model, RunningCall, ServerLink } from './model.js'
-import type { EndReason, Person } from './protocol.js'
+import type { Call, Capture, Devices, Ending, Model, RoomCall, RunningCall, ServerLink } from './model.js'
+import type { ErrorCode, Person } from './protocol.js'
 import { UNKNOWN } from './quality.js'
+import { advanceRoom, express, roomOf } from './room.js'
 import type { Notice, Request } from './signal.js'
 
 export type Event =
@@ -13,13 +14,22 @@ export type Event =
   | { readonly type: 'devices'; readonly devices: Devices }
   /** We call, wait at a link, or take up a call after a reload. */
   | { readonly type: 'begin'; readonly call: Call }
-  /** What happens inside a running call. */
+  /** What happens inside a running call or a room. */
   | { readonly type: 'talk'; readonly call: string; readonly change: TalkChange }
+  /** We show a feeling; the server tells the others. */
+  | { readonly type: 'express'; readonly call: string; readonly reaction: string }
+  /** The oldest feeling in a room has been shown long enough. */
+  | { readonly type: 'fade'; readonly call: string }
+  /** The pictures of the next call move: it takes the place of this one. */
+  | { readonly type: 'move' }
+  /** The next call cannot be: this one goes on. */
+  | { readonly type: 'stay' }
   /** We end it, or it cannot go on. */
-  | { readonly type: 'over'; readonly reason: Exclude<EndReason, 'merged'> | 'failed'; readonly now: number }
+  | { readonly type: 'over'; readonly reason: Ending; readonly now: number }
   /** Back to nothing: a call put away, declined, or a link left. */
   | { readonly type: 'dismiss' }
 
+/** A room has no `remote`, `files` or `safetyCode` of its own and is never told of them. */
 export type TalkChange = Partial<Pick<RunningCall, 'path' | 'remote' | 'sharingScreen' | 'messages' | 'files' | 'quality' | 'safetyCode'>>
 
 export const INITIAL: Model = {
@@ -29,6 +39,7 @@ export const INITIAL: Model = {
   microphone: { kind: 'off' },
   devices: { cameras: [], microphones: [], speakers: [], speaker: '' },
   call: { kind: 'idle' },
+  next: null,
   people: [],
 }
 
@@ -37,12 +48,16 @@ export function reduce(model: Model, event: Event): Model {
     case 'link': return { ...model, server: event.link }
     case 'welcome': return { ...model, me: event.me }
     case 'notice': return noticed(model, event.notice, event.about, event.now)
-    case 'capture': return { ...model, [event.source]: event.capture }
+    case 'capture': return unmuted({ ...model, [event.source]: event.capture })
     case 'devices': return { ...model, devices: event.devices }
-    case 'begin': return { ...model, call: event.call }
-    case 'talk': return talk(model, event.call, event.change)
-    case 'over': return { ...model, call: ended(model.call, event.reason, event.now) }
-    case 'dismiss': return { ...model, call: { kind: 'idle' } }
+    case 'begin': return { ...model, call: event.call, next: null }
+    case 'talk': return inside(model, event.call, (call) => talk(call, event.change))
+    case 'express': return inside(model, event.call, (call) => (call.kind === 'room' ? express(call, call.you, event.reaction) : call))
+    case 'fade': return inside(model, event.call, (call) => (call.kind === 'room' && call.reactions.length > 0 ? { ...call, reactions: call.reactions.slice(1) } : call))
+    case 'move': return model.next ? { ...model, call: model.next, next: null } : model
+    case 'stay': return { ...model, next: null }
+    case 'over': return { ...model, call: ended(model.call, event.reason, event.now), next: null }
+    case 'dismiss': return { ...model, call: { kind: 'idle' }, next: null }
   }
 }
 
@@ -52,6 +67,8 @@ export function callId(call: Call): string | null {
     case 'outgoing':
     case 'incoming':
     case 'running':
+    case 'lobby':
+    case 'room':
       return call.id
     case 'idle':
     case 'waiting':
@@ -70,41 +87,48 @@ function noticed(model: Model, notice: Notice, about: Request | null, now: numbe
     case 'renamed': return { ...model, me: notice.me }
     case 'people': return { ...model, people: notice.people }
     case 'draining': return model.server.kind === 'online' ? { ...model, server: { kind: 'online', draining: true } } : model
-    case 'error': return failed(model, about, now)
+    case 'error': return failed(model, notice.code, about, now)
     case 'ice-servers': return model
+    case 'started': return started(model, notice, now)
+    case 'conference': return conference(model, notice, now)
+    case 'ended': return over(model, notice, now)
+    case 'peer': return inside(model, notice.call, (call) => (call.kind === 'running' ? { ...call, peerPresent: notice.present } : call))
+    case 'opened': return inside(model, notice.call, (call) => (call.kind === 'running' ? { ...call, room: notice.room } : call))
+    case 'knocking':
+    case 'member':
+    case 'member-left':
+    case 'voices':
+    case 'speaking':
+    case 'shown':
+    case 'wanted':
+    case 'expressed':
+    case 'muted':
+    case 'role':
+    case 'settings':
+      return inside(model, notice.call, (call) => (call.kind === 'room' ? advanceRoom(call, notice) : call))
     case 'ringing':
     case 'incoming':
-    case 'started':
-    case 'peer':
-    case 'ended':
     case 'waiting':
+    case 'lobby':
     case 'description':
     case 'candidate': {
-      const call = advance(model.call, notice, now)
+      const call = advance(model.call, notice)
       return call === model.call ? model : { ...model, call }
     }
   }
 }
 
-type CallNotice = Extract<Notice, { call: string } | { room: string }>
+type CallNotice = Extract<Notice, { type: 'ringing' | 'incoming' | 'waiting' | 'lobby' | 'description' | 'candidate' }>
 
-function advance(call: Call, notice: CallNotice, now: number): Call {
+function advance(call: Call, notice: CallNotice): Call {
   switch (notice.type) {
     case 'ringing':
       return call.kind === 'outgoing' && call.id === notice.call ? { ...call, person: notice.to, ringing: true } : call
     case 'incoming':
       // Who merely waits at a link can be called; the client leaves the link then.
       return isFree(call) || call.kind === 'waiting' ? { kind: 'incoming', id: notice.call, from: notice.from, media: notice.media } : call
-    case 'started': {
-      if (call.kind === 'running' && call.id === notice.call) return { ...call, peerPresent: true }
-      // An outgoing call may start under another id: the two invited each other at once, and theirs goes on (`merged`).
-      const expected = call.kind === 'waiting' || call.kind === 'outgoing' || (call.kind === 'incoming' && call.id === notice.call)
-      return expected ? running(notice, now) : call
-    }
-    case 'peer':
-      return call.kind === 'running' && call.id === notice.call ? { ...call, peerPresent: notice.present } : call
-    case 'ended':
-      return callId(call) === notice.call && notice.reason !== 'merged' ? ended(call, notice.reason, now) : call
+    case 'lobby':
+      return call.kind === 'waiting' && call.room === notice.room ? { kind: 'lobby', id: notice.call, room: notice.room } : call
     case 'waiting':
     case 'description':
     case 'candidate':
@@ -112,15 +136,51 @@ function advance(call: Call, notice: CallNotice, now: number): Call {
   }
 }
 
-function running(started: Extract<Notice, { type: 'started' }>, now: number): Call {
+function started(model: Model, notice: Extract<Notice, { type: 'started' }>, now: number): Model {
+  const { call } = model
+  if (call.kind === 'running' && call.id === notice.call) return { ...model, call: { ...call, peerPresent: true } }
+  if (call.kind === 'room' && notice.replaces === call.id) return { ...model, next: { ...running(notice, call.since), room: call.room, sharingScreen: call.sharingScreen } }
+  // An outgoing call may start under another id: the two invited each other at once, and theirs goes on (`merged`).
+  const expected = call.kind === 'waiting' || call.kind === 'lobby' || call.kind === 'outgoing' || (call.kind === 'incoming' && call.id === notice.call)
+  if (!expected) return model
+  return { ...model, call: { ...running(notice, now), room: call.kind === 'waiting' || call.kind === 'lobby' ? call.room : null } }
+}
+
+function conference(model: Model, notice: Extract<Notice, { type: 'conference' }>, now: number): Model {
+  const { call, next } = model
+  if (next?.kind === 'room' && next.id === notice.call) return { ...model, next: roomOf(notice, next, now) }
+  switch (call.kind) {
+    case 'running': return notice.replaces === call.id ? { ...model, next: roomOf(notice, call, now) } : model
+    case 'room': return notice.call === call.id ? { ...model, call: roomOf(notice, call, now) } : model
+    case 'waiting':
+    case 'lobby':
+      return { ...model, call: roomOf(notice, null, now) }
+    case 'idle':
+    case 'outgoing':
+    case 'incoming':
+    case 'ended':
+      return model
+  }
+}
+
+function over(model: Model, { call: id, reason }: Extract<Notice, { type: 'ended' }>, now: number): Model {
+  if (model.next?.id === id) return { ...model, next: null }
+  // The server is done with a call that has moved, or the other has left it; we go on to the next all the same.
+  if (callId(model.call) !== id || reason === 'merged' || (reason === 'moved' && model.next !== null)) return model
+  if (model.next !== null && model.call.kind === 'running') return { ...model, call: { ...model.call, path: 'reconnecting' } }
+  return { ...model, call: ended(model.call, reason === 'moved' ? 'lost' : reason, now), next: null }
+}
+
+function running(notice: Extract<Notice, { type: 'started' }>, since: number): RunningCall {
   return {
     kind: 'running',
-    id: started.call,
-    peer: started.peer,
-    since: now,
+    id: notice.call,
+    room: null,
+    peer: notice.peer,
+    since,
     path: 'connecting',
     peerPresent: true,
-    remote: { camera: started.media.video, microphone: started.media.audio, screen: false },
+    remote: { camera: notice.media.video, microphone: notice.media.audio, screen: false },
     sharingScreen: false,
     messages: [],
     files: [],
@@ -129,32 +189,49 @@ function running(started: Extract<Notice, { type: 'started' }>, now: number): Ca
   }
 }
 
-function talk(model: Model, id: string, change: TalkChange): Model {
-  const { call } = model
-  if (call.kind !== 'running' || call.id !== id) return model
+/** Changes the running call or the room of that id, be it this call or the next. */
+function inside(model: Model, id: string, change: (call: RunningCall | RoomCall) => RunningCall | RoomCall): Model {
+  const { call, next } = model
+  if (next?.id === id) return { ...model, next: change(next) }
+  if ((call.kind !== 'running' && call.kind !== 'room') || call.id !== id) return model
+  const changed = change(call)
+  return changed === call ? model : { ...model, call: changed }
+}
+
+function talk(call: RunningCall | RoomCall, change: TalkChange): RunningCall | RoomCall {
   const next = { ...call, ...change }
   // Numbers of a path that does not carry anything say nothing.
-  if (next.path === 'reconnecting') next.quality = { ...next.quality, verdict: 'lost', bitrateIn: 0, bitrateOut: 0 }
-  return { ...model, call: next }
+  return next.path === 'reconnecting' ? { ...next, quality: { ...next.quality, verdict: 'lost', bitrateIn: 0, bitrateOut: 0 } } : next
+}
+
+/** Who has unmuted again is no longer muted by anybody. */
+function unmuted(model: Model): Model {
+  const { microphone, call } = model
+  if (call.kind !== 'room' || call.mutedBy === null || microphone.kind !== 'on' || microphone.muted) return model
+  return { ...model, call: { ...call, mutedBy: null } }
 }
 
 /** A request that the server did not carry out ends the call that it was to begin. */
-function failed(model: Model, about: Request | null, now: number): Model {
+function failed(model: Model, code: ErrorCode, about: Request | null, now: number): Model {
   const { call } = model
   const mine =
     about !== null &&
     ((about.type === 'invite' && call.kind === 'outgoing' && call.id === about.call) ||
       (about.type === 'accept' && call.kind === 'incoming' && call.id === about.call) ||
-      (about.type === 'meet' && call.kind === 'waiting' && call.room === about.room))
-  return mine ? { ...model, call: ended(call, 'failed', now) } : model
+      (about.type === 'meet' && (call.kind === 'waiting' || call.kind === 'lobby') && call.room === about.room))
+  return mine ? { ...model, call: ended(call, code === 'room-full' || code === 'room-locked' ? code : 'failed', now) } : model
 }
 
-function ended(call: Call, reason: Exclude<EndReason, 'merged'> | 'failed', now: number): Call {
+function ended(call: Call, reason: Ending, now: number): Call {
+  const seconds = (since: number) => Math.max(0, Math.round((now - since) / 1000))
   switch (call.kind) {
-    case 'outgoing': return { kind: 'ended', person: call.person, to: call.to, reason, seconds: 0 }
-    case 'incoming': return { kind: 'ended', person: call.from, to: call.from.name, reason, seconds: 0 }
-    case 'waiting': return { kind: 'ended', person: null, to: call.room, reason, seconds: 0 }
-    case 'running': return { kind: 'ended', person: call.peer, to: call.peer.name, reason, seconds: Math.max(0, Math.round((now - call.since) / 1000)) }
+    case 'outgoing': return { kind: 'ended', person: call.person, to: call.to, room: null, reason, seconds: 0 }
+    case 'incoming': return { kind: 'ended', person: call.from, to: call.from.name, room: null, reason, seconds: 0 }
+    case 'waiting':
+    case 'lobby':
+      return { kind: 'ended', person: null, to: '', room: call.room, reason, seconds: 0 }
+    case 'running': return { kind: 'ended', person: call.peer, to: call.peer.name, room: null, reason, seconds: seconds(call.since) }
+    case 'room': return { kind: 'ended', person: null, to: '', room: call.room, reason, seconds: seconds(call.since) }
     case 'idle':
     case 'ended':
       return call

@@ -45,3 +45,27 @@ export function fingerprint(sdp: string): string | null {
   const [only] = all
   return all.size === 1 && only !== undefined ? only : null
 }
+
+/** The header extensions that a section which only receives from the server has a use for. */
+const SLOT_EXTENSIONS = /sdes:mid|transport-wide-cc|abs-send-time|ssrc-audio-level/
+
+/**
+ * An offer with less in its many receiving sections: a browser repeats in each what it could do with media that the
+ * server never sends, and with 49 of them that is more than a message may hold. Left out are header extensions, feedback
+ * for payload types that are not offered, and sources that send nothing.
+ */
+export function concise(sdp: string): string {
+  const [session = '', ...sections] = sdp.split(/^(?=m=)/m)
+  return session + sections.map((section) => (/^a=recvonly\r?$/m.test(section) ? conciseSection(section) : section)).join('')
+}
+
+function conciseSection(section: string): string {
+  const offered = new Set(/^m=\S+ \S+ \S+ ([^\r\n]*)/.exec(section)?.[1]?.split(' ') ?? [])
+  const needed = (line: string) => {
+    if (line.startsWith('a=extmap:')) return SLOT_EXTENSIONS.test(line)
+    const feedback = /^a=rtcp-fb:(\d+) /.exec(line)?.[1]
+    if (feedback !== undefined) return offered.has(feedback)
+    return !/^a=(?:ssrc|ssrc-group|rtcp-xr|rtcp):/.test(line)
+  }
+  return section.split(/(?<=\n)/).filter(needed).join('')
+}

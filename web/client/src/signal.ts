@@ -171,7 +171,7 @@ export class Signal {
       const { name, identity } = this.credentials
       this.saidName = name
       const resume = this.session === null ? null : { session: this.session.name, received: this.received }
-      this.write(socket, { type: 'hello', protocol: VERSION, name, identity, resume })
+      this.write(socket, { type: 'hello', protocol: VERSION, name, identity, conferences: true, resume })
     }
     socket.onmessage = (event) => this.frame(socket, event.data)
     socket.onclose = () => this.lostSocket(socket)

@@ -6,6 +6,7 @@
  * nowhere: so a tab that is duplicated, which copies the tab's store, starts a session of its own instead of fighting
  * for this one.
  */
+import type { StoredConference } from './conference.js'
 import type { StoredConversation } from './conversation.js'
 import type { Environment, Store } from './environment.js'
 import type { Call } from './model.js'
@@ -19,6 +20,7 @@ export interface StoredTab {
   readonly session: StoredSession
   readonly call: Call
   readonly conversation: StoredConversation | null
+  readonly conference: StoredConference | null
   /** The devices that were on. */
   readonly camera: string | null
   readonly microphone: string | null

@@ -29,6 +29,9 @@ export class FakeNetwork {
     this.owners.delete(owner)
   }
 
+  /** The peer connections of a page that are open, oldest first. */
+  openOf(owner: unknown): FakePeerConnection[] { return (this.owners.get(owner) ?? []).filter(({ signalingState }) => signalingState !== 'closed') }
+
   get open(): FakePeerConnection[] { return this.all.filter(({ signalingState }) => signalingState !== 'closed') }
 
   find(fragment: string): FakePeerConnection | undefined {
@@ -49,7 +52,15 @@ interface FakeTransceiver {
   mid: string | null
   readonly kind: string
   direction: Direction
-  readonly sender: { track: unknown; replaceTrack(track: unknown): Promise<void>; setStreams(): void; getParameters(): { encodings: object[] }; setParameters(): Promise<void> }
+  codecs: string[]
+  setCodecPreferences(codecs: readonly { mimeType: string }[]): void
+  readonly sender: {
+    track: unknown
+    replaceTrack(track: unknown): Promise<void>
+    setStreams(): void
+    getParameters(): { encodings: RTCRtpEncodingParameters[] }
+    setParameters(parameters: { encodings: RTCRtpEncodingParameters[] }): Promise<void>
+  }
   readonly receiver: { readonly track: unknown }
 }
 
@@ -76,14 +87,15 @@ export class FakePeerConnection {
   private transceivers: FakeTransceiver[] = []
   private candidates = new Set<string>()
 
-  constructor(private readonly network: FakeNetwork, configuration: RTCConfiguration) {
+  /** With `lite` its candidates stand in its descriptions, and it needs none of the other side (RFC 8445 §2.5). */
+  constructor(private readonly network: FakeNetwork, configuration: RTCConfiguration, private readonly lite = false) {
     this.configured = configuration
     this.number = network.add(this)
     this.fragment = this.nextFragment()
   }
 
-  addTransceiver(kind: string, init: { direction: Direction }): FakeTransceiver {
-    const transceiver = this.transceiver(kind, init.direction, null)
+  addTransceiver(kind: string, init: { direction: Direction; sendEncodings?: RTCRtpEncodingParameters[] }): FakeTransceiver {
+    const transceiver = this.transceiver(kind, init.direction, null, init.sendEncodings)
     this.needNegotiation()
     return transceiver
   }
@@ -133,6 +145,8 @@ export class FakePeerConnection {
       this.settle()
     }
     this.rememberedFragment = this.remoteFragment()
+    if (/^a=candidate:/m.test(sdp)) this.candidates.add('lite')
+    this.tryConnect()
   }
 
   async addIceCandidate(candidate: RTCIceCandidateInit): Promise<void> {
@@ -149,7 +163,10 @@ export class FakePeerConnection {
 
   setConfiguration(configuration: RTCConfiguration): void { this.configured = configuration }
 
-  async getStats(): Promise<Map<string, object>> { return new Map() }
+  async getStats(): Promise<Map<string, object>> {
+    const decoded = this.iceConnectionState === 'connected' ? this.transceivers.filter(({ kind, mid }) => kind === 'video' && mid !== null && (this.decoding === null || this.decoding.has(mid))) : []
+    return new Map(decoded.map(({ mid }) => [`in-${mid}`, { id: `in-${mid}`, type: 'inbound-rtp', kind: 'video', mid, framesDecoded: 9 }]))
+  }
 
   close(): void {
     if (this.signalingState === 'closed') return
@@ -169,6 +186,8 @@ export class FakePeerConnection {
     if (state === 'disconnected') this.network.clock.after(15_000, () => { if (this.iceConnectionState === 'disconnected') this.turn('failed') })
   }
 
+  /** The `mid`s of sections whose pictures are decoded; null for all that receive. */
+  decoding: Set<string> | null = null
   private rememberedFragment = ''
 
   private abandoned(): void {
@@ -196,9 +215,9 @@ export class FakePeerConnection {
   }
 
   private tryConnect(): void {
-    if (this.network.broken || this.candidates.size === 0 || this.signalingState !== 'stable') return
+    if (this.network.broken || !this.canCheck || this.signalingState !== 'stable') return
     const other = this.other()
-    if (!other || other.other() !== this || other.candidates.size === 0) return
+    if (!other || other.other() !== this || !other.canCheck) return
     this.network.clock.after(5, () => {
       if (this.network.broken || this.other() !== other || other.other() !== this) return
       for (const channel of this.channels) {
@@ -215,6 +234,8 @@ export class FakePeerConnection {
     const remote = this.currentRemoteDescription
     return remote === null || this.signalingState === 'closed' ? undefined : this.network.find(fragmentIn(remote.sdp ?? ''))
   }
+
+  private get canCheck(): boolean { return this.lite || this.candidates.size > 0 }
 
   private remoteFragment(): string { return fragmentIn(this.remoteDescription?.sdp ?? '') }
 
@@ -234,21 +255,24 @@ export class FakePeerConnection {
 
   private sdp(): string {
     const byte = this.number.toString(16).padStart(2, '0').toUpperCase()
-    const media = this.transceivers.map(({ kind, mid }) => `m=${kind} 9 UDP/TLS/RTP/SAVPF 96\r\na=mid:${mid}\r\na=ice-ufrag:${this.fragment}\r\na=fingerprint:sha-256 ${Array(FINGERPRINT_BYTES).fill(byte).join(':')}\r\n`)
+    const lite = this.lite ? 'a=candidate:1 1 udp 1 192.0.2.1 9 typ host\r\n' : ''
+    const media = this.transceivers.map(({ kind, mid, direction }) => `m=${kind} 9 UDP/TLS/RTP/SAVPF 96\r\na=mid:${mid}\r\na=${direction}\r\n${lite}a=ice-ufrag:${this.fragment}\r\na=fingerprint:sha-256 ${Array(FINGERPRINT_BYTES).fill(byte).join(':')}\r\n`)
     return `v=0\r\no=- ${this.number} ${this.generation++} IN IP4 127.0.0.1\r\ns=-\r\nt=0 0\r\n${media.join('')}`
   }
 
   private nextFragment(): string { return `frag${this.number}x${this.generation}` }
 
-  private transceiver(kind: string, direction: Direction, mid: string | null): FakeTransceiver {
+  private transceiver(kind: string, direction: Direction, mid: string | null, sendEncodings: RTCRtpEncodingParameters[] = [{}]): FakeTransceiver {
+    let encodings = sendEncodings
     const transceiver: FakeTransceiver = {
-      mid, kind, direction,
+      mid, kind, direction, codecs: [],
+      setCodecPreferences(codecs) { this.codecs = codecs.map(({ mimeType }) => mimeType) },
       sender: {
         track: null,
         async replaceTrack(track) { this.track = track },
         setStreams() {},
-        getParameters: () => ({ encodings: [{}] }),
-        setParameters: async () => {},
+        getParameters: () => ({ encodings: encodings.map((encoding) => ({ ...encoding })) }),
+        setParameters: async (parameters) => { encodings = parameters.encodings },
       },
       receiver: { track: { kind } },
     }
@@ -284,7 +308,7 @@ export class FakeChannel {
     }
   }
 
-  send(data: string | ArrayBuffer): void {
+  send(data: string | ArrayBuffer | Uint8Array<ArrayBuffer>): void {
     if (this.readyState !== 'open') throw new Error('InvalidStateError')
     const size = typeof data === 'string' ? data.length : data.byteLength
     this.bufferedAmount += size
@@ -292,7 +316,7 @@ export class FakeChannel {
     this.clock.after(1, () => {
       const before = this.bufferedAmount
       this.bufferedAmount -= size
-      if (twin?.readyState === 'open') twin.onmessage?.({ data })
+      if (twin?.readyState === 'open') twin.onmessage?.({ data: data instanceof Uint8Array ? data.slice().buffer : data })
       if (before > this.bufferedAmountLowThreshold && this.bufferedAmount <= this.bufferedAmountLowThreshold) this.onbufferedamountlow?.()
     })
   }
@@ -302,6 +326,17 @@ export class FakeChannel {
     this.readyState = 'closed'
     this.onclose?.()
   }
+}
+
+/** A camera, a microphone and a screen that everybody allows. */
+export function fakeDevices(width = 1280, height = 720): MediaDevices {
+  const track = (kind: string) => ({ kind, enabled: true, readyState: 'live', label: kind, contentHint: '', onended: null, getSettings: () => ({ deviceId: kind, ...(kind === 'video' ? { width, height } : {}) }), stop: () => {} })
+  const stream = (kind: string) => ({ getTracks: () => [track(kind)], getVideoTracks: () => [track(kind)] })
+  return {
+    addEventListener: () => {}, removeEventListener: () => {}, enumerateDevices: async () => [],
+    getUserMedia: async ({ video }: MediaStreamConstraints) => stream(video ? 'video' : 'audio'),
+    getDisplayMedia: async () => stream('video'),
+  } as unknown as MediaDevices
 }
 
 export function fakeStream(): MediaStream {

@@ -1,7 +1,8 @@
 /** Negotiation between two peers: who gives way, what waits for what, and when a path is found anew. */
 import { expect, test } from 'vitest'
 import type { Candidate, Description } from '../src/protocol.js'
-import { Peer, type Path } from '../src/peer.js'
+import type { PathState } from '../src/path.js'
+import { Peer } from '../src/peer.js'
 import { FakeNetwork, FakePeerConnection, fakeStream } from './fakes.js'
 import { VirtualClock } from './world.js'
 
@@ -9,7 +10,7 @@ type Message = { description: Description } | { candidate: Candidate | null }
 
 class Side {
   readonly peer: Peer
-  readonly paths: Path[] = []
+  readonly paths: PathState[] = []
   readonly pcs: FakePeerConnection[] = []
   queue: Message[] = []
   dead = 0

@@ -17,10 +17,10 @@ const calls = {
   incoming: { kind: 'incoming', id: 'c', from: bob, media },
   waiting: { kind: 'waiting', room: 'garden' },
   running: {
-    kind: 'running', id: 'c', peer: bob, since: 1_000, path: 'connected', peerPresent: true, remote: { camera: false, microphone: true, screen: false },
+    kind: 'running', id: 'c', room: null, peer: bob, since: 1_000, path: 'connected', peerPresent: true, remote: { camera: false, microphone: true, screen: false },
     sharingScreen: false, messages: [], files: [], quality: UNKNOWN, safetyCode: null,
   },
-  ended: { kind: 'ended', person: bob, to: 'Bob', reason: 'busy', seconds: 0 },
+  ended: { kind: 'ended', person: bob, to: 'Bob', room: null, reason: 'busy', seconds: 0 },
 } satisfies Record<string, Call>
 type Name = keyof typeof calls
 

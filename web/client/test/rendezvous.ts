@@ -11,8 +11,10 @@ export interface Line {
   cut(): void
 }
 
-interface Session {
+export interface Session {
   readonly name: string
+  /** Whether the client knows conferences. */
+  conferences: boolean
   person: Person
   line: Outlet | null
   next: number
@@ -24,8 +26,9 @@ interface Session {
 
 interface Outlet { send(text: string): void; close(): void }
 
-interface CallState {
+export interface CallState {
   readonly id: string
+  room?: string
   readonly caller: Session
   callee: Session | null
   ringing: Session[]
@@ -33,11 +36,23 @@ interface CallState {
   on: boolean
 }
 
-type Sent<T extends ClientMessage['type']> = Extract<ClientMessage, { type: T }>
+/** Three and more. */
+export interface ConferenceServer {
+  /** Carries a message out if it is about a conference; false if it is not. */
+  carryOut(session: Session, message: ClientMessage, seq: number, rendezvous: Rendezvous): boolean
+  /** A third person comes to a call. */
+  join(call: CallState, session: Session, media: Media, rendezvous: Rendezvous): void
+  /** Forgets everything. */
+  restart(): void
+}
+
+export type Sent<T extends ClientMessage['type']> = Extract<ClientMessage, { type: T }>
 
 export class Rendezvous {
   /** Every message that came, for tests to look at. */
   readonly heard: ClientMessage[] = []
+  /** What becomes of a call that a third person joins; without, they are refused. */
+  conferences: ConferenceServer | null = null
   iceServers: { urls: string[]; username?: string; credential?: string }[] = []
   iceLifetime = 3600
   private sessions = new Map<string, Session>()
@@ -70,6 +85,7 @@ export class Rendezvous {
     this.calls = new Map()
     this.waiting = new Map()
     this.rejoining = new Map()
+    this.conferences?.restart()
     for (const line of lines) line?.close()
   }
 
@@ -88,9 +104,10 @@ export class Rendezvous {
     }
     const number = ++this.count
     const session: Session = old ?? {
-      name: `session-${number}`, person: { id: identity ?? `person-${number}`, name: hello.name ?? identity ?? '', verified: false },
+      name: `session-${number}`, conferences: false, person: { id: identity ?? `person-${number}`, name: hello.name ?? identity ?? '', verified: false },
       line: null, next: 1, received: 0, outbox: [], call: null, room: null,
     }
+    session.conferences = hello.conferences ?? false
     session.line?.close()
     session.line = outlet
     this.sessions.set(session.name, session)
@@ -119,6 +136,7 @@ export class Rendezvous {
   }
 
   private carryOut(session: Session, message: ClientMessage, seq: number): void {
+    if (this.conferences?.carryOut(session, message, seq, this)) return
     switch (message.type) {
       case 'rename':
         session.person = { ...session.person, name: message.name }
@@ -144,9 +162,20 @@ export class Rendezvous {
         if (!call?.on || !other) return this.tell(session, { type: 'error', about: seq, code: 'no-such-call', message: 'no such call' })
         return this.tell(other, message)
       }
+      case 'open': {
+        const call = this.calls.get(message.call)
+        if (!call?.callee) return
+        call.room ??= `room-${++this.count}`
+        for (const it of [call.caller, call.callee]) this.tell(it, { type: 'opened', call: call.id, room: call.room, ticket: `ticket-${call.id}` })
+        return
+      }
       case 'hello':
       case 'ack':
       case 'ping':
+      case 'layout':
+      case 'sending':
+      case 'moderate':
+      case 'express':
         return
     }
   }
@@ -192,14 +221,15 @@ export class Rendezvous {
   }
 
   /** The callee is impolite and offers; see `started` in the protocol. */
-  private start(call: CallState, media: Media, description: Description | null, rejoined: boolean): void {
+  private start(call: CallState, media: Media, description: Description | null, rejoined: boolean, replaces?: string): void {
     const { caller, callee } = call
     if (!callee) return
     call.on = true
     caller.call = callee.call = call
     const ticket = `ticket-${call.id}`
-    this.tell(caller, { type: 'started', call: call.id, peer: callee.person, media, polite: true, ticket, description, rejoined })
-    this.tell(callee, { type: 'started', call: call.id, peer: caller.person, media: call.media, polite: false, ticket, description: null, rejoined })
+    const more = replaces === undefined ? {} : { replaces }
+    this.tell(caller, { type: 'started', call: call.id, peer: callee.person, media, polite: true, ticket, description, rejoined, ...more })
+    this.tell(callee, { type: 'started', call: call.id, peer: caller.person, media: call.media, polite: false, ticket, description: null, rejoined, ...more })
   }
 
   private decline(session: Session, message: Sent<'decline'>): void {
@@ -210,6 +240,19 @@ export class Rendezvous {
     if (call.ringing.length > 0) return
     this.calls.delete(call.id)
     this.release(call.caller, call, message.busy ? 'busy' : 'declined')
+  }
+
+  /** A call of two that a conference becomes. */
+  between(id: string, caller: Session, callee: Session, room: string, replaces: string): void {
+    const call: CallState = { id, caller, callee, ringing: [], media: { audio: true, video: true }, on: true, room }
+    this.calls.set(id, call)
+    this.start(call, call.media, null, false, replaces)
+  }
+
+  /** Ends a call of two that has become a conference. */
+  moved(call: CallState): void {
+    if (!this.calls.delete(call.id)) return
+    for (const it of [call.caller, call.callee]) if (it?.call === call) this.release(it, call, 'moved')
   }
 
   private end(session: Session, id: string): void {
@@ -227,13 +270,15 @@ export class Rendezvous {
   }
 
   private meet(session: Session, message: Sent<'meet'>): void {
+    const running = [...this.calls.values()].find(({ room }) => room === message.room)
+    if (running && this.conferences) return this.conferences.join(running, session, message.media, this)
     const first = this.waiting.get(message.room)
     if (!first || first.session === session) {
       this.waiting.set(message.room, { session, media: message.media })
       return this.tell(session, { type: 'waiting', room: message.room })
     }
     this.waiting.delete(message.room)
-    const call: CallState = { id: `met-at-${message.room}-${++this.count}`, caller: first.session, callee: session, ringing: [], media: first.media, on: true }
+    const call: CallState = { id: `met-at-${message.room}-${++this.count}`, caller: first.session, callee: session, ringing: [], media: first.media, on: true, room: message.room }
     this.calls.set(call.id, call)
     this.start(call, message.media, null, false)
   }
@@ -252,7 +297,7 @@ export class Rendezvous {
     if (call?.on && other) this.tell(other, { type: 'peer', call: call.id, present })
   }
 
-  private tell(session: Session, message: ServerMessage): void {
+  tell(session: Session, message: ServerMessage): void {
     const frame: ServerFrame = { seq: session.next++, ack: session.received, ...message }
     session.outbox.push(frame)
     session.line?.send(JSON.stringify(frame))

@@ -76,7 +76,7 @@ test('hello comes first, with all that is known', () => {
   signal.start({ name: 'Ann', identity: 'i0' })
   expect(link()).toEqual({ kind: 'connecting' })
   socket().open()
-  expect(socket().sent).toEqual([{ type: 'hello', protocol: 1, name: 'Ann', identity: 'i0', resume: null }])
+  expect(socket().sent).toEqual([{ type: 'hello', protocol: 1, conferences: true, name: 'Ann', identity: 'i0', resume: null }])
   socket().say(welcome({ draining: true }))
   expect([link(), identities, lost]).toEqual([{ kind: 'online', draining: true }, ['i1'], [false]])
 })

@@ -1,10 +1,11 @@
 /** What is read from the other side's text: descriptions, control messages, and the safety code made from them. */
+import { readFileSync } from 'node:fs'
 import { describe, expect, test } from 'vitest'
 import { Chat, HISTORY_MOST } from '../src/chat.js'
 import { parse, TEXT_MOST, type Control } from '../src/control.js'
 import type { ChatMessage } from '../src/model.js'
 import { fingerprintPair, safetyCode } from '../src/safety.js'
-import { fingerprint, takeGeneration, userFragmentOf, userFragments, withGeneration } from '../src/sdp.js'
+import { concise, fingerprint, takeGeneration, userFragmentOf, userFragments, withGeneration } from '../src/sdp.js'
 
 const AA = Array(32).fill('AA').join(':')
 const BB = Array(32).fill('BB').join(':')
@@ -99,11 +100,29 @@ describe('a control message', () => {
   })
 })
 
+describe('an offer for the server', () => {
+  const read = (name: string) => readFileSync(new URL(`../../../vectors/sdp/${name}-simulcast-offer.sdp`, import.meta.url), 'utf8').replace(/\r?\n/g, '\r\n')
+  const sections = (sdp: string) => sdp.split(/^(?=m=)/m).slice(1)
+  test.each(['chromium', 'firefox'])('of %s says less in the sections that only receive, and the same in the others', (browser) => {
+    const sending = read(browser)
+    expect(concise(sending)).toBe(sending)
+    const [head = ''] = sending.split(/^(?=m=)/m)
+    const slot = (sections(sending).find((section) => section.startsWith('m=video')) ?? '').replace(/^a=(?:send\w+|inactive)(?=\r)/m, 'a=recvonly').replace(/^a=(?:rid|simulcast|msid|ssrc)[^\n]*\n/gm, '')
+    const whole = head + slot + 'a=rtcp-fb:299 nack\r\na=ssrc:1 cname:x\r\n' + sections(sending).join('')
+    const told = concise(whole)
+    const [first = '', ...others] = sections(told)
+    expect(others).toEqual(sections(sending))
+    for (const kept of ['ice-ufrag', 'ice-pwd', 'setup', 'mid:', 'recvonly', 'rtcp-mux', 'rtpmap', 'sdes:mid', 'transport-wide-cc']) expect(first).toContain(kept)
+    for (const gone of ['a=ssrc', 'rtcp-fb:299', 'playout-delay', 'rtp-stream-id', 'dependency-descriptor']) expect(first).not.toContain(gone)
+    expect(first.split('\r\n').every((line) => whole.includes(`${line}\r\n`) || line === '')).toBe(true)
+  })
+})
+
 describe('the chat', () => {
   function talker(): { chat: Chat; sent: Control[]; shown: () => readonly ChatMessage[] } {
     const sent: Control[] = []
     let shown: readonly ChatMessage[] = []
-    const chat = new Chat([], (message) => sent.push(message), (messages) => { shown = messages })
+    const chat = new Chat([], () => 'Bob', (message) => sent.push(message), (messages) => { shown = messages })
     return { chat, sent, shown: () => shown }
   }
   let id = 0

@@ -6,6 +6,7 @@ import { createClient, type Client } from '../src/client.js'
 import { memoryStore, type Clock, type Environment, type PageEvents, type SocketLike, type Store } from '../src/environment.js'
 import type { Model } from '../src/model.js'
 import { FakeNetwork, FakePeerConnection, fakeStream } from './fakes.js'
+import { Conferences } from './conferences.js'
 import { Rendezvous, type Line } from './rendezvous.js'
 
 /** Time that goes on only when a test says so. */
@@ -47,6 +48,12 @@ export class World {
   /** Done instead of the fault when frame `at` crosses. */
   at: { readonly frame: number; readonly then: () => void } | null = null
   private seed = 1
+  /** None, as outside a secure context, unless a test gives some. */
+  devices: MediaDevices | null = null
+
+  readonly conferences = new Conferences(this.clock, this.network)
+
+  constructor() { this.rendezvous.conferences = this.conferences }
 
   /** A person at a page, named and online. */
   async person(name: string): Promise<Page> {
@@ -91,7 +98,8 @@ export class World {
       socket: () => this.socket(),
       peerConnection: (configuration) => new FakePeerConnection(this.network, configuration).like,
       stream: fakeStream,
-      devices: null,
+      codecs: (kind) => (kind === 'audio' ? ['audio/opus', 'audio/PCMU'] : ['video/VP8', 'video/rtx', 'video/AV1']).map((mimeType) => ({ mimeType, clockRate: 90_000 })),
+      devices: this.devices,
       audioContext: null,
       watch: (events) => {
         watch(events)
@@ -152,7 +160,7 @@ export class Page {
   client: Client
   private events: PageEvents | null = null
 
-  constructor(private readonly world: World, private readonly stores: { readonly identity: Store; readonly tab: Store }) {
+  constructor(readonly world: World, private readonly stores: { readonly identity: Store; readonly tab: Store }) {
     this.client = this.load()
   }
 

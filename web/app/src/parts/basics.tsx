@@ -1,5 +1,5 @@
 /** Small parts that many screens use. They get plain data. */
-import { createEffect, createMemo, createSignal, onCleanup, onMount, Show, type JSX } from 'solid-js'
+import { createEffect, createRenderEffect, createMemo, createSignal, onCleanup, onMount, Show, type JSX } from 'solid-js'
 import type { Command } from '../commands.js'
 import { situation } from '../commands.js'
 import { hue, initials } from '../format.js'
@@ -28,19 +28,69 @@ function playing(element: () => HTMLMediaElement, stream: () => MediaStream | nu
     if (element().srcObject !== now) element().srcObject = now
     if (now) play()
   })
-  onCleanup(() => { element().srcObject = null })
+}
+
+/**
+ * Pictures that are leaving the screen at this moment, by who is on them. When a call becomes a room or a room a call,
+ * the same person is shown elsewhere, by another element that has no frame yet: until it has, the old one goes on under it.
+ */
+const leaving = new Map<string, HTMLVideoElement>()
+/** How long an old picture is kept at most, in milliseconds. */
+const keptFor = 3000
+
+function release(element: HTMLVideoElement | undefined): void {
+  element?.remove()
+  if (element) element.srcObject = null
+}
+
+/** Offers a picture that leaves to whoever shows the same person in this very moment. */
+function handOn(who: string, element: HTMLVideoElement): void {
+  const seen = who !== '' && element.srcObject !== null && !element.classList.contains('dark')
+  if (!seen) { release(element); return }
+  leaving.set(who, element)
+  queueMicrotask(() => {
+    if (leaving.get(who) !== element) return
+    leaving.delete(who)
+    release(element)
+  })
+}
+
+/** Keeps an old picture under a new one until that has its first frame. */
+function keepUnder(element: HTMLVideoElement, old: HTMLVideoElement): void {
+  old.className = element.className
+  old.removeAttribute('aria-label')
+  old.ariaHidden = 'true'
+  element.before(old)
+  const gone = (): void => { clearTimeout(timer); release(old) }
+  const timer = setTimeout(gone, keptFor)
+  if ('requestVideoFrameCallback' in element) element.requestVideoFrameCallback(gone)
+  else (element as HTMLVideoElement).addEventListener('playing', gone, { once: true })
+  onCleanup(gone)
 }
 
 /** A live picture, without its sound. */
 export function Video(props: {
   readonly stream: MediaStream | null
   readonly label: string
+  /** Who is on it, the same on every screen. */
+  readonly who?: string
   readonly mirror?: boolean
   readonly class?: string
   readonly ref?: (element: HTMLVideoElement) => void
 }): JSX.Element {
   let element!: HTMLVideoElement
+  let who = ''
+  // Who it will be may not be known yet while it rings.
+  createRenderEffect(() => { who = props.who || who })
   playing(() => element, () => props.stream)
+  // Only now has everything left that leaves.
+  onMount(() => {
+    const old = leaving.get(who)
+    leaving.delete(who)
+    if (old && props.stream) keepUnder(element, old)
+    else release(old)
+  })
+  onCleanup(() => handOn(who, element))
   return (
     <video
       ref={node => { element = node; props.ref?.(node) }}
@@ -59,6 +109,7 @@ export function Voice(props: {
 }): JSX.Element {
   let element!: HTMLAudioElement
   playing(() => element, () => props.stream, play => props.onBlocked(play))
+  onCleanup(() => { element.srcObject = null })
   const speaker = createMemo(() => props.speaker)
   createEffect(() => {
     const id = speaker()

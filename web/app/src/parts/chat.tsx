@@ -1,19 +1,20 @@
 /** Messages and files, straight between the two. */
 import type { ChatMessage, FileTransfer, RunningCall } from '@visavis/client/model.js'
 import { createEffect, createMemo, createSignal, For, Index, on, onCleanup, onMount, Show, type JSX } from 'solid-js'
-import { commands } from '../commands.js'
-import { duration, rate, size, timeLeft, timeOfDay } from '../format.js'
+import { commands, situation } from '../commands.js'
+import { duration, hue, rate, size, timeLeft, timeOfDay } from '../format.js'
 import type { Dictionary } from '../i18n/index.js'
 import { pieces } from '../links.js'
-import { useApp } from '../state/app.js'
+import { useApp, type Talk } from '../state/app.js'
 import { ActionButton } from './basics.jsx'
 import { Icon } from './icons.jsx'
 import { Panel } from './panel.jsx'
 
-function Message(props: { readonly message: ChatMessage }): JSX.Element {
+function Message(props: { readonly message: ChatMessage, readonly named: boolean }): JSX.Element {
   const app = useApp()
   return (
     <li class="message" classList={{ mine: props.message.mine }}>
+      <Show when={props.named}><strong class="message-from" style={{ '--hue': String(hue(props.message.from)) }}>{props.message.from}</strong></Show>
       <p>
         <For each={pieces(props.message.text)}>
           {piece => piece.kind === 'text' ? piece.text : <a href={piece.href} target="_blank" rel="noopener noreferrer nofollow">{piece.text}</a>}
@@ -101,7 +102,9 @@ function Composer(): JSX.Element {
   onMount(() => { if (matchMedia('(pointer: fine)').matches) field.focus({ preventScroll: true }) })
   return (
     <form class="composer" onSubmit={submit}>
-      <button type="button" class="icon-button" aria-hidden="true" tabindex="-1" title={app.t().sendFile} onClick={() => commands.file.run(app)}><Icon name="file" /></button>
+      <Show when={commands.file.available(situation(app))}>
+        <button type="button" class="icon-button" aria-hidden="true" tabindex="-1" title={app.t().sendFile} onClick={() => commands.file.run(app)}><Icon name="file" /></button>
+      </Show>
       <textarea
         ref={field} rows="1" aria-label={app.t().message} placeholder={app.t().message} maxlength="8000" enterkeyhint="send" onInput={fit}
         onKeyDown={event => { if (event.key === 'Enter' && !event.shiftKey && !event.isComposing) submit(event) }}
@@ -111,7 +114,7 @@ function Composer(): JSX.Element {
   )
 }
 
-export function ChatPanel(props: { readonly call: RunningCall }): JSX.Element {
+export function ChatPanel(props: { readonly call: Talk }): JSX.Element {
   const app = useApp()
   let scroller!: HTMLDivElement
   // What is in view has been read; the newest stays in view.
@@ -120,12 +123,15 @@ export function ChatPanel(props: { readonly call: RunningCall }): JSX.Element {
     queueMicrotask(() => scroller.scrollTo({ top: scroller.scrollHeight }))
   }))
   onCleanup(() => app.setUi({ unread: 0 }))
+  const many = (): boolean => props.call.kind === 'room'
+  /** The name stands above the first of a row of messages of the same person. */
+  const named = (message: ChatMessage, index: number): boolean => many() && !message.mine && props.call.messages[index - 1]?.from !== message.from
   const empty = (): boolean => props.call.messages.length === 0 && props.call.files.length === 0
   return (
     <Panel title={app.t().chat} class="chat" focus={!matchMedia('(pointer: fine)').matches}>
       <div class="chat-scroll" ref={scroller} tabindex="0" role="log" aria-label={app.t().chat}>
-        <Show when={empty()}><p class="empty">{app.t().chatEmpty}</p></Show>
-        <ul class="messages"><Index each={props.call.messages}>{message => <Message message={message()} />}</Index></ul>
+        <Show when={empty()}><p class="empty">{many() ? app.t().chatEmptyRoom : app.t().chatEmpty}</p></Show>
+        <ul class="messages"><Index each={props.call.messages}>{(message, index) => <Message message={message()} named={named(message(), index)} />}</Index></ul>
         <ul class="files"><Index each={props.call.files}>{file => <FileRow file={file()} />}</Index></ul>
       </div>
       <Composer />

@@ -2,7 +2,7 @@
 import type { Quality, RunningCall } from '@visavis/client/model.js'
 import { createEffect, createSignal, For, on, Show, type JSX } from 'solid-js'
 import { bitrate, milliseconds, percent } from '../format.js'
-import { useApp } from '../state/app.js'
+import { useApp, type Talk } from '../state/app.js'
 import { verdict } from '../state/words.js'
 import { Icon } from './icons.jsx'
 import { Panel } from './panel.jsx'
@@ -38,10 +38,10 @@ function Row(props: { readonly name: string, readonly value: string, readonly of
   )
 }
 
-function Numbers(props: { readonly quality: Quality }): JSX.Element {
+function Numbers(props: { readonly quality: Quality, readonly room: boolean }): JSX.Element {
   const app = useApp()
   const q = (): Quality => props.quality
-  const route = (): string => ({ direct: app.t().direct, relayed: app.t().relayed, unknown: app.t().routeUnknown })[q().route]
+  const route = (): string => props.room && q().route === 'direct' ? app.t().forwarded : ({ direct: app.t().direct, relayed: app.t().relayed, unknown: app.t().routeUnknown })[q().route]
   return (
     <dl class="numbers">
       <div class="row wide"><dt>{app.t().path}</dt><dd>{route()}</dd></div>
@@ -75,8 +75,9 @@ function Safety(props: { readonly call: RunningCall }): JSX.Element {
   )
 }
 
-export function DetailsPanel(props: { readonly call: RunningCall }): JSX.Element {
+export function DetailsPanel(props: { readonly call: Talk }): JSX.Element {
   const app = useApp()
+  const ofTwo = (): RunningCall | null => (props.call.kind === 'running' ? props.call : null)
   return (
     <Panel title={app.t().details} class="details">
       <div class="panel-scroll" tabindex="0" role="region" aria-label={app.t().details}>
@@ -84,8 +85,8 @@ export function DetailsPanel(props: { readonly call: RunningCall }): JSX.Element
           <i aria-hidden="true" />
           <div><strong>{verdict(app.t(), props.call.quality.verdict)[0]}</strong><p>{verdict(app.t(), props.call.quality.verdict)[1]}</p></div>
         </div>
-        <Numbers quality={props.call.quality} />
-        <Safety call={props.call} />
+        <Numbers quality={props.call.quality} room={props.call.kind === 'room'} />
+        <Show when={ofTwo()} fallback={<section class="safety"><h3><Icon name="shield" />{app.t().privacy}</h3><p>{app.t().roomSafety}</p></section>}>{call => <Safety call={call()} />}</Show>
       </div>
     </Panel>
   )

@@ -45,7 +45,7 @@ export function FloatingSelf(props: { readonly sharing: boolean }): JSX.Element 
   const shift = (): string => { const now = drag(); return now && moved ? `${now.x - now.fromX}px ${now.y - now.fromY}px` : 'none' }
   return (
     <div class="tile" ref={tile} data-corner={app.corner()} classList={{ dragging: drag() !== null }} style={{ translate: shift() }}>
-      <Video stream={app.streams().local} label={app.t().you} mirror class={filming() ? '' : 'dark'} />
+      <Video stream={app.streams().local} label={app.t().you} who="me" mirror class={filming() ? '' : 'dark'} />
       <Show when={!filming()}><Avatar name={app.model().me?.name ?? app.prefs().name} /></Show>
       <Show when={silent()}><span class="tile-badge"><Icon name="micOff" /><span class="sr-only">{app.t().youMuted}</span></span></Show>
       <Show when={props.sharing}><span class="tile-badge second"><Icon name="screen" /></span></Show>

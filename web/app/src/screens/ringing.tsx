@@ -4,6 +4,7 @@ import { Show, type JSX } from 'solid-js'
 import { commands } from '../commands.js'
 import { duration } from '../format.js'
 import { Avatar, ActionButton, CommandButton, CopyButton, Video } from '../parts/basics.jsx'
+import { Icon } from '../parts/icons.jsx'
 import { QrCode } from '../parts/qr-code.jsx'
 import { callLink, meetLink } from '../route.js'
 import { useApp } from '../state/app.js'
@@ -13,10 +14,12 @@ import { SelfView } from '../parts/self.jsx'
 type Of<K extends Call['kind']> = Extract<Call, { kind: K }>
 
 /** A person, large, while something is about to happen. The status line stands right under the name. */
-function Hero(props: { readonly name: string, readonly pulsing: boolean, readonly note?: string }): JSX.Element {
+function Hero(props: { readonly name: string, readonly pulsing: boolean, readonly note?: string, readonly room?: boolean }): JSX.Element {
   return (
     <div class="hero">
-      <div class="halo" classList={{ pulsing: props.pulsing }}><Avatar name={props.name} size="large" /></div>
+      <div class="halo" classList={{ pulsing: props.pulsing }}>
+        <Show when={props.room} fallback={<Avatar name={props.name} size="large" />}><span class="avatar large plain"><Icon name="people" /></span></Show>
+      </div>
       <h1 tabindex="-1">{props.name}</h1>
       <Show when={props.note}><p class="note">{props.note}</p></Show>
     </div>
@@ -84,18 +87,37 @@ export function WaitingScreen(props: { readonly call: Of<'waiting'> }): JSX.Elem
   )
 }
 
+export function LobbyScreen(): JSX.Element {
+  const app = useApp()
+  return (
+    <>
+      <Hero name={app.t().meeting} pulsing room note={app.t().lobbyText} />
+      <div class="actions">
+        <CommandButton command={commands.mute} class="round" />
+        <CommandButton command={commands.camera} class="round" />
+        <ActionButton icon="back" label={app.t().leave} class="button quiet" onClick={() => { app.commands.hangUp(); app.actions.go({ kind: 'start' }) }} />
+      </div>
+      <SmallSelf />
+    </>
+  )
+}
+
 export function EndedScreen(props: { readonly call: Of<'ended'> }): JSX.Element {
   const app = useApp()
   const name = (): string => props.call.person?.name ?? props.call.to
-  const note = (): string => props.call.seconds > 0 ? app.t().lasted(duration(app.lang(), props.call.seconds)) : endAdvice(app.t(), props.call.reason)
+  const canReturn = (): boolean => !['removed', 'room-locked'].includes(props.call.reason)
+  const note = (): string => props.call.seconds > 0 ? app.t().lasted(duration(app.lang(), props.call.seconds)) : props.call.room === null ? endAdvice(app.t(), props.call.reason) : ''
   return (
     <>
-      <Hero name={name() || app.t().theOther} pulsing={false} />
+      <Hero name={props.call.room === null ? name() || app.t().theOther : app.t().meeting} pulsing={false} room={props.call.room !== null} />
       <div class="actions column">
         <Show when={note()}><p class="note">{note()}</p></Show>
         <div class="actions-row">
           <Show when={props.call.reason !== 'elsewhere' && name()}>
             <ActionButton icon="phone" label={app.t().callAgain} class="button go" onClick={() => { const to = props.call.to || name(); app.commands.dismiss(); app.actions.callPerson(to) }} />
+          </Show>
+          <Show when={canReturn() && props.call.room}>
+            {room => <ActionButton icon="people" label={app.t().joinAgain} class="button go" onClick={() => { const to = room(); app.commands.dismiss(); app.actions.meet(to) }} />}
           </Show>
           <Show when={props.call.reason === 'unavailable'}>
             <CopyButton label={app.t().copyLink} text={() => callLink(location.origin, app.model().me?.name ?? app.prefs().name)} />

@@ -1,6 +1,6 @@
 /** What every component may use: the model, the commands, the person's choices and what is open on the screen. */
-import type { Commands, Model, Streams } from '@visavis/client/model.js'
-import type { Presence } from '@visavis/client/protocol.js'
+import type { Commands, Model, RoomCall, RunningCall, Streams } from '@visavis/client/model.js'
+import type { Member, Presence } from '@visavis/client/protocol.js'
 import { createContext, useContext, type Accessor } from 'solid-js'
 import type { Dictionary, Language } from '../i18n/index.js'
 import type { Route } from '../route.js'
@@ -8,7 +8,7 @@ import type { Corner } from '../snap.js'
 import type { Prefs } from './prefs.js'
 import type { Intent } from './words.js'
 
-export type Panel = 'chat' | 'details'
+export type Panel = 'chat' | 'details' | 'people'
 export type Dialog = 'settings' | 'help'
 
 /** What is open and chosen on the screen now; none of it outlives the page. */
@@ -17,6 +17,14 @@ export interface Ui {
   readonly panel: Panel | null
   readonly dialog: Dialog | null
   readonly more: boolean
+  /** Whether the feelings to choose from are open. */
+  readonly reacting: boolean
+  /** The tile that stays large, by its key. */
+  readonly pinned: string | null
+  /** What was just done, for a moment. */
+  readonly flash: string | null
+  /** Who just came or went, for a moment: the status line says it. */
+  readonly news: string | null
   readonly query: string
   readonly intent: Intent
   /** Messages of the other's that have not been on the screen. */
@@ -47,6 +55,9 @@ export interface Actions {
   toggleMute(): void
   toggleCamera(): void
   toggleScreen(): void
+  toggleHand(): void
+  /** Copies the link of the call, and gives it one first where it has none. */
+  copyLink(): void
   toggleFullScreen(): void
   togglePicture(): void
   chooseFiles(): void
@@ -90,7 +101,15 @@ export function useApp(): App {
   return app
 }
 
-/** The running call; null in every other state. */
-export function runningCall(model: Model): Extract<Model['call'], { kind: 'running' }> | null {
-  return model.call.kind === 'running' ? model.call : null
+/** A call that runs: of two, or a room. */
+export type Talk = RunningCall | RoomCall
+
+/** The running call or room; null in every other state. */
+export function talkOf({ call }: Model): Talk | null {
+  return call.kind === 'running' || call.kind === 'room' ? call : null
+}
+
+/** Ourselves among the members of a room. */
+export function selfOf(room: RoomCall): Member | null {
+  return room.members.find(({ number }) => number === room.you) ?? null
 }

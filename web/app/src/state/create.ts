@@ -3,8 +3,8 @@ import type { Commands, Model, Streams } from '@visavis/client/model.js'
 import type { Presence } from '@visavis/client/protocol.js'
 import { createEffect, createMemo, createRoot, createSignal, onCleanup, untrack, type Accessor } from 'solid-js'
 import { dictionaries, pickLanguage } from '../i18n/index.js'
-import { readRoute, type Route } from '../route.js'
-import { runningCall, type Actions, type App, type Features, type Ui } from './app.js'
+import { meetLink, readRoute, type Route } from '../route.js'
+import { selfOf, talkOf, type Actions, type App, type Features, type Ui } from './app.js'
 import { readPrefs, withRecent, writePrefs, type Prefs } from './prefs.js'
 
 /** The client, as far as the page needs it. */
@@ -55,6 +55,7 @@ function listening(target: EventTarget, ...events: string[]): (update: () => voi
 
 function sameStreams(a: Streams, b: Streams): boolean {
   return a.local === b.local && a.screen === b.screen && a.remote === b.remote && a.remoteVoice === b.remoteVoice && a.remoteScreen === b.remoteScreen
+    && a.pictures === b.pictures && a.voices.length === b.voices.length && a.voices.every((voice, slot) => voice === b.voices[slot])
 }
 
 /** How often the presence of the people called lately is asked for, in milliseconds. */
@@ -89,7 +90,8 @@ export function createApp(options: Options): App {
     writePrefs(storage, untrack(prefs))
   }
   const [ui, keepUi] = createSignal<Ui>({
-    route: readRoute(options.path), panel: null, dialog: null, more: false, query: '', intent: null, unread: 0, fullScreen: false, updateReady: false,
+    route: readRoute(options.path), panel: null, dialog: null, more: false, reacting: false, pinned: null, flash: null, news: null,
+    query: '', intent: null, unread: 0, fullScreen: false, updateReady: false,
   })
   const setUi = (change: Partial<Ui>): void => { keepUi(old => ({ ...old, ...change })) }
   const lang = createMemo(() => { const choice = prefs().language; return choice === 'auto' ? pickLanguage(options.languages) : choice })
@@ -177,11 +179,44 @@ function createActions(app: App): Actions {
       else void commands.openCamera(prefs().camera || undefined)
     },
     toggleScreen: () => {
-      if (runningCall(model())?.sharingScreen) commands.stopScreen()
+      if (talkOf(model())?.sharingScreen) commands.stopScreen()
       else commands.shareScreen().catch(() => undefined)
     },
+    toggleHand: () => {
+      const { call } = model()
+      if (call.kind === 'room') commands.raiseHand(!selfOf(call)?.hand)
+    },
+    copyLink: () => void copyLink(app),
     ...windowActions(app),
   }
+}
+
+/** How long it is said that something was done, in milliseconds. */
+const flashFor = 2500
+
+/** The name of the room that the call is, once it has one; null if the call ends before. */
+function untilRoom(app: App): Promise<string | null> {
+  return new Promise(resolve => {
+    createRoot(dispose => createEffect(() => {
+      const call = talkOf(app.model())
+      if (call !== null && call.room === null) return
+      resolve(call?.room ?? null)
+      queueMicrotask(dispose)
+    }))
+  })
+}
+
+async function copyLink(app: App): Promise<void> {
+  const call = talkOf(app.model())
+  if (call === null) return
+  if (call.room === null) app.commands.openLink()
+  const room = call.room ?? await untilRoom(app)
+  if (room === null) return
+  // Where the clipboard is not ours to write, the link is there to be read.
+  if (!await app.actions.copy(meetLink(location.origin, room))) return app.setUi({ panel: 'people' })
+  app.setUi({ flash: app.t().linkCopied })
+  app.announce(app.t().linkCopied)
+  setTimeout(() => app.setUi({ flash: null }), flashFor)
 }
 
 /** What concerns the window, not the call. */
@@ -199,7 +234,7 @@ function windowActions(app: App): Pick<Actions, 'toggleFullScreen' | 'togglePict
       done.catch(() => undefined)
     },
     togglePicture: () => {
-      const video = document.querySelector<HTMLVideoElement>('video.friend')
+      const video = document.querySelector<HTMLVideoElement>('video.friend, .seat.large video, .seat:not(:last-child) video')
       const done = document.pictureInPictureElement ? document.exitPictureInPicture() : video?.requestPictureInPicture()
       done?.catch(() => undefined)
     },

@@ -2,8 +2,8 @@
 import { createEffect, createMemo, createSignal, on, onCleanup } from 'solid-js'
 import { recordQuality } from '../parts/details.jsx'
 import { play, wakeSound, type Tune } from '../sound.js'
-import { runningCall, type App } from './app.js'
-import { statusLine } from './words.js'
+import { talkOf, type App } from './app.js'
+import { changesOf, statusLine } from './words.js'
 
 /** Starts all of them inside a Solid root. */
 export function startEffects(app: App): void {
@@ -14,10 +14,12 @@ export function startEffects(app: App): void {
   notification(app)
   wakeLock(app)
   unread(app)
+  comingAndGoing(app)
+  feelings(app)
   appearance(app)
   const screen = (): void => app.setUi({ fullScreen: document.fullscreenElement !== null })
   document.addEventListener('fullscreenchange', screen)
-  recordQuality(createMemo(() => runningCall(app.model())?.quality ?? null))
+  recordQuality(createMemo(() => talkOf(app.model())?.quality ?? null))
 }
 
 function soundOfCall(app: App): void {
@@ -26,10 +28,10 @@ function soundOfCall(app: App): void {
     switch (call.kind) {
       case 'incoming': return 'ring'
       case 'outgoing': return call.ringing ? 'ringback' : null
-      case 'running': return call.path === 'connecting' ? null : 'joined'
+      case 'running': case 'room': return call.path === 'connecting' ? null : 'joined'
       case 'ended': return 'ended'
       case 'idle': return before === 'joined' ? 'ended' : null
-      case 'waiting': return null
+      case 'waiting': case 'lobby': return null
     }
   }, null)
   const wanted = createMemo(() => app.prefs().sounds)
@@ -48,13 +50,13 @@ function titleAndIcon(app: App): void {
   window.addEventListener('load', () => setTimeout(() => setLoaded(true)), { once: true })
   createEffect(() => {
     const { call } = app.model()
-    const line = call.kind === 'idle' ? '' : statusLine(app.t(), app.model(), null, true)
+    const line = call.kind === 'idle' ? '' : statusLine(app.t(), app.model(), null, true, null)
     const flash = call.kind === 'incoming' && app.now() % 2000 < 1000
     document.title = line === '' ? 'Visavis' : flash ? `● ${line}` : `${line} · Visavis`
   })
   createEffect(() => {
     const { kind } = app.model().call
-    const icon = kind === 'incoming' || kind === 'outgoing' ? '/mark-ringing.svg' : kind === 'running' ? '/mark-call.svg' : '/mark.svg'
+    const icon = kind === 'incoming' || kind === 'outgoing' ? '/mark-ringing.svg' : kind === 'running' || kind === 'room' ? '/mark-call.svg' : '/mark.svg'
     if (loaded() && link && link.getAttribute('href') !== icon) link.href = icon
   })
 }
@@ -83,7 +85,7 @@ function notification(app: App): void {
 
 /** Keeps the screen on during a call; the lock is lost whenever the page is hidden, so it is taken again. */
 function wakeLock(app: App): void {
-  const inCall = createMemo(() => runningCall(app.model()) !== null)
+  const inCall = createMemo(() => talkOf(app.model()) !== null)
   const [visible, setVisible] = createSignal(!document.hidden)
   document.addEventListener('visibilitychange', () => setVisible(!document.hidden))
   createEffect(() => {
@@ -95,17 +97,43 @@ function wakeLock(app: App): void {
 
 /** Counts and announces what the other wrote while the chat was closed. */
 function unread(app: App): void {
-  const theirs = createMemo(() => runningCall(app.model())?.messages.filter(message => !message.mine).length ?? 0)
+  const theirs = createMemo(() => talkOf(app.model())?.messages.filter(message => !message.mine).length ?? 0)
   createEffect(on(theirs, (now, before = 0) => {
     if (now === 0) { app.setUi({ unread: 0 }); return }
     if (now <= before) return
-    const call = runningCall(app.model())
+    const call = talkOf(app.model())
     const last = call?.messages.findLast(message => !message.mine)
-    if (call && last) app.announce(app.t().said(call.peer.name, last.text))
+    if (call && last) app.announce(app.t().said(last.from, last.text))
     if (app.prefs().sounds) play('message')
     if (app.ui().panel !== 'chat') app.setUi({ unread: app.ui().unread + now - before })
   }))
-  createEffect(on(createMemo(() => runningCall(app.model())?.id), () => app.setUi({ panel: null, more: false })))
+  createEffect(on(createMemo(() => talkOf(app.model()) !== null), () => app.setUi({ panel: null, more: false, reacting: false, pinned: null })))
+}
+
+/** How long the status line tells who came or went, in milliseconds. */
+const newsFor = 5000
+
+function comingAndGoing(app: App): void {
+  let timer: ReturnType<typeof setTimeout> | undefined
+  const room = createMemo(() => { const { call } = app.model(); return call.kind === 'room' ? call : null })
+  createEffect(on(room, (now, before) => {
+    const news = now && before && now.id === before.id && now.members !== before.members ? changesOf(app.t(), before.members, now.members) : null
+    if (news !== null) app.setUi({ news })
+    if (news === null && now !== null) return
+    clearTimeout(timer)
+    timer = setTimeout(() => app.setUi({ news: null }), now === null ? 0 : newsFor)
+  }))
+}
+
+/** Says the feelings that others show, for who does not see them rise. */
+function feelings(app: App): void {
+  const last = createMemo(() => { const { call } = app.model(); return call.kind === 'room' ? call.reactions.at(-1) : undefined }, undefined, { equals: (a, b) => a?.id === b?.id })
+  createEffect(on(last, reaction => {
+    const { call } = app.model()
+    if (!reaction || call.kind !== 'room' || reaction.member === call.you) return
+    const name = call.members.find(({ number }) => number === reaction.member)?.person.name
+    if (name) app.announce(`${name}: ${reaction.reaction}`)
+  }))
 }
 
 function appearance(app: App): void {

@@ -15,6 +15,8 @@ export interface Prefs {
   readonly corner: Corner
   /** Whether the friend's picture fills the window, cut at the edges. */
   readonly fill: boolean
+  /** Whether in a room whoever speaks is large, and the others small. */
+  readonly speakerView: boolean
   /** Names called lately, newest first. */
   readonly recent: readonly string[]
   /** The login token of an account; null for a guest. A secret. */
@@ -33,6 +35,7 @@ export const defaults: Prefs = {
   singleKeys: true,
   corner: 'bottom-right',
   fill: true,
+  speakerView: false,
   recent: [],
   account: null,
 }

@@ -1,12 +1,13 @@
 /** The state of things in words: one place, so that the status line, the title and the screens agree. */
-import type { Call, Capture, Model, Quality, ServerLink } from '@visavis/client/model.js'
+import type { Call, Capture, Model, Quality, RoomCall, ServerLink } from '@visavis/client/model.js'
+import type { Member } from '@visavis/client/protocol.js'
 import type { Dictionary } from '../i18n/index.js'
 
 /** What the person asked for and waits for: devices to be allowed, the server to answer. */
 export type Intent = null | { readonly kind: 'devices' } | { readonly kind: 'server' }
 
 /** The status line. */
-export function statusLine(t: Dictionary, model: Model, intent: Intent, named: boolean): string {
+export function statusLine(t: Dictionary, model: Model, intent: Intent, named: boolean, news: string | null): string {
   const { call } = model
   switch (call.kind) {
     case 'idle':
@@ -20,6 +21,8 @@ export function statusLine(t: Dictionary, model: Model, intent: Intent, named: b
     case 'incoming': return call.media.video ? t.stIncomingVideo(call.from.name) : t.stIncomingAudio(call.from.name)
     case 'waiting': return t.stWaiting
     case 'running': return runningLine(t, call.path, call.peer.name)
+    case 'lobby': return t.stLobby
+    case 'room': return call.path === 'connected' ? news ?? roomLine(t, call) : call.path === 'connecting' ? t.stEntering : t.stReconnectingRoom
     case 'ended': return endReason(t, call)
   }
 }
@@ -30,6 +33,27 @@ function runningLine(t: Dictionary, path: Extract<Call, { kind: 'running' }>['pa
     case 'connected': return t.stInCall(name)
     case 'reconnecting': return t.stReconnecting(name)
   }
+}
+
+/** How many names are said before they become a number. */
+const namesSaid = 2
+
+/** Who is in a room with us. */
+export function roomLine(t: Dictionary, room: RoomCall): string {
+  const others = room.members.filter(({ number }) => number !== room.you).map(({ person }) => person.name)
+  if (others.length === 0) return t.stAlone
+  return others.length <= namesSaid ? t.stInRoom(others.join(t.and)) : t.stInRoomMany(others.length)
+}
+
+/** Who came and who went, in a sentence; null if nobody did. */
+export function changesOf(t: Dictionary, before: readonly Member[], now: readonly Member[]): string | null {
+  const missing = (all: readonly Member[], from: readonly Member[]): string[] => all.filter(({ number }) => !from.some(other => other.number === number)).map(({ person }) => person.name)
+  const [came, went] = [missing(now, before), missing(before, now)]
+  const said = [
+    ...came.length > 0 ? [came.length <= namesSaid ? t.cameIn(came.join(t.and)) : t.cameInMany(came.length)] : [],
+    ...went.length > 0 ? [went.length <= namesSaid ? t.wentOut(went.join(t.and)) : t.wentOutMany(went.length)] : [],
+  ]
+  return said.length > 0 ? said.join(' ') : null
 }
 
 function idleLine(t: Dictionary, server: ServerLink, named: boolean): string {
@@ -46,15 +70,19 @@ function idleLine(t: Dictionary, server: ServerLink, named: boolean): string {
 export function endReason(t: Dictionary, call: Extract<Call, { kind: 'ended' }>): string {
   const name = call.person?.name || call.to || t.theOther
   switch (call.reason) {
-    case 'hung-up': return t.endHungUp
-    case 'declined': return t.endDeclined(name)
+    case 'hung-up': return call.room === null ? t.endHungUp : t.endLeft
+    case 'declined': return call.room === null ? t.endDeclined(name) : t.endDenied
     case 'busy': return t.endBusy(name)
     case 'cancelled': return t.endCancelled
     case 'timeout': return t.endTimeout(name)
     case 'elsewhere': return t.endElsewhere
     case 'unavailable': return t.endUnavailable(name)
-    case 'lost': return t.endLost(name)
-    case 'failed': return t.endFailed
+    case 'lost': return call.room === null ? t.endLost(name) : t.endLostRoom
+    case 'failed': return call.room === null ? t.endFailed : t.endFailedRoom
+    case 'removed': return t.endRemoved
+    case 'closed': return t.endClosed
+    case 'room-full': return t.endFull
+    case 'room-locked': return t.endLocked
   }
 }
 

@@ -1,7 +1,7 @@
 /**
  * Shows one state of the page without a server: `gallery.html?state=NAME&theme=dark&lang=fr`. Without a state, a list.
  */
-import type { Commands, Model, Streams } from '@visavis/client/model.js'
+import type { Commands, Model, RoomCall, Streams } from '@visavis/client/model.js'
 import { createRoot } from 'solid-js'
 import { render } from 'solid-js/web'
 import { App } from '../../src/App.jsx'
@@ -10,7 +10,8 @@ import { AppContext } from '../../src/state/app.js'
 import { browserFeatures, createApp, type Source } from '../../src/state/create.js'
 import { startEffects } from '../../src/state/effects.js'
 import { defaults, writePrefs } from '../../src/state/prefs.js'
-import { ada, bruno, portrait, screenPicture } from './pictures.js'
+import { tileKey } from '@visavis/client/model.js'
+import { ada, anybody, bruno, portrait, screenPicture } from './pictures.js'
 import { states, usualPrefs } from './states.js'
 
 const query = new URLSearchParams(location.search)
@@ -32,10 +33,12 @@ function fake(first: Model): Source {
   const remote = call.kind === 'running' ? call.remote : null
   const streams: Streams = {
     local: on(model.camera.kind) ? portrait(bruno, 960, 720) : null,
-    screen: call.kind === 'running' && call.sharingScreen ? screenPicture() : null,
+    screen: (call.kind === 'running' || call.kind === 'room') && call.sharingScreen ? screenPicture() : null,
     remote: remote?.camera ? portrait(ada) : remote ? new MediaStream() : null,
     remoteVoice: remote && new MediaStream(),
     remoteScreen: remote?.screen ? screenPicture() : null,
+    pictures: call.kind === 'room' ? pictures(call) : new Map(),
+    voices: call.kind === 'room' ? [new MediaStream()] : [],
   }
   const nothing = (): void => undefined
   const later = (): Promise<void> => Promise.resolve()
@@ -43,9 +46,22 @@ function fake(first: Model): Source {
     connect: nothing, rename: nothing, find: nothing, openCamera: later, closeCamera: nothing, openMicrophone: later, closeMicrophone: nothing,
     setMuted: nothing, setSpeaker: later, call: nothing, meet: nothing, accept: later, decline: nothing, hangUp: nothing, dismiss: nothing,
     shareScreen: later, stopScreen: nothing, say: nothing, sendFiles: nothing, takeFile: nothing, refuseFile: nothing, cancelFile: nothing,
+    openLink: nothing, arrange: nothing, raiseHand: nothing, react: nothing, moderate: nothing,
     streams: () => streams, level: () => 0.32,
   }
   return { commands, model: () => model, subscribe: listener => { listeners.add(listener); return () => listeners.delete(listener) } }
+}
+
+/** A picture for everybody who sends one: few are drawn, because a machine without a graphics card draws slowly. */
+function pictures(room: RoomCall): ReadonlyMap<string, MediaStream> {
+  const drawn = Array.from({ length: Math.min(8, room.members.length) }, (_, index) => portrait(anybody(index), 480, 270))
+  const found = new Map<string, MediaStream>()
+  for (const { number, sending } of room.members) {
+    const face = drawn[number % drawn.length]
+    if (sending.camera && face && room.path !== 'connecting') found.set(tileKey({ member: number, source: 'camera' }), face)
+    if (sending.screen) found.set(tileKey({ member: number, source: 'screen' }), screenPicture())
+  }
+  return found
 }
 
 /** Storage that forgets. */

@@ -5,6 +5,15 @@ export interface Look { readonly wall: string, readonly light: string, readonly 
 export const ada: Look = { wall: '#3c5a5c', light: '#e9b07a', skin: '#d9a27e', hair: '#3a2420', shirt: '#b4513a' }
 export const bruno: Look = { wall: '#7a5a4a', light: '#f2d3a4', skin: '#8d5b3e', hair: '#1d1512', shirt: '#2f5f73' }
 
+/** Somebody, the same for the same number. */
+export function anybody(number: number): Look {
+  const pick = (...all: readonly string[]): string => all[number % all.length] ?? ''
+  return {
+    wall: pick('#3c5a5c', '#57486b', '#6b5a3c', '#3d4f6b', '#6b3f45'), light: pick('#e9b07a', '#cfd8e8', '#f2d3a4', '#d8c3e6'), skin: pick('#d9a27e', '#8d5b3e', '#f0c8a8', '#b97f5a', '#6f4630'),
+    hair: pick('#3a2420', '#b08a4a', '#1d1512', '#7a3b22', '#8f8f94'), shirt: pick('#b4513a', '#2f5f73', '#4c6b3a', '#6b3a62', '#c9a03f'),
+  }
+}
+
 function person(paint: CanvasRenderingContext2D, look: Look, w: number, h: number, t: number): void {
   const wall = paint.createLinearGradient(0, 0, w, h)
   wall.addColorStop(0, look.light)

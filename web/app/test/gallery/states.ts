@@ -1,6 +1,6 @@
 /** Every state of the page, as the client would give it. */
-import type { Call, Capture, Model, Quality, RunningCall } from '@visavis/client/model.js'
-import type { Person } from '@visavis/client/protocol.js'
+import type { Call, Capture, Model, Quality, RoomCall, RunningCall } from '@visavis/client/model.js'
+import type { Member, Person } from '@visavis/client/protocol.js'
 import type { Prefs } from '../../src/state/prefs.js'
 import type { Ui } from '../../src/state/app.js'
 
@@ -23,7 +23,7 @@ const devices: Model['devices'] = {
   microphones: [{ id: 'm1', label: 'Built-in Microphone' }],
   speakers: [{ id: 's1', label: 'Headphones' }], speaker: '',
 }
-const base: Model = { server: { kind: 'online', draining: false }, me, camera, microphone, devices, call: { kind: 'idle' }, people: [] }
+const base: Model = { server: { kind: 'online', draining: false }, me, camera, microphone, devices, call: { kind: 'idle' }, next: null, people: [] }
 const fresh: Model = {
   ...base, server: { kind: 'offline' }, me: null, camera: { kind: 'off' }, microphone: { kind: 'off' },
   devices: { cameras: [], microphones: [], speakers: [], speaker: '' },
@@ -34,23 +34,42 @@ const quality: Quality = {
 }
 const now = Date.now()
 const running: RunningCall = {
-  id: 'call', peer: ada, since: now - 754_000, path: 'connected', peerPresent: true, remote: { camera: true, microphone: true, screen: false },
+  kind: 'running', id: 'call', room: null, peer: ada, since: now - 754_000, path: 'connected', peerPresent: true, remote: { camera: true, microphone: true, screen: false },
   sharingScreen: false, messages: [], files: [], quality, safetyCode: '4821 9034 1177 0265 9913',
 }
 const messages: RunningCall['messages'] = [
-  { id: '1', mine: false, text: 'Can you see the plan? I put it here: https://example.org/plans/autumn?id=3.', at: now - 240_000, delivered: true },
-  { id: '2', mine: true, text: 'Yes, opening it.', at: now - 200_000, delivered: true },
-  { id: '3', mine: false, text: 'The third page is the one I meant. Take your time, there is a lot in it and none of it is urgent.', at: now - 120_000, delivered: true },
-  { id: '4', mine: true, text: 'Looks lovely ♥', at: now - 8_000, delivered: false },
+  { id: '1', mine: false, from: 'Ada Lovelace', text: 'Can you see the plan? I put it here: https://example.org/plans/autumn?id=3.', at: now - 240_000, delivered: true },
+  { id: '2', mine: true, from: '', text: 'Yes, opening it.', at: now - 200_000, delivered: true },
+  { id: '3', mine: false, from: 'Ada Lovelace', text: 'The third page is the one I meant. Take your time, there is a lot in it and none of it is urgent.', at: now - 120_000, delivered: true },
+  { id: '4', mine: true, from: '', text: 'Looks lovely ♥', at: now - 8_000, delivered: false },
 ]
 const files: RunningCall['files'] = [
   { id: 'f1', mine: false, name: 'harbour at dusk.jpg', size: 4_280_000, done: 4_280_000, rate: 0, state: 'done', url: 'blob:x' },
   { id: 'f2', mine: true, name: 'a rather long name of a film from last summer.mp4', size: 812_000_000, done: 302_000_000, rate: 11_400_000, state: 'running', url: null },
   { id: 'f3', mine: false, name: 'notes.pdf', size: 96_000, done: 0, rate: 0, state: 'offered', url: null },
 ]
-const inCall = (change: Partial<RunningCall> = {}, model: Partial<Model> = {}): Model => ({ ...base, ...model, call: { kind: 'running', ...running, ...change } })
+const inCall = (change: Partial<RunningCall> = {}, model: Partial<Model> = {}): Model => ({ ...base, ...model, call: { ...running, ...change } })
 const withCall = (call: Call, change: Partial<Model> = {}): Model => ({ ...base, ...change, call })
-const ended = (reason: Extract<Call, { kind: 'ended' }>['reason'], seconds = 0): State => ({ model: withCall({ kind: 'ended', person: ada, to: 'Ada Lovelace', reason, seconds }) })
+const ended = (reason: Extract<Call, { kind: 'ended' }>['reason'], seconds = 0): State => ({ model: withCall({ kind: 'ended', person: ada, to: 'Ada Lovelace', room: null, reason, seconds }) })
+const names = ['Bruno', 'Ada Lovelace', 'Grace', 'Chloé Duval', 'Dana', 'Emil Nolde', 'Fatima Zahra', 'Gustav', 'Hedy', 'Ibn Sina', 'Jun', 'Katherine Johnson-Goble', 'Linus', 'Marie', 'Niels']
+const member = (number: number, change: Partial<Member> = {}): Member => ({
+  number, person: { id: `p${number}`, name: names[number - 1] ?? `Guest ${number}`, verified: false }, role: number === 1 ? 'owner' : 'presenter',
+  sending: { microphone: number % 4 !== 0, camera: number % 5 !== 0, screen: false }, hand: number === 3, connected: true, ...change,
+})
+const members = (count: number, change: (member: Member) => Partial<Member> = () => ({})): readonly Member[] =>
+  Array.from({ length: count }, (_, index) => member(index + 1)).map(one => ({ ...one, ...change(one) }))
+const room: RoomCall = {
+  kind: 'room', id: 'room', room: 'kfw3-m8pz-x2aq', since: now - 1_854_000, path: 'connected', you: 1, members: members(4), locked: false, lobby: false, knocking: [],
+  speaking: [2], shown: [], voices: [], reactions: [], mutedBy: null, sharingScreen: false, messages: [], files: [], quality,
+}
+const inRoom = (change: Partial<RoomCall> = {}, model: Partial<Model> = {}): Model => ({ ...base, ...model, call: { ...room, ...change } })
+const roomMessages: RoomCall['messages'] = [
+  { id: '1', mine: false, from: 'Ada Lovelace', text: 'Shall we begin with the numbers?', at: now - 240_000, delivered: true },
+  { id: '2', mine: false, from: 'Ada Lovelace', text: 'They are at https://example.org/plans/autumn', at: now - 220_000, delivered: true },
+  { id: '3', mine: true, from: '', text: 'Yes please.', at: now - 200_000, delivered: true },
+  { id: '4', mine: false, from: 'Chloé Duval', text: 'I can show them on my screen.', at: now - 20_000, delivered: true },
+]
+const roomOver = (reason: Extract<Call, { kind: 'ended' }>['reason'], seconds = 0): State => ({ model: withCall({ kind: 'ended', person: null, to: '', room: 'kfw3-m8pz-x2aq', reason, seconds }) })
 const quieter = { name: 'Bruno' }
 const found: Model['people'] = [
   { person: ada, present: true, busy: false },
@@ -98,6 +117,37 @@ export const states: Readonly<Record<string, State>> = {
   'ended-declined': ended('declined'),
   'ended-unavailable': ended('unavailable'),
   'ended-failed': ended('failed'),
+  'running-people': { model: inCall({ room: 'kfw3-m8pz-x2aq' }), ui: { panel: 'people' } },
+  'lobby': { model: withCall({ kind: 'lobby', id: 'r', room: 'kfw3-m8pz-x2aq' }) },
+  'room-entering': { model: inRoom({ path: 'connecting', members: members(3, () => ({ connected: false })), speaking: [] }) },
+  'room-3': { model: inRoom({ members: members(3) }) },
+  'room-4': { model: inRoom() },
+  'room-alone': { model: inRoom({ members: members(1), speaking: [] }) },
+  'room-7': { model: inRoom({ members: members(7), speaking: [7], reactions: [{ id: 1, member: 2, reaction: '👏' }, { id: 2, member: 6, reaction: '❤️' }] }) },
+  'room-12': { model: inRoom({ members: members(12), speaking: [9, 2] }) },
+  'room-25': { model: inRoom({ members: members(25) }) },
+  'room-49': { model: inRoom({ members: members(49) }) },
+  'room-80': { model: inRoom({ members: members(80) }) },
+  'room-speaker': { model: inRoom({ members: members(9), speaking: [6] }), prefs: { speakerView: true } },
+  'room-screen': { model: inRoom({ members: members(6, one => (one.number === 4 ? { sending: { microphone: true, camera: true, screen: true } } : {})) }) },
+  'room-two-screens': { model: inRoom({ members: members(20, one => (one.number === 4 || one.number === 2 ? { sending: { microphone: true, camera: true, screen: true } } : {})) }) },
+  'room-pinned': { model: inRoom({ members: members(5) }), ui: { pinned: '3 camera' } },
+  'room-my-screen': { model: inRoom({ sharingScreen: true }) },
+  'room-more': { model: inRoom(), ui: { more: true } },
+  'room-reacting': { model: inRoom(), ui: { reacting: true } },
+  'room-people': { model: inRoom({ members: members(9), lobby: true, knocking: [{ number: 20, person: { id: 'k', name: 'Olympe', verified: false } }] }), ui: { panel: 'people' }, steps: [['.member:nth-child(4) .icon-button']] },
+  'room-people-guest': { model: inRoom({ members: members(5), you: 2 }), ui: { panel: 'people' } },
+  'room-knocking': { model: inRoom({ lobby: true, knocking: [{ number: 20, person: { id: 'k', name: 'Olympe', verified: false } }] }) },
+  'room-chat': { model: inRoom({ messages: roomMessages }), ui: { panel: 'chat' } },
+  'room-chat-empty': { model: inRoom(), ui: { panel: 'chat' } },
+  'room-details': { model: inRoom(), ui: { panel: 'details' } },
+  'room-muted': { model: inRoom({ mutedBy: 'Ada Lovelace', you: 3 }, { microphone: { ...microphone, muted: true } as Capture }) },
+  'room-attendee': { model: inRoom({ you: 3, members: members(4, one => (one.number === 3 ? { role: 'attendee', sending: { microphone: false, camera: false, screen: false } } : {})) }, { camera: { kind: 'off' }, microphone: { kind: 'off' } }) },
+  'room-away': { model: inRoom({ members: members(4, one => (one.number === 2 ? { connected: false } : {})), speaking: [] }) },
+  'room-reconnecting': { model: inRoom({ path: 'reconnecting', speaking: [], quality: { ...quality, verdict: 'lost' } }, { server: { kind: 'reconnecting', attempt: 1, nextTry: now + 2_000 } }) },
+  'room-left': roomOver('hung-up', 1854),
+  'room-removed': roomOver('removed'),
+  'room-locked': roomOver('room-locked'),
   'settings': { model: base, ui: { dialog: 'settings' } },
   'help': { model: inCall(), ui: { dialog: 'help' } },
 }

@@ -1,0 +1,57 @@
+/** One person in a room, or one screen: the picture, the name, and how they are. */
+import type { RoomCall } from '@visavis/client/model.js'
+import { For, Show, type JSX } from 'solid-js'
+import { useApp } from '../state/app.js'
+import type { Figure, Place } from '../state/stage.js'
+import { ActionButton, Avatar, Video } from './basics.jsx'
+import { Icon } from './icons.jsx'
+
+function Name(props: { readonly figure: Figure }): JSX.Element {
+  const app = useApp()
+  const silent = (): boolean => props.figure.source === 'camera' && !props.figure.member.sending.microphone
+  const name = (): string => {
+    const { member, source, mine } = props.figure
+    return source === 'screen' ? app.t().remoteScreen(member.person.name) : mine ? app.t().you : member.person.name
+  }
+  return (
+    <p class="seat-name">
+      <Show when={silent()}><Icon name="micOff" /><span class="sr-only">{app.t().muted}</span></Show>
+      <Show when={props.figure.source === 'screen'}><Icon name="screen" /></Show>
+      <span>{name()}</span>
+    </p>
+  )
+}
+
+export function Seat(props: { readonly figure: Figure, readonly place: Place, readonly room: RoomCall }): JSX.Element {
+  const app = useApp()
+  const member = (): Figure['member'] => props.figure.member
+  const camera = (): boolean => props.figure.source === 'camera'
+  const stream = (): MediaStream | null => props.figure.mine ? app.streams().local : app.streams().pictures.get(props.figure.key) ?? null
+  const sends = (): boolean => props.figure.mine ? app.model().camera.kind === 'on' : member().sending[props.figure.source]
+  const speaks = (): boolean => camera() && props.room.speaking.includes(member().number)
+  const away = (): boolean => !props.figure.mine && !member().connected && props.room.path === 'connected'
+  const pinned = (): boolean => app.ui().pinned === props.figure.key
+  const who = (): string => camera() ? (props.figure.mine ? 'me' : member().person.id) : ''
+  const label = (): string => camera() ? (props.figure.mine ? app.t().you : member().person.name) : app.t().remoteScreen(member().person.name)
+  const reactions = (): readonly { readonly id: number, readonly reaction: string }[] => camera() ? props.room.reactions.filter(one => one.member === member().number) : []
+  return (
+    <li
+      class="seat" data-source={props.figure.source}
+      classList={{ speaking: speaks(), large: props.place.large, away: away(), tiny: props.place.height < 100 }}
+      style={{ width: `${props.place.width}px`, height: `${props.place.height}px`, translate: `${props.place.x}px ${props.place.y}px` }}
+    >
+      <Show when={camera()}><div class="seat-face"><Avatar name={member().person.name} size="large" /></div></Show>
+      <Video stream={sends() ? stream() : null} label={label()} who={who()} mirror={props.figure.mine} class={sends() && stream() !== null ? '' : 'dark'} />
+      <Show when={away()}><p class="seat-away"><span class="spinner" />{app.t().comesBack}</p></Show>
+      <Show when={camera() && member().hand}>
+        <span class="seat-hand"><Icon name="hand" /><span class="sr-only">{app.t().handUp(label())}</span></span>
+      </Show>
+      <Name figure={props.figure} />
+      <div class="seat-reactions" aria-hidden="true"><For each={reactions()}>{one => <span>{one.reaction}</span>}</For></div>
+      <ActionButton
+        icon="pin" iconOnly class="seat-pin" label={props.figure.mine ? app.t().pinSelf : app.t().pin(label())} pressed={pinned()}
+        onClick={() => app.setUi({ pinned: pinned() ? null : props.figure.key })}
+      />
+    </li>
+  )
+}

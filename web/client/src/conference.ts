@@ -1,0 +1,248 @@
+/**
+ * A member's part in a room: one peer connection with the server after another, what is shown in its slots, and what is
+ * written. Every `conference` message begins a new peer connection, because the server has none for us then: we have
+ * just come in, our page is a new one, or the server is.
+ */
+import { assign, sameLayout } from './arrange.js'
+import type { Environment } from './environment.js'
+import type { ChatMessage, RoomCall, Tile } from './model.js'
+import { tileKey } from './model.js'
+import type { Outgoing } from './peer.js'
+import type { Description, Sending, Want } from './protocol.js'
+import { quality, snapshot, type Snapshot } from './quality.js'
+import type { TalkChange } from './reducer.js'
+import { RoomChat } from './roomchat.js'
+import { ServerPeer } from './serverpeer.js'
+import type { Request } from './signal.js'
+
+/** Milliseconds between two layouts told to the server. */
+const LAYOUT_EVERY = 150
+/** Milliseconds between two looks at the statistics. */
+const LOOK_EVERY = 2_000
+/** Milliseconds in which a path to the server must be found. */
+const CONNECT_TIMEOUT = 45_000
+
+export interface ConferenceHost {
+  readonly environment: Environment
+  configuration(): RTCConfiguration
+  /** For the server. */
+  send(request: Request): void
+  changed(change: TalkChange): void
+  /** The room as it is now. */
+  room(): RoomCall | null
+  newId(): string
+  /** We cannot be in the room any more: no path to the server can be found, or it does not know us. */
+  failed(): void
+}
+
+/** What another page of this tab needs to take the room up. */
+export interface StoredConference { readonly ticket: string }
+
+export class Conference {
+  readonly chat: RoomChat
+  /** One for each voice slot; the same objects as long as we are in the room. */
+  readonly voices: MediaStream[] = []
+  /** Changes whenever what is shown does. */
+  pictures: ReadonlyMap<string, MediaStream> = new Map()
+  private slots: MediaStream[] = []
+  private peer: ServerPeer | null = null
+  private outgoing: Outgoing = { microphone: null, camera: null, screen: null }
+  private sending: Sending | null = null
+  private tiles: readonly Tile[] = []
+  private told: readonly (Want | null)[] = []
+  private cancelLayout: (() => void) | null = null
+  private layoutDue = false
+  private look: Snapshot | null = null
+  private cancelLook: (() => void) | null = null
+  private cancelConnect: (() => void) | null = null
+  private everConnected = false
+  private closed = false
+
+  constructor(readonly id: string, private readonly host: ConferenceHost, public ticket: string, messages: readonly ChatMessage[] = []) {
+    this.chat = new RoomChat({
+      now: () => host.environment.clock.now(),
+      newId: () => host.newId(),
+      name: (member) => host.room()?.members.find(({ number }) => number === member)?.person.name ?? '',
+      changed: (said) => host.changed({ messages: said }),
+    })
+    this.chat.messages = messages
+  }
+
+  /** The server has us in the room, without a peer connection: makes one and offers it. */
+  enter(ticket: string): void {
+    this.ticket = ticket
+    this.leavePeer()
+    const { environment } = this.host
+    const peer = this.peer = new ServerPeer(this.host.configuration(), environment, {
+      offer: (description) => this.offered(description),
+      path: (path) => this.followed(path),
+      channel: (channel) => this.chat.use(channel),
+      slots: () => this.fillSlots(),
+      dead: () => this.rejoin(),
+    }, this.outgoing.camera)
+    peer.attach(this.outgoing)
+    peer.grow(this.tiles.length)
+    this.fillSlots()
+    this.tellSending()
+    this.cancelConnect ??= environment.clock.after(CONNECT_TIMEOUT, () => { if (!this.everConnected) this.host.failed() })
+    this.watch()
+  }
+
+  /** Asks the server to have us in the room again. */
+  rejoin(): void {
+    this.host.changed({ path: 'reconnecting' })
+    this.host.send({ type: 'rejoin', call: this.id, ticket: this.ticket })
+  }
+
+  /** Our role is another, and with it the ticket. */
+  promoted(ticket: string): void { this.ticket = ticket }
+
+  describe(description: Description): void { this.peer?.describe(description) }
+
+  attach(outgoing: Outgoing): void {
+    this.outgoing = outgoing
+    this.peer?.attach(outgoing)
+    this.tellSending()
+  }
+
+  /** Which pictures are on the screen, the most important first. */
+  arrange(tiles: readonly Tile[]): void {
+    this.tiles = tiles
+    this.peer?.grow(tiles.length)
+    this.tellLayout()
+  }
+
+  /** The server shows something else in a slot (the model knows what). */
+  reshow(): void {
+    const shown = this.host.room()?.shown ?? []
+    const pictures = new Map<string, MediaStream>()
+    shown.forEach((view, slot) => {
+      const stream = this.slots[slot]
+      if (view && stream) pictures.set(tileKey(view), stream)
+    })
+    this.pictures = pictures
+  }
+
+  want(rids: readonly string[]): void { this.peer?.want(rids) }
+
+  /** New credentials for STUN and TURN. A path over a relay that will not know the old ones for long is found anew. */
+  configure(relayed: boolean): void {
+    this.peer?.configure(this.host.configuration())
+    if (relayed) this.peer?.restart()
+  }
+
+  /** The server would not answer an offer, or not have us again. */
+  refused(): void { if (this.peer?.path !== 'connected') this.host.failed() }
+
+  networkChanged(): void { if (this.everConnected) this.peer?.restart() }
+
+  /** Whether the camera of a member is decoded here, or their voice heard if they have none. */
+  async flows(person: string): Promise<boolean> {
+    const room = this.host.room()
+    if (room === null || room.path !== 'connected') return false
+    const member = room.members.find((it) => it.person.id === person && it.number !== room.you)
+    if (!member?.sending.camera) return !member?.sending.microphone || room.voices.includes(member.number)
+    const slot = room.shown.findIndex((view) => view?.member === member.number && view.source === 'camera')
+    const mid = slot < 0 ? null : this.peer?.mid(slot) ?? null
+    const report = mid === null ? undefined : await this.peer?.stats().catch(() => undefined)
+    const decoded = report && snapshot(report, 0).stats.some((stat) => stat.type === 'inbound-rtp' && stat['mid'] === mid && Number(stat['framesDecoded']) > 0)
+    return decoded === true
+  }
+
+  store(): StoredConference { return { ticket: this.ticket } }
+
+  close(): void {
+    if (this.closed) return
+    this.closed = true
+    this.leavePeer()
+    for (const cancel of [this.cancelConnect, this.cancelLayout]) cancel?.()
+  }
+
+  private leavePeer(): void {
+    this.chat.leave()
+    this.peer?.close()
+    this.peer = null
+    this.look = null
+    this.cancelLook?.()
+    this.cancelLook = null
+    this.told = []
+    this.sending = null
+    this.pictures = new Map()
+  }
+
+  private offered(description: Description): void {
+    this.host.send({ type: 'description', call: this.id, description })
+    // The server can show something in a slot only after it has heard of the slot.
+    this.tellLayout()
+  }
+
+  private followed(path: RoomCall['path']): void {
+    if (path === 'connected') {
+      this.everConnected = true
+      this.cancelConnect?.()
+      this.cancelLook?.()
+      void this.lookAgain()
+    }
+    this.host.changed({ path })
+  }
+
+  private fillSlots(): void {
+    const { environment } = this.host
+    const fillAll = (streams: MediaStream[], tracks: readonly MediaStreamTrack[]) => tracks.forEach((track, slot) => fill(streams[slot] ??= environment.stream(), track))
+    fillAll(this.voices, this.peer?.voices() ?? [])
+    fillAll(this.slots, this.peer?.pictures() ?? [])
+    this.reshow()
+  }
+
+  private tellSending(): void {
+    const { microphone, camera, screen } = this.outgoing
+    const sending = { microphone: microphone?.enabled ?? false, camera: camera !== null, screen: screen !== null }
+    const before = this.sending
+    if (this.peer === null || (before && before.microphone === sending.microphone && before.camera === sending.camera && before.screen === sending.screen)) return
+    this.sending = sending
+    this.host.send({ type: 'sending', call: this.id, ...sending })
+  }
+
+  private tellLayout(): void {
+    const { peer } = this
+    if (peer === null || peer.offered === 0) return
+    if (this.cancelLayout !== null) {
+      this.layoutDue = true
+      return
+    }
+    const slots = assign(this.told, this.tiles, peer.offered)
+    if (sameLayout(slots, this.told)) return
+    this.told = slots
+    this.host.send({ type: 'layout', call: this.id, slots })
+    this.cancelLayout = this.host.environment.clock.after(LAYOUT_EVERY, () => {
+      this.cancelLayout = null
+      if (this.layoutDue) {
+        this.layoutDue = false
+        this.tellLayout()
+      }
+    })
+  }
+
+  private watch(): void {
+    this.cancelLook ??= this.host.environment.clock.after(LOOK_EVERY, () => void this.lookAgain())
+  }
+
+  private async lookAgain(): Promise<void> {
+    const { peer } = this
+    const report = await peer?.stats().catch(() => null)
+    if (this.closed || peer === null || peer !== this.peer) return
+    if (report) {
+      const now = snapshot(report, this.host.environment.clock.now())
+      if (peer.path === 'connected') this.host.changed({ quality: quality(this.look, now) })
+      this.look = now
+    }
+    this.cancelLook = null
+    this.watch()
+  }
+}
+
+/** Puts another track into the stream that is being played. */
+export function fill(stream: MediaStream, track: MediaStreamTrack | undefined): void {
+  for (const old of stream.getTracks()) if (old !== track) stream.removeTrack(old)
+  if (track) stream.addTrack(track)
+}

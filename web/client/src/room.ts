@@ -1,0 +1,78 @@
+/** What the server's messages make of a room. */
+import type { RoomCall, RunningCall } from './model.js'
+import type { Member } from './protocol.js'
+import { UNKNOWN } from './quality.js'
+import type { Notice } from './signal.js'
+
+type Of<T extends Notice['type']> = Extract<Notice, { type: T }>
+/** The messages about a room that goes on. */
+export type RoomNotice = Of<'knocking' | 'member' | 'member-left' | 'voices' | 'speaking' | 'shown' | 'wanted' | 'expressed' | 'muted' | 'role' | 'settings'>
+
+/** Feelings shown at the same time; the oldest go first. */
+const REACTIONS_MOST = 30
+
+/** The room that a `conference` tells of. `before` is the call that becomes it, or the same room before we lost it. */
+export function roomOf(conference: Of<'conference'>, before: RunningCall | RoomCall | null, now: number): RoomCall {
+  const same = before?.kind === 'room' ? before : null
+  return {
+    kind: 'room',
+    id: conference.call,
+    room: conference.room,
+    since: before?.since ?? now,
+    path: same ? 'reconnecting' : 'connecting',
+    you: conference.you,
+    members: sorted(conference.members),
+    locked: conference.locked,
+    lobby: conference.lobby,
+    knocking: same?.knocking ?? [],
+    speaking: [],
+    shown: [],
+    voices: [],
+    reactions: [],
+    mutedBy: same?.mutedBy ?? null,
+    sharingScreen: before?.sharingScreen ?? false,
+    messages: same?.messages ?? [],
+    files: (before?.files ?? []).filter(({ state }) => state === 'done'),
+    quality: UNKNOWN,
+  }
+}
+
+export function advanceRoom(room: RoomCall, notice: RoomNotice): RoomCall {
+  switch (notice.type) {
+    case 'knocking': return { ...room, knocking: notice.people }
+    case 'member': return { ...room, members: sorted([...room.members.filter(({ number }) => number !== notice.member.number), notice.member]) }
+    case 'member-left': return {
+      ...room,
+      members: room.members.filter(({ number }) => number !== notice.number),
+      speaking: room.speaking.filter((number) => number !== notice.number),
+    }
+    case 'voices': return { ...room, voices: notice.slots }
+    case 'speaking': return { ...room, speaking: notice.members }
+    case 'shown': {
+      const shown = [...room.shown]
+      while (shown.length <= notice.slot) shown.push(null)
+      shown[notice.slot] = notice.source
+      return { ...room, shown }
+    }
+    case 'expressed': return express(room, notice.member, notice.reaction)
+    case 'muted': return { ...room, mutedBy: room.members.find(({ number }) => number === notice.by)?.person.name ?? '' }
+    case 'settings': return { ...room, locked: notice.locked, lobby: notice.lobby, knocking: notice.lobby ? room.knocking : [] }
+    case 'role': return { ...room, members: room.members.map((member) => (member.number === room.you ? { ...member, role: notice.role } : member)) }
+    case 'wanted': return room
+  }
+}
+
+/** A member shows a feeling. */
+export function express(room: RoomCall, member: number, reaction: string): RoomCall {
+  const id = (room.reactions.at(-1)?.id ?? 0) + 1
+  return { ...room, reactions: [...room.reactions.slice(1 - REACTIONS_MOST), { id, member, reaction }] }
+}
+
+/** Ourselves among the members. */
+export function self(room: RoomCall): Member | undefined {
+  return room.members.find(({ number }) => number === room.you)
+}
+
+function sorted(members: readonly Member[]): readonly Member[] {
+  return [...members].sort((a, b) => a.number - b.number)
+}
