@@ -4,17 +4,20 @@
  * Messages and commands become events for the reducer; what has to happen besides (a peer connection made, a frame
  * sent) happens here, after the reducer has said what the state is now.
  */
+import { commandsOf } from './commands.js'
 import { Conference } from './conference.js'
 import { Conversation, type StoredConversation } from './conversation.js'
-import { browserEnvironment, randomId, type Environment } from './environment.js'
+import { browserEnvironment, randomId, serverOfPage, type Environment } from './environment.js'
+import { IceServers } from './iceservers.js'
 import { Media } from './media.js'
 import type { Call, ChatMessage, Commands, Ending, Model } from './model.js'
 import type { IceServer, Media as Sends } from './protocol.js'
 import { Moving } from './moving.js'
-import { callId, INITIAL, isFree, reduce, type Event } from './reducer.js'
+import { callId, isFree, taken, type Event } from './reducer.js'
 import { Signal, type Notice, type Request, type Welcome } from './signal.js'
 import { openSink, type OpenSink } from './sink.js'
 import { Memory, type StoredTab } from './storage.js'
+import { Store } from './store.js'
 
 export interface ClientOptions {
   /** The server's WebSocket, `wss://…/ws`; by default that of the server the page comes from. */
@@ -38,49 +41,37 @@ export interface Client {
 
 export function createClient(options: ClientOptions = {}): Client {
   const core = new Core(options)
-  return {
-    model: () => core.model,
-    subscribe: (listener) => core.subscribe(listener),
-    commands: core.commands(),
-    close: () => core.close(),
-  }
+  const { store } = core
+  return { model: () => store.model, subscribe: (listener) => store.subscribe(listener), commands: commandsOf(core), close: () => core.close() }
 }
 
-/** Milliseconds for which the page is not told of a call that gets connected: to draw it would hold that up. */
-const CONNECT_FIRST = 500
 /** Milliseconds for which we stay in a room after it has become a call of two: the other may not be as far. */
 const ROOM_LINGERS = 3_000
 /** The height of the friend's picture in a room that is not on the screen yet. */
 const FRIEND_HEIGHT = 720
 /** Milliseconds for which a feeling is shown. */
 const REACTION_FOR = 4_000
-const NO_PICTURES: ReadonlyMap<string, MediaStream> = new Map()
-const NO_VOICES: readonly MediaStream[] = []
-/** New credentials are asked for after this part of their life. */
-const ICE_REFRESH_AFTER = 0.8
 
-class Core {
-  model: Model = INITIAL
+/** What the parts below share; programs see it as `Client`. */
+export class Core {
+  readonly store: Store
   private readonly environment: Environment
   private readonly memory: Memory
-  private readonly signal: Signal
-  private readonly media: Media
+  readonly signal: Signal
+  readonly media: Media
   private readonly page: string
-  private readonly listeners = new Set<(model: Model) => void>()
   private readonly unwatch: () => void
-  private conversation: Conversation | null = null
-  private conference: Conference | null = null
+  conversation: Conversation | null = null
+  conference: Conference | null = null
   private readonly moving: Moving
   /** What the page before this one left, until the server has welcomed us. */
   private left: StoredTab | null = null
-  private iceServers: readonly IceServer[] = []
-  private cancelRefresh: (() => void) | null = null
+  private readonly ice: IceServers
   private findRequest = 0
-  /** Ends the time in which the listeners are not told. */
-  private tellNow: (() => void) | null = null
 
   constructor(private readonly options: ClientOptions) {
     this.environment = options.environment ?? browserEnvironment()
+    this.store = new Store(this.environment.clock)
     this.page = randomId(this.environment)
     this.memory = new Memory(this.environment)
     this.media = new Media(this.environment, {
@@ -95,6 +86,7 @@ class Core {
       identity: (identity) => { this.memory.identity = identity },
       identityRefused: () => { this.memory.identity = null },
     })
+    this.ice = new IceServers(this.environment.clock, options.iceTransportPolicy ?? 'all', () => void this.signal.send({ type: 'ice-servers' }))
     this.moving = new Moving(this.environment.clock, {
       model: () => this.model,
       flows: () => this.flows(),
@@ -105,55 +97,17 @@ class Core {
     if (tab !== null) this.takeUp(tab)
   }
 
-  subscribe(listener: (model: Model) => void): () => void {
-    this.listeners.add(listener)
-    return () => void this.listeners.delete(listener)
-  }
+  get model(): Model { return this.store.model }
 
   close(): void {
     this.hangUp()
     this.unwatch()
-    this.cancelRefresh?.()
+    this.ice.close()
     this.media.end()
     this.signal.stop()
   }
 
-  commands(): Commands {
-    const { media } = this
-    return {
-      connect: (name) => this.connect(name),
-      rename: (name) => this.rename(name),
-      find: (query) => void this.signal.send({ type: 'find', request: ++this.findRequest, query }),
-      openCamera: (deviceId) => media.open('camera', deviceId),
-      closeCamera: () => media.close('camera'),
-      openMicrophone: (deviceId) => media.open('microphone', deviceId),
-      closeMicrophone: () => media.close('microphone'),
-      setMuted: (muted) => media.setMuted(muted),
-      setSpeaker: (deviceId) => media.setSpeaker(deviceId),
-      call: (to) => this.call(to),
-      meet: (room) => this.meet(room),
-      accept: (sends) => this.accept(sends),
-      decline: () => this.decline(),
-      hangUp: () => this.hangUp(),
-      dismiss: () => { if (this.model.call.kind === 'ended') this.dispatch({ type: 'dismiss' }) },
-      shareScreen: async () => { if (this.model.call.kind === 'running' || this.model.call.kind === 'room') await media.openScreen() },
-      stopScreen: () => media.closeScreen(),
-      say: (text) => this.say(text),
-      sendFiles: (files) => this.talking()?.files.offer(files),
-      takeFile: (id) => void this.talking()?.files.take(id),
-      refuseFile: (id) => this.talking()?.files.refuse(id),
-      cancelFile: (id) => this.talking()?.files.cancel(id),
-      openLink: () => { if (this.model.call.kind === 'running') this.signal.send({ type: 'open', call: this.model.call.id }) },
-      arrange: (tiles) => { if (this.model.call.kind === 'room') this.conference?.arrange(tiles) },
-      raiseHand: (hand) => this.inRoom((call) => void this.signal.send({ type: 'express', call, hand })),
-      react: (reaction) => this.inRoom((call) => this.react(call, reaction)),
-      moderate: (action) => this.inRoom((call) => void this.signal.send({ type: 'moderate', call, action })),
-      streams: () => this.streams(),
-      level: () => media.level(),
-    }
-  }
-
-  private connect(name: string): void {
+  connect(name: string): void {
     const wanted = name.trim() || this.memory.name
     this.memory.name = wanted
     this.signal.start({ name: wanted, identity: this.memory.identity })
@@ -161,14 +115,16 @@ class Core {
     if (me !== null && wanted !== null && me.name !== wanted) this.rename(wanted)
   }
 
-  private rename(name: string): void {
+  rename(name: string): void {
     const wanted = name.trim()
     if (wanted === '') return
     this.memory.name = wanted
     this.signal.send({ type: 'rename', name: wanted })
   }
 
-  private call(to: string): void {
+  look(query: string): void { this.signal.send({ type: 'find', request: ++this.findRequest, query }) }
+
+  call(to: string): void {
     const wanted = to.trim()
     if (wanted === '' || !isFree(this.model.call)) return
     const id = randomId(this.environment)
@@ -177,7 +133,7 @@ class Core {
     this.signal.send({ type: 'invite', call: id, to: wanted, media: this.sends() })
   }
 
-  private meet(room: string): void {
+  meet(room: string): void {
     const { call } = this.model
     if (call.kind === 'waiting' ? call.room === room : !isFree(call)) return
     if (call.kind === 'waiting') this.signal.send({ type: 'leave', room: call.room })
@@ -185,7 +141,7 @@ class Core {
     this.signal.send({ type: 'meet', room, media: this.sends() })
   }
 
-  private async accept(sends: Sends): Promise<void> {
+  async accept(sends: Sends): Promise<void> {
     const { call } = this.model
     if (call.kind !== 'incoming' || this.conversation === null || this.conversation.accepted) return
     this.signal.send({ type: 'accept', call: call.id, description: this.conversation.accept(), media: sends })
@@ -197,7 +153,7 @@ class Core {
     ])
   }
 
-  private decline(): void {
+  decline(): void {
     const { call } = this.model
     if (call.kind !== 'incoming') return
     this.signal.send({ type: 'decline', call: call.id, busy: false })
@@ -205,7 +161,7 @@ class Core {
     this.dispatch({ type: 'dismiss' })
   }
 
-  private hangUp(): void {
+  hangUp(): void {
     const { call } = this.model
     switch (call.kind) {
       case 'incoming':
@@ -223,22 +179,6 @@ class Core {
       case 'idle':
       case 'ended':
         return
-    }
-  }
-
-  private streams(): ReturnType<Commands['streams']> {
-    const { stream } = this.media
-    // A browser takes its time with a fresh element, so what will be played is there while it rings.
-    const talk = this.model.call.kind === 'room' ? null : this.conversation
-    const room = this.model.call.kind === 'room' ? this.conference : null
-    return {
-      local: stream.getTracks().length > 0 ? stream : null,
-      screen: this.media.screenStream,
-      remote: talk?.remote ?? null,
-      remoteVoice: talk?.remoteVoice ?? null,
-      remoteScreen: talk?.remoteScreen ?? null,
-      pictures: room?.pictures ?? NO_PICTURES,
-      voices: room?.voices ?? NO_VOICES,
     }
   }
 
@@ -275,7 +215,7 @@ class Core {
     if (notice.type === 'people' && notice.request !== this.findRequest) return
     // The server moves on from a call that we have not even moved to.
     if ((notice.type === 'started' || notice.type === 'conference') && notice.replaces && notice.replaces === this.model.next?.id) this.move()
-    if (notice.type === 'started' && !notice.rejoined && !notice.replaces) this.tellLater()
+    if (notice.type === 'started' && !notice.rejoined && !notice.replaces) this.store.tellLater()
     this.dispatch({ type: 'notice', notice, about, now: this.now() })
     const { call } = this.model
     if (before.kind !== 'ended' && call.kind === 'ended') this.part(false)
@@ -395,7 +335,7 @@ class Core {
       environment: this.environment,
       openSink: this.options.openSink ?? openSink,
       page: this.page,
-      configuration: () => this.configuration(),
+      configuration: () => this.ice.configuration(),
       stream: this.media.stream,
       description: (description) => void this.signal.send({ type: 'description', call: id, description }),
       candidate: (candidate) => void this.signal.send({ type: 'candidate', call: id, candidate }),
@@ -418,7 +358,7 @@ class Core {
     this.conference?.close()
     const conference = new Conference(id, {
       environment: this.environment,
-      configuration: () => this.configuration(),
+      configuration: () => this.ice.configuration(),
       send: (request) => void this.signal.send(request),
       changed: (change) => this.dispatch({ type: 'talk', call: id, change }),
       room: () => this.find(id, 'room'),
@@ -440,16 +380,16 @@ class Core {
     return null
   }
 
-  private inRoom(then: (call: string) => void): void {
+  inRoom(then: (call: string) => void): void {
     if (this.model.call.kind === 'room') then(this.model.call.id)
   }
 
-  private say(text: string): void {
+  say(text: string): void {
     if (this.model.call.kind === 'room') this.conference?.chat.say(text)
     else this.talking()?.chat.say(text, () => randomId(this.environment), this.now())
   }
 
-  private react(call: string, reaction: string): void {
+  react(call: string, reaction: string): void {
     this.signal.send({ type: 'express', call, reaction })
     this.dispatch({ type: 'express', call, reaction })
     this.fade(call)
@@ -476,9 +416,7 @@ class Core {
     this.media.closeScreen()
   }
 
-  private talking(): Conversation | null {
-    return this.model.call.kind === 'running' ? this.conversation : null
-  }
+  talking(): Conversation | null { return this.model.call.kind === 'running' ? this.conversation : null }
 
   private attach(): void {
     this.conversation?.attach(this.media.outgoing)
@@ -489,32 +427,15 @@ class Core {
     if (sharingScreen !== call.sharingScreen) this.dispatch({ type: 'talk', call: call.id, change: { sharingScreen } })
   }
 
-  private sends(): Sends {
-    return { audio: this.media.isOn('microphone'), video: this.media.isOn('camera') }
-  }
-
-  private configuration(): RTCConfiguration {
-    return {
-      iceServers: this.iceServers.map((server) => ({ ...server })),
-      bundlePolicy: 'max-bundle',
-      // One bundle needs one pool: gathering begins while it rings.
-      iceCandidatePoolSize: 1,
-      iceTransportPolicy: this.options.iceTransportPolicy ?? 'all',
-    }
-  }
+  private sends(): Sends { return { audio: this.media.isOn('microphone'), video: this.media.isOn('camera') } }
 
   /**
    * Takes servers with new credentials. With `renewed` the old ones are about to end: a path over a relay is then found
    * anew. After a mere new socket the path keeps what it has, and the time at which that ends.
    */
   private useIce(servers: readonly IceServer[], lifetimeSeconds: number, renewed: boolean): void {
-    this.iceServers = servers
     const { call } = this.model
-    if (renewed || (this.conversation === null && this.conference === null)) {
-      this.cancelRefresh?.()
-      const refresh = () => void this.signal.send({ type: 'ice-servers' })
-      this.cancelRefresh = this.environment.clock.after(lifetimeSeconds * 1000 * ICE_REFRESH_AFTER, refresh)
-    }
+    this.ice.use(servers, lifetimeSeconds, renewed || (this.conversation === null && this.conference === null))
     const relayed = renewed && (call.kind === 'running' || call.kind === 'room') && call.quality.route === 'relayed'
     this.conversation?.configure(relayed)
     this.conference?.configure(relayed)
@@ -559,9 +480,8 @@ class Core {
 
   /** What the page before left, as soon as there are ICE servers to continue it with. Of a room the server has to know. */
   private converseAgain(): void {
-    const { left } = this
+    const { left, model: { call } } = this
     this.left = null
-    const { call } = this.model
     if (left === null || callId(call) === null || callId(call) !== callId(left.call)) return
     if (call.kind === 'outgoing') this.converse(call.id, true)
     if (call.kind === 'incoming') this.converse(call.id, false).offer()
@@ -569,47 +489,12 @@ class Core {
     if (call.kind === 'room') this.confer(call.id, left.conference?.ticket, call.messages).rejoin()
   }
 
-  private dispatch(event: Event): void {
-    const next = reduce(this.model, event)
-    if (next === this.model) return
-    this.model = next
-    if (this.tellNow === null) this.tell()
-    else if (next.call.kind !== 'running' || next.call.path === 'connected') this.tellNow()
-  }
-
-  private tell(): void {
-    for (const listener of [...this.listeners]) listener(this.model)
-  }
-
-  /** A page that draws does not answer: so it is told of the call once the path stands, or soon. */
-  private tellLater(): void {
-    this.tellNow?.()
-    const cancel = this.environment.clock.after(CONNECT_FIRST, () => this.tellNow?.())
-    this.tellNow = () => {
-      cancel()
-      this.tellNow = null
-      this.tell()
-    }
-  }
+  dispatch(event: Event): void { this.store.dispatch(event) }
 
   private now(): number { return this.environment.clock.now() }
-}
-
-/** The call as it stands when another page takes it up. */
-function taken(call: Call): Call {
-  switch (call.kind) {
-    case 'running': return { ...call, path: 'reconnecting', safetyCode: null }
-    case 'room': return { ...call, path: 'reconnecting', speaking: [], shown: [], voices: [], reactions: [] }
-    default: return call
-  }
 }
 
 function close(conversation: Conversation | Conference | null): null {
   conversation?.close()
   return null
-}
-
-function serverOfPage(): string {
-  const { protocol, host } = location
-  return `${protocol === 'https:' ? 'wss' : 'ws'}://${host}/ws`
 }

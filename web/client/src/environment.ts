@@ -140,3 +140,9 @@ export function randomBetween(environment: Pick<Environment, 'random'>, least: n
   const [a = 0, b = 0] = environment.random(new Uint8Array(2))
   return least + ((most - least) * (a * 256 + b)) / 65535
 }
+
+/** The WebSocket of the server that the page comes from. */
+export function serverOfPage(): string {
+  const { protocol, host } = location
+  return `${protocol === 'https:' ? 'wss' : 'ws'}://${host}/ws`
+}

@@ -237,3 +237,12 @@ function ended(call: Call, reason: Ending, now: number): Call {
       return call
   }
 }
+
+/** The call as it stands when another page takes it up. */
+export function taken(call: Call): Call {
+  switch (call.kind) {
+    case 'running': return { ...call, path: 'reconnecting', safetyCode: null }
+    case 'room': return { ...call, path: 'reconnecting', speaking: [], shown: [], voices: [], reactions: [] }
+    default: return call
+  }
+}

@@ -1,0 +1,44 @@
+/** The model and who is told of it. */
+import type { Clock } from './environment.js'
+import type { Model } from './model.js'
+import { INITIAL, reduce, type Event } from './reducer.js'
+
+/** Milliseconds for which the page is not told of a call that gets connected: to draw it would hold that up. */
+const CONNECT_FIRST = 500
+
+export class Store {
+  model: Model = INITIAL
+  private readonly listeners = new Set<(model: Model) => void>()
+  /** Ends the time in which the listeners are not told. */
+  private tellNow: (() => void) | null = null
+
+  constructor(private readonly clock: Clock) {}
+
+  subscribe(listener: (model: Model) => void): () => void {
+    this.listeners.add(listener)
+    return () => void this.listeners.delete(listener)
+  }
+
+  dispatch(event: Event): void {
+    const next = reduce(this.model, event)
+    if (next === this.model) return
+    this.model = next
+    if (this.tellNow === null) this.tell()
+    else if (next.call.kind !== 'running' || next.call.path === 'connected') this.tellNow()
+  }
+
+  /** A page that draws does not answer: so it is told of the call once the path stands, or soon. */
+  tellLater(): void {
+    this.tellNow?.()
+    const cancel = this.clock.after(CONNECT_FIRST, () => this.tellNow?.())
+    this.tellNow = () => {
+      cancel()
+      this.tellNow = null
+      this.tell()
+    }
+  }
+
+  private tell(): void {
+    for (const listener of [...this.listeners]) listener(this.model)
+  }
+}
