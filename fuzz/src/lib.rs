@@ -12,10 +12,12 @@ mod rtp;
 mod sctp_association;
 mod sctp_packet;
 mod sdp_session;
+mod sfu;
 mod stun_message;
 mod turn_frame;
 mod turn_server;
 
+pub use self::sfu::sfu;
 pub use dtls::dtls;
 pub use flow::{flow_machines, flow_payload};
 pub use ice_agent::ice_agent;
@@ -46,6 +48,7 @@ pub const TARGETS: &[(&str, Target)] = &[
     ("sctp_association", sctp_association),
     ("sctp_packet", sctp_packet),
     ("sdp_session", sdp_session),
+    ("sfu", self::sfu::sfu),
     ("signal_frames", signal_frames),
     ("srtp_unprotect", srtp_unprotect),
     ("stun_message", stun_message),

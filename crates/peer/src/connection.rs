@@ -89,7 +89,7 @@ impl Peer {
         config.negotiation.fingerprints = vec![config.certificate.fingerprint().to_string()];
         config.negotiation.max_message_size = config.sctp.max_message_size as u64;
         config.negotiation.sctp_port = config.sctp.local_port;
-        let negotiator = Negotiator::new(config.negotiation.clone(), rng.fork())?;
+        let negotiator = Negotiator::new(std::mem::take(&mut config.negotiation), rng.fork())?;
         let relays = config.turn_servers.iter().cloned().map(Relay::new).collect();
         Ok(Self {
             config,

@@ -78,6 +78,6 @@ pub use stats::{Counters, Dropped, Security, Stats};
 
 pub use dtls::{Certificate, Cipher as DtlsCipher, Closed as DtlsClosed, Version as DtlsVersion};
 pub use flow::payload::Format;
-pub use ice::{CandidateKind, Local, Pair};
+pub use ice::{CandidateKind, Local, Pair, TcpType};
 pub use rtp;
 pub use sctp::{ChannelConfig, ChannelId as StreamId, Kind, Reliability, SendError};

@@ -84,7 +84,7 @@ pub(crate) struct Media {
     unprotect: Option<Unprotect>,
     sender: Sender,
     receiver: Receiver,
-    lines: BTreeMap<TransceiverId, Line>,
+    lines: BTreeMap<TransceiverId, Box<Line>>,
     /// The sources that were received.
     routes: BTreeMap<u32, Route>,
     /// The sources that are sent, retransmissions included.
@@ -169,7 +169,7 @@ impl Media {
     }
 
     fn apply_section(&mut self, now: Instant, agreed: &NegotiatedTransceiver) {
-        let line = self.lines.entry(agreed.id).or_insert_with(|| Line::new(agreed));
+        let line = self.lines.entry(agreed.id).or_insert_with(|| Box::new(Line::new(agreed)));
         line.renegotiate(agreed);
         let forward = self.mode == MediaMode::Packets;
         if agreed.direction.receives() {

@@ -12,11 +12,16 @@ use crate::media::{ForwardConfig, MediaConfig, MediaPlane};
 /// Bits per second to one member where there is no limit: no screen and no camera sends as much.
 const MOST_BITRATE: u64 = 1_000_000_000;
 
-/// Starts STUN and TURN at `stun`.
+/// Starts STUN, TURN and the forwarder of rooms at `stun`; members come over TCP to `https` as well.
 ///
 /// # Errors
 /// When the media plane cannot start; it says why.
-pub(crate) fn start(config: &Config, secret: Vec<u8>, stun: SocketAddr) -> Result<MediaPlane> {
+pub(crate) fn start(
+    config: &Config,
+    secret: Vec<u8>,
+    stun: SocketAddr,
+    https: Option<SocketAddr>,
+) -> Result<MediaPlane> {
     let networks =
         |nets: &[Net]| nets.iter().map(|n| turn::IpNet { address: n.address, prefix: n.prefix }).collect();
     let relay_ips = relay_ips(config, stun);
@@ -43,7 +48,7 @@ pub(crate) fn start(config: &Config, secret: Vec<u8>, stun: SocketAddr) -> Resul
         external: config.external_ip.0.clone(),
         own: addresses::reachable(),
         bitrate: config.conference_bandwidth.0.map_or(MOST_BITRATE, |bytes| 8 * bytes),
-        streams: vec![stun],
+        streams: [Some(stun), https].into_iter().flatten().collect(),
     };
     let forward = Some(forward);
     let media = MediaConfig { threads, listen: vec![stun], turn, forward, ..MediaConfig::default() };

@@ -82,7 +82,7 @@ async fn assemble(config: Config, bound: &Bound, hostname: &str) -> Result<App> 
     // Both sides of the TURN REST convention are here: the TURN server, and who makes credentials for it.
     let turn_secret = data::derive(&secret, "visavis turn 1").to_vec();
     let ice = Arc::new(Ice::new(&config, &turn_secret, bound.stun, bound.https));
-    let media = bound.stun.map(|stun| plane::start(&config, turn_secret, stun)).transpose()?;
+    let media = bound.stun.map(|stun| plane::start(&config, turn_secret, stun, bound.https)).transpose()?;
     let forwarding = media.as_ref().and_then(MediaPlane::forwarding);
     let accounts = Arc::new(Accounts::new(store.clone(), &secret));
     let tickets = data::derive(&secret, "visavis tickets 1").to_vec();

@@ -6,81 +6,26 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
-use server::signal::forwarding::{LegKey, MediaEvent, Source};
+use server::signal::forwarding::{LegKey, MediaEvent};
 use server::signal::protocol::*;
 use server::signal::rendezvous::{Config, Rate};
 use wire::{Instant, Rng};
 
-use crate::signal_forwarder::Leg;
+use crate::signal_conference_model::{Link, Page, Place, Seat};
 use crate::signal_world::*;
 
-const PEOPLE: usize = 9;
-const ROOMS: [&str; 2] = ["red", "blue"];
+pub(crate) const PEOPLE: usize = 9;
+pub(crate) const ROOMS: [&str; 2] = ["red", "blue"];
 
-/// What a page has made of what it was told.
-#[derive(Default)]
-struct Page {
-    seen: usize,
-    session: u32,
-    direct: Option<CallId>,
-    conference: Option<View>,
-    lobby: Option<CallId>,
-    /// What it has left: what still comes about it means nothing.
-    over: BTreeSet<CallId>,
-    errors: BTreeMap<String, u32>,
-}
-
-/// A conference as a page sees it.
-struct View {
-    call: CallId,
-    you: u32,
-    role: Role,
-    members: BTreeMap<u32, Member>,
-    knocking: Vec<u32>,
-    locked: bool,
-    lobby: bool,
-}
-
-/// A link.
-#[derive(Default)]
-struct Link {
-    /// First the host.
-    inside: Vec<Seat>,
-    waiting: Vec<Place>,
-    lobby: Vec<(u32, Place)>,
-    conference: bool,
-    next: u32,
-    locked: bool,
-    lobby_on: bool,
-    removed: BTreeSet<usize>,
-}
-
-/// A session of somebody.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-struct Place {
-    who: usize,
-    session: u32,
-}
-
-#[derive(Clone, Debug)]
-struct Seat {
-    place: Place,
-    number: u32,
-    role: Role,
-    sending: Sending,
-    hand: bool,
-    muted: bool,
-}
-
-struct Walk {
-    world: World,
-    rng: Rng,
-    pages: Vec<Page>,
-    links: BTreeMap<&'static str, Link>,
+pub(crate) struct Walk {
+    pub(crate) world: World,
+    pub(crate) rng: Rng,
+    pub(crate) pages: Vec<Page>,
+    pub(crate) links: BTreeMap<&'static str, Link>,
     /// Since when sessions are without a socket.
-    gone: Vec<(Instant, Place)>,
-    met: BTreeMap<&'static str, u32>,
-    seed: u64,
+    pub(crate) gone: Vec<(Instant, Place)>,
+    pub(crate) met: BTreeMap<&'static str, u32>,
+    pub(crate) seed: u64,
 }
 
 fn config() -> Config {
@@ -94,8 +39,6 @@ fn config() -> Config {
         ..Config::default()
     }
 }
-
-const BOTH: Sending = Sending { microphone: true, camera: true, screen: false };
 
 impl Walk {
     fn new(seed: u64) -> Self {
@@ -117,11 +60,11 @@ impl Walk {
         *self.met.entry(what).or_default() += 1;
     }
 
-    fn place(&self, who: usize) -> Place {
+    pub(crate) fn place(&self, who: usize) -> Place {
         Place { who, session: self.pages[who].session }
     }
 
-    fn attached(&self, place: Place) -> bool {
+    pub(crate) fn attached(&self, place: Place) -> bool {
         self.pages[place.who].session == place.session && self.world.clients[place.who].socket.is_some()
     }
 
@@ -212,11 +155,11 @@ impl Walk {
         let sessions: Vec<u32> = self.pages.iter().map(|page| page.session).collect();
         let link = self.links.get_mut(room).unwrap();
         let waited = link.waiting.contains(&place);
-        if let Some(seat) = link.inside.iter_mut().find(|seat| ghost(&seat.place) && !waited) {
-            if !link.conference || !link.removed.contains(&place.who) {
-                seat.place = place;
-                return self.count("took the old place");
-            }
+        if let Some(seat) = link.inside.iter_mut().find(|seat| ghost(&seat.place) && !waited)
+            && (!link.conference || !link.removed.contains(&place.who))
+        {
+            seat.place = place;
+            return self.count("took the old place");
         }
         if link.inside.is_empty() {
             link.waiting.retain(|waiter| !ghost(waiter) || waited);
@@ -364,7 +307,14 @@ impl Walk {
         if !link.conference || actor.role != Role::Owner {
             return self.react();
         }
-        let (by, inside) = (actor.number, link.inside.iter().map(|seat| seat.place).collect::<Vec<_>>());
+        let by = actor.number;
+        self.moderated(room, by, action, (member, knock));
+        self.react();
+    }
+
+    /// What an owner's action changes.
+    fn moderated(&mut self, room: &'static str, by: u32, action: Action, (member, knock): (u32, u32)) {
+        let link = self.links.get_mut(room).unwrap();
         let target = link.inside.iter_mut().find(|seat| seat.number == member);
         match (action, target) {
             (Action::Mute { .. }, Some(seat)) => seat.mute(),
@@ -405,7 +355,6 @@ impl Walk {
                 let link = self.links.get_mut(room).unwrap();
                 link.inside.clear();
                 link.lobby.clear();
-                assert!(!inside.is_empty());
                 self.see_to(room);
             }
             (
@@ -503,302 +452,6 @@ impl Walk {
         let left = end.saturating_since(self.world.now);
         self.world.pass(left);
         self.react();
-    }
-}
-
-impl Link {
-    fn sit(&mut self, place: Place) {
-        let number = self.next;
-        self.next += 1;
-        self.sit_as(place, number);
-    }
-
-    fn sit_as(&mut self, place: Place, number: u32) {
-        let role = Role::Presenter;
-        self.inside.push(Seat { place, number, role, sending: BOTH, hand: false, muted: false });
-    }
-
-    /// A call of two becomes a conference, with new numbers.
-    fn begin(&mut self) {
-        self.conference = true;
-        self.next = 3;
-        for (number, seat) in (1..).zip(&mut self.inside) {
-            let Sending { microphone, camera, screen } = seat.sending;
-            let role = if number == 1 { Role::Owner } else { Role::Presenter };
-            let sending = Sending { microphone, camera: camera || screen, screen: false };
-            *seat = Seat { place: seat.place, number, role, sending, hand: false, muted: false };
-        }
-    }
-
-    fn ensure_owner(&mut self) {
-        self.inside.sort_by_key(|seat| seat.number);
-        if self.inside.iter().any(|seat| seat.role == Role::Owner) {
-            return;
-        }
-        let heir = self.inside.iter().position(|seat| seat.role == Role::Presenter).unwrap_or(0);
-        self.inside[heir].set_role(Role::Owner);
-    }
-
-    fn demote(&mut self, number: u32) {
-        let owners = self.inside.iter().filter(|seat| seat.role == Role::Owner).count();
-        let Some(seat) = self.inside.iter_mut().find(|seat| seat.number == number) else { return };
-        match seat.role {
-            Role::Owner if owners == 1 => {}
-            Role::Owner => seat.set_role(Role::Presenter),
-            Role::Presenter | Role::Attendee => seat.set_role(Role::Attendee),
-        }
-    }
-}
-
-impl Seat {
-    fn mute(&mut self) {
-        self.muted = true;
-        self.sending.microphone = false;
-    }
-
-    fn set_role(&mut self, role: Role) {
-        self.role = role;
-        if role == Role::Attendee {
-            self.sending = Sending::default();
-        }
-    }
-}
-
-/// Pages read what they are told, and answer as pages do.
-impl Walk {
-    fn react(&mut self) {
-        self.world.settle();
-        loop {
-            let mut said = false;
-            for who in 0..PEOPLE {
-                if self.pages[who].session != self.world.clients[who].sessions {
-                    let client = &self.world.clients[who];
-                    self.pages[who] =
-                        Page { seen: client.log_start, session: client.sessions, ..Page::default() };
-                }
-                while let Some(message) = self.world.clients[who].log.get(self.pages[who].seen).cloned() {
-                    self.pages[who].seen += 1;
-                    said |= self.told(who, message);
-                }
-            }
-            self.world.settle();
-            if !said {
-                break;
-            }
-        }
-        self.note_moves();
-    }
-
-    /// Two in a conference, of whom one is in the call of two only: they have gone back to it.
-    fn note_moves(&mut self) {
-        for link in self.links.values_mut() {
-            let moved = |seat: &Seat| {
-                let page = &self.pages[seat.place.who];
-                let hears = self.world.clients[seat.place.who].socket.is_some();
-                hears
-                    && page.session == seat.place.session
-                    && page.direct.is_some()
-                    && page.conference.is_none()
-            };
-            if link.conference && link.inside.len() == 2 && link.inside.iter().any(moved) {
-                link.conference = false;
-                *self.met.entry("went back to two").or_default() += 1;
-            }
-        }
-    }
-
-    fn told(&mut self, who: usize, message: ServerMessage) -> bool {
-        let page = &mut self.pages[who];
-        match message {
-            ServerMessage::Started { call, replaces, .. } => {
-                if replaces.as_ref().is_some_and(|replaced| page.over.contains(replaced)) {
-                    page.over.insert(call.clone());
-                    self.world.say(who, ClientMessage::End { call });
-                    return true;
-                }
-                if page.over.contains(&call) {
-                    return false;
-                }
-                let own = page.conference.as_ref().map(|view| view.call.clone());
-                assert_eq!(
-                    own, replaces,
-                    "a call of two begins for who is in nothing, or in what it replaces"
-                );
-                assert!(page.direct.as_ref().is_none_or(|direct| *direct == call));
-                page.direct = Some(call);
-            }
-            ServerMessage::Conference { call, you, role, members, locked, lobby, replaces, .. } => {
-                let over = replaces.as_ref().is_some_and(|replaced| page.over.contains(replaced));
-                if over || page.over.contains(&call) {
-                    return false;
-                }
-                assert_eq!(page.direct, replaces, "it replaces the call of two that one is in");
-                assert!(page.conference.as_ref().is_none_or(|view| view.call == call));
-                let members = members.into_iter().map(|member| (member.number, member)).collect();
-                let knocking = Vec::new();
-                page.conference =
-                    Some(View { call: call.clone(), you, role, members, knocking, locked, lobby });
-                page.lobby = None;
-                self.world.say(who, offer(&call, "o"));
-                return true;
-            }
-            ServerMessage::Lobby { call, .. } => page.lobby = Some(call),
-            ServerMessage::Ended { call, reason } => {
-                let conference = page.conference.as_ref().is_some_and(|view| view.call == call);
-                if conference {
-                    page.conference = None;
-                } else if page.direct.as_ref() == Some(&call) {
-                    page.direct = None;
-                } else if page.lobby.as_ref() == Some(&call) {
-                    page.lobby = None;
-                } else {
-                    assert!(page.over.contains(&call), "P{who} is told that {call} has ended: {reason:?}");
-                }
-                page.over.insert(call);
-            }
-            ServerMessage::Error { code, .. } => *page.errors.entry(format!("{code:?}")).or_default() += 1,
-            other => {
-                if let Some(view) = &mut page.conference {
-                    view.told(other);
-                }
-            }
-        }
-        false
-    }
-
-    /// A page that is in both goes where it is to go: the call of two that follows the conference has media.
-    fn move_on(&mut self, who: usize) {
-        let page = &mut self.pages[who];
-        let (Some(_), Some(view)) = (&page.direct, &page.conference) else { return };
-        // Not where the conference follows: that call the server ends.
-        if view.members.len() > 2 {
-            return;
-        }
-        let call = view.call.clone();
-        let follows = self.world.clients[who].log.iter().any(
-            |m| matches!(m, ServerMessage::Started { replaces: Some(replaced), .. } if *replaced == call),
-        );
-        if follows {
-            page.over.insert(call.clone());
-            page.conference = None;
-            self.world.say(who, ClientMessage::End { call });
-        }
-    }
-}
-
-impl View {
-    fn told(&mut self, message: ServerMessage) {
-        match message {
-            ServerMessage::Member { call, member } if call == self.call => {
-                assert_ne!(member.number, self.you, "one is not told of oneself");
-                self.members.insert(member.number, member);
-            }
-            ServerMessage::MemberLeft { call, number, .. } if call == self.call => {
-                assert!(self.members.remove(&number).is_some(), "who left was there");
-            }
-            ServerMessage::Role { call, role, .. } if call == self.call => self.role = role,
-            ServerMessage::Settings { call, locked, lobby } if call == self.call => {
-                (self.locked, self.lobby) = (locked, lobby);
-            }
-            ServerMessage::Knocking { call, people } if call == self.call => {
-                self.knocking = people.into_iter().map(|knock| knock.number).collect();
-            }
-            _ => {}
-        }
-    }
-}
-
-/// What pages see is what the model says.
-impl Walk {
-    fn compare(&mut self) {
-        let mut legs = 0;
-        for room in ROOMS {
-            let link = &self.links[room];
-            let seed = self.seed;
-            assert!(link.conference || link.inside.len() <= 2, "seed {seed}: three are a conference");
-            assert!(link.conference || link.inside.len() != 1, "seed {seed}: one alone is in no call");
-            let mut calls = BTreeSet::new();
-            for seat in &link.inside {
-                let page = &self.pages[seat.place.who];
-                if !self.attached(seat.place) {
-                    continue;
-                }
-                if link.conference {
-                    let view =
-                        page.conference.as_ref().unwrap_or_else(|| panic!("seed {seed}: {seat:?} is in it"));
-                    calls.insert(view.call.clone());
-                    self.compare_view(link, seat, view);
-                } else {
-                    calls.insert(
-                        page.direct.clone().unwrap_or_else(|| panic!("seed {seed}: {seat:?} is in it")),
-                    );
-                }
-            }
-            assert!(calls.len() <= 1, "seed {seed}: who is at one link is in one call");
-            for (_, place) in link.lobby.iter().filter(|(_, place)| self.attached(*place)) {
-                assert!(
-                    self.pages[place.who].lobby.is_some(),
-                    "seed {seed}: P{} waits in the lobby",
-                    place.who
-                );
-            }
-            if link.conference {
-                legs += link.inside.len();
-            }
-        }
-        for who in 0..PEOPLE {
-            let page = &self.pages[who];
-            let inside =
-                self.links.values().flat_map(|link| &link.inside).any(|seat| seat.place == self.place(who));
-            if self.world.clients[who].socket.is_some() && !inside {
-                let seed = self.seed;
-                assert!(
-                    page.direct.is_none() && page.conference.is_none(),
-                    "seed {seed}: P{who} is in nothing"
-                );
-            }
-        }
-        let half = self.links.values().filter(|link| !link.conference).flat_map(|link| &link.inside);
-        let half = half.filter(|seat| self.pages[seat.place.who].conference.is_some()).count();
-        let found = self.world.forwarder.legs.len();
-        assert!(
-            (legs..=legs + half + 1).contains(&found),
-            "seed {}: {found} legs for {legs} and {half}",
-            self.seed
-        );
-        assert_eq!(self.world.rendezvous.stats().members, found);
-    }
-
-    fn compare_view(&self, link: &Link, seat: &Seat, view: &View) {
-        let seed = self.seed;
-        assert_eq!((view.you, view.role), (seat.number, seat.role), "seed {seed}: {seat:?}");
-        assert_eq!((view.locked, view.lobby), (link.locked, link.lobby_on), "seed {seed}");
-        let numbers: BTreeSet<u32> = link.inside.iter().map(|seat| seat.number).collect();
-        assert_eq!(view.members.keys().copied().collect::<BTreeSet<_>>(), numbers, "seed {seed}: {seat:?}");
-        if seat.role == Role::Owner {
-            let waiting: Vec<u32> = link.lobby.iter().map(|(number, _)| *number).collect();
-            assert_eq!(view.knocking, waiting, "seed {seed}");
-        }
-        for other in link.inside.iter().filter(|other| other.number != seat.number) {
-            let seen = &view.members[&other.number];
-            let legs = self.world.forwarder.legs.values().filter(|leg| leg.number == other.number);
-            let is = |leg: &Leg| leg.barred == barred(other) && leg.connected == seen.connected;
-            assert!({ legs }.any(is), "seed {seed}: what is passed on of {other:?} is as it should be");
-            assert_eq!(seen.person.id, format!("p{}", other.place.who), "seed {seed}");
-            assert_eq!(
-                (seen.role, seen.sending, seen.hand),
-                (other.role, other.sending, other.hand),
-                "seed {seed}: {other:?}"
-            );
-        }
-    }
-}
-
-fn barred(seat: &Seat) -> BTreeSet<Source> {
-    match (seat.role, seat.muted) {
-        (Role::Attendee, _) => BTreeSet::from(Source::ALL),
-        (_, true) => BTreeSet::from([Source::Microphone]),
-        (_, false) => BTreeSet::new(),
     }
 }
 

@@ -74,12 +74,13 @@ impl Server {
     /// Starts one on free ports of the loopback with its data in `folder`.
     pub(crate) fn start(folder: &Folder, more: &[&str]) -> Self {
         let data = folder.path().join("data");
-        let mut arguments = vec!["serve", "--data", data.to_str().unwrap(), "--media-threads", "1"];
+        let mut arguments = vec!["serve", "--data", data.to_str().unwrap()];
         for (flag, value) in [
             ("--http", "127.0.0.1:0"),
             ("--https", "127.0.0.1:0"),
             ("--stun", "127.0.0.1:0"),
             ("--log", "warn"),
+            ("--media-threads", "1"),
         ] {
             if !more.contains(&flag) {
                 arguments.extend([flag, value]);

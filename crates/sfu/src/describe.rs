@@ -35,6 +35,9 @@ impl Sfu {
         self.take_ufrag(at);
         self.make_tracks(now, at);
         self.make_slots(at);
+        if let Some(member) = self.members.get_mut(at) {
+            member.peer.with_negotiator(peer::negotiation::Negotiator::forget_descriptions);
+        }
         self.follow_up(now, at);
         if let Some(room) = self.members.get(at).map(|member| member.room) {
             self.think_over(now, room);
@@ -125,6 +128,9 @@ impl Sfu {
                 Use::Source(_) | Use::None => None,
             })
             .collect();
+        let voices = slots.iter().filter(|(_, bit)| *bit < crate::member::FIRST_PICTURE).count();
+        member.voices.reserve_exact(voices.saturating_sub(member.voices.len()));
+        member.pictures.reserve_exact((slots.len() - voices).saturating_sub(member.pictures.len()));
         for (id, bit) in slots {
             if member.slot(bit).is_some() {
                 continue;

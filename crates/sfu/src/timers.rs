@@ -50,6 +50,11 @@ impl Sfu {
         let asked = self.waiting[at as usize] & 1 << CONTROL != 0;
         let connection = if member.leaving || asked { None } else { member.peer.poll_timeout() };
         let due = [connection, member.tick, member.probe].into_iter().flatten().min();
+        // What is due later than before is looked at again when the earlier one comes: deadlines of a connection move
+        // with every packet.
+        if due.is_some_and(|due| member.scheduled.is_some_and(|before| before <= due)) {
+            return;
+        }
         let before = std::mem::replace(&mut member.scheduled, due);
         if before != due {
             before.map(|before| self.timers.remove(&(before, Timer::Member(at))));

@@ -75,7 +75,7 @@ fn encodings_that_nobody_wants_are_not_sent() {
 /// 3 Mbit/s, then 300 kbit/s, then 3 Mbit/s again on one receiver's path.
 #[test]
 fn a_path_that_becomes_narrow_gets_less_and_the_others_see_nothing_of_it() {
-    for seed in 0..4 {
+    for seed in 0..6 {
         let mut world = World::new(50 + seed);
         world.join(&RIDS, 1, 1);
         let [narrow, other] = [0, 1].map(|_| world.join(&[], 1, 1));
@@ -86,33 +86,10 @@ fn a_path_that_becomes_narrow_gets_less_and_the_others_see_nothing_of_it() {
         look_at(&mut world, other, &[Some((0, 720))]);
         let begin = world.now;
         let secs = Duration::from_secs;
-        for _ in 0..15 {
-            world.pass(secs(1));
-            let s = world.sfu.stats(world.id(narrow)).unwrap();
-            println!(
-                "{:?} {} {:?} {:?} {:?}",
-                world.now,
-                s.available_outgoing_bitrate,
-                s.slots,
-                world.sfu.counters().probes,
-                world.sfu.counters().resent
-            );
-        }
+        world.pass(secs(15));
         assert_eq!(layers_between(&world, narrow, secs(4), secs(0)), [2], "seed {seed}: wide");
         world.down[narrow].rate = Some(300_000);
-        for _ in 0..35 {
-            world.pass(millis(200));
-            let s = world.sfu.stats(world.id(narrow)).unwrap();
-            println!(
-                "{:?} {} {:?} {:?} {:?} {}",
-                world.now,
-                s.available_outgoing_bitrate,
-                s.slots[0].as_ref().map(|x| (x.rid.clone(), x.packets)),
-                world.sfu.counters().probes,
-                world.sfu.counters(),
-                world.clients[narrow].shown(0).count()
-            );
-        }
+        world.pass(secs(7));
         world.pass(secs(13));
         let layers = layers_between(&world, narrow, secs(12), secs(0));
         assert_eq!(layers, [0], "seed {seed}: narrow");

@@ -1,8 +1,10 @@
 //! Rooms on virtual time, with whole peers as members.
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
+mod allocations;
 mod client;
 mod forward;
 mod layers;
+mod random;
 mod rooms;
 mod world;

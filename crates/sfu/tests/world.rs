@@ -7,6 +7,7 @@ use std::time::Duration;
 use sfu::{Address, Certificate, Config, Event, JoinConfig, MemberId, Received, RoomConfig, RoomId, Sfu};
 use wire::{Instant, Rng, Transmit, Transport};
 
+use crate::allocations::inside;
 use crate::client::Client;
 
 pub(crate) const SERVER: &str = "192.0.2.1:3478";
@@ -130,7 +131,9 @@ impl World {
     pub(crate) fn join(&mut self, rids: &[&str], voices: usize, pictures: usize) -> usize {
         let at = self.clients.len();
         let number = u32::try_from(at + 1).unwrap();
-        let id = self.sfu.join(self.now, self.room, JoinConfig { number, ..JoinConfig::default() }).unwrap();
+        let id = inside(|| {
+            self.sfu.join(self.now, self.room, JoinConfig { number, ..JoinConfig::default() }).unwrap()
+        });
         let mut client = Client::new(
             (self.now, self.rng.array(), self.certificate.clone()),
             (id, number),
@@ -148,11 +151,12 @@ impl World {
     pub(crate) fn describe(&mut self, at: usize) {
         let client = &mut self.clients[at];
         let offer = client.offer(self.now);
-        let answer = self.sfu.describe(self.now, client.id, &offer).unwrap();
+        let answer = inside(|| self.sfu.describe(self.now, client.id, &offer).unwrap());
         if std::env::var("SHOW").is_ok() {
             println!("{answer}");
         }
         client.answered(self.now, &answer);
+        inside(|| drop(answer));
         self.collect();
     }
 
@@ -183,10 +187,10 @@ impl World {
                     self.clients[at].take_events(self.now);
                 }
             }
-            while let Some(event) = self.sfu.poll_event() {
+            while let Some(event) = inside(|| self.sfu.poll_event()) {
                 self.note(event);
             }
-            while let Some(transmit) = self.sfu.poll_transmit(self.now, &mut buf) {
+            while let Some(transmit) = inside(|| self.sfu.poll_transmit(self.now, &mut buf)) {
                 anything = true;
                 self.carry(None, transmit, &buf[..transmit.len]);
             }
@@ -255,7 +259,7 @@ impl World {
             match to {
                 None => {
                     let received = received(SERVER.parse().unwrap());
-                    self.sfu.handle_input(self.now, received, &mut bytes);
+                    inside(|| self.sfu.handle_input(self.now, received, &mut bytes));
                 }
                 Some(at) if !self.clients[at].gone => {
                     let received = received(Self::address(at));
@@ -268,7 +272,7 @@ impl World {
             client.handle_timeout(self.now);
         }
         if self.sfu.poll_timeout().is_some_and(|due| due <= self.now) {
-            self.sfu.handle_timeout(self.now);
+            inside(|| self.sfu.handle_timeout(self.now));
         }
         self.collect();
     }

@@ -26,6 +26,9 @@ pub struct Config {
     pub own_ips: Vec<IpAddr>,
     /// Peers that are allowed although the default or `deny` refuses them.
     pub allow: Vec<IpNet>,
+    /// UDP addresses of this host that are allowed although `own_ips` are not, each with its port and no other: services
+    /// of the same program, at most a few.
+    pub services: Vec<SocketAddr>,
     /// Peers that are refused beside the default: loopback, link-local, private, shared, multicast,
     /// unspecified, broadcast, reserved, and the IPv6 addresses that embed one of those.
     pub deny: Vec<IpNet>,
@@ -111,6 +114,7 @@ impl Default for Config {
             all_relay_ports: None,
             own_ips: Vec::new(),
             allow: Vec::new(),
+            services: Vec::new(),
             deny: Vec::new(),
             max_allocations: 100_000,
             allocations_per_user: None,

@@ -302,3 +302,24 @@ fn junk_is_counted_and_goes_nowhere() {
     let gone = turn::RelayId(77);
     assert!(bench.peer_sends(gone, PEER, b"x").is_none());
 }
+
+/// A service of the same program may be reached at its port, and nothing else of the address.
+#[test]
+fn services_of_the_host_are_reached_at_their_port_alone() {
+    for service in ["192.0.2.1:3478", "10.0.0.7:3478"] {
+        let own = address(service);
+        let elsewhere = SocketAddr::new(own.ip(), 22).to_string();
+        let own_ips = vec![own.ip()];
+        let mut bench = Bench::new(Config { own_ips: own_ips.clone(), services: vec![own], ..config() });
+        bench.allocate(client(1));
+        assert_eq!(permit(&mut bench, client(1), service), 0, "{service}");
+        assert!(bench.forward(client(1), &send(service, b"x", false)).is_some(), "{service}");
+        assert!(bench.forward(client(1), &send(&elsewhere, b"x", false)).is_none(), "{elsewhere}");
+        assert_eq!(bind(&mut bench, client(1), 0x4000, &elsewhere), 403, "{elsewhere}");
+        assert_eq!(bind(&mut bench, client(1), 0x4001, service), 0, "{service}");
+        assert!(bench.forward(client(1), &channel(0x4001, b"x")).is_some(), "{service}");
+    }
+    let mut bench = Bench::new(Config { own_ips: vec![address("10.0.0.7:1").ip()], ..config() });
+    bench.allocate(client(1));
+    assert_eq!(permit(&mut bench, client(1), "10.0.0.7:3478"), 403);
+}

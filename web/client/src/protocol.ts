@@ -1,4 +1,4 @@
-// Generated from crates/server/src/signal/protocol/; do not edit. docs/protocol.md explains it.
+// This file is generated from crates/server/src/signal/protocol/; do not edit. docs/protocol.md explains it.
 // To write it anew: UPDATE=1 cargo test -p server --lib protocol_ts_is_current
 
 /** The version of the protocol that these types describe. */

@@ -4,16 +4,21 @@ use super::Reported;
 use rtp::Unwrapper;
 use rtp::rtcp::{TICK, Twcc};
 use std::collections::VecDeque;
+use std::num::NonZeroU32;
 use wire::Instant;
 
 /// Packets remembered: at 1200 bytes and 20 Mbit/s, two seconds.
 const MOST: usize = 4096;
 
+/// Packets kept before the last one that was reported: messages may overtake each other.
+const KEPT: i64 = 200;
+
+/// Sixteen bytes, because there are hundreds of them for every path.
 #[derive(Clone, Copy, Debug)]
 struct Sent {
     at: Instant,
-    size: usize,
-    probe: Option<u32>,
+    probe: Option<NonZeroU32>,
+    size: u16,
     received: bool,
     counted_lost: bool,
 }
@@ -67,8 +72,9 @@ impl History {
 
     pub(super) fn push(&mut self, at: Instant, size: usize, probe: Option<u32>) {
         self.numbers.unwrap(self.next_number());
-        self.packets.push_back(Sent { at, size, probe, received: false, counted_lost: false });
-        self.in_flight += size;
+        let (size, probe) = (u16::try_from(size).unwrap_or(u16::MAX), probe.and_then(NonZeroU32::new));
+        self.packets.push_back(Sent { at, probe, size, received: false, counted_lost: false });
+        self.in_flight += usize::from(size);
         if self.packets.len() > MOST {
             self.drop_first();
         }
@@ -78,7 +84,7 @@ impl History {
         if let Some(sent) = self.packets.pop_front() {
             self.first += 1;
             if !sent.received {
-                self.in_flight -= sent.size;
+                self.in_flight -= usize::from(sent.size);
             }
         }
     }
@@ -104,12 +110,13 @@ impl History {
             match arrival {
                 Some(ticks) if !sent.received => {
                     sent.received = true;
-                    *in_flight -= sent.size;
+                    *in_flight -= usize::from(sent.size);
                     reported.received += u32::from(sent.at >= since);
                     // One unit of the reference is 256 ticks.
                     #[expect(clippy::cast_precision_loss, reason = "ticks of a session are far below 2^52")]
                     let arrival = (ticks + offset * 256) as f64 * TICK.as_secs_f64() * 1000.0;
-                    into.push(Acknowledged { sent: sent.at, arrival, size: sent.size, probe: sent.probe });
+                    let (size, probe) = (usize::from(sent.size), sent.probe.map(NonZeroU32::get));
+                    into.push(Acknowledged { sent: sent.at, arrival, size, probe });
                 }
                 None if !sent.received && !sent.counted_lost => {
                     sent.counted_lost = true;
@@ -124,7 +131,7 @@ impl History {
 
     /// Reports may come out of order, so some of what was reported is kept.
     fn forget_before(&mut self, last: i64) {
-        while self.first + 500 < last {
+        while self.first + KEPT < last {
             self.drop_first();
         }
     }

@@ -68,7 +68,7 @@ pub struct Agent {
     tie_breaker: u64,
     current: Session,
     /// The generation before a restart, for as long as data goes over a pair of it.
-    previous: Option<Session>,
+    previous: Option<Box<Session>>,
     locals: BTreeMap<u32, LocalCandidate>,
     remotes: BTreeMap<u32, RemoteCandidate>,
     pairs: BTreeMap<u32, CheckedPair>,

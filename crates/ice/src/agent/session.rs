@@ -33,14 +33,14 @@ impl Session {
 
 impl Agent {
     pub(super) fn session(&self, generation: u32) -> Option<&Session> {
-        let sessions = [Some(&self.current), self.previous.as_ref()];
+        let sessions = [Some(&self.current), self.previous.as_deref()];
         sessions.into_iter().flatten().find(|session| session.generation == generation)
     }
 
     /// The session that a USERNAME of the peer speaks to: `ours:theirs` (RFC 8445 §7.2.2).
     pub(super) fn session_of<'a>(&'a self, username: &'a str) -> Option<(&'a Session, &'a str)> {
         let (ours, theirs) = username.split_once(':')?;
-        let sessions = [Some(&self.current), self.previous.as_ref()];
+        let sessions = [Some(&self.current), self.previous.as_deref()];
         let session = sessions.into_iter().flatten().find(|session| session.local.ufrag == ours)?;
         Some((session, theirs))
     }
@@ -92,7 +92,7 @@ impl Agent {
         let kept_generation = kept.and_then(|id| self.pairs.get(&id)).map(|pair| pair.generation);
         // Of three generations in a row, the middle one has carried no data: it goes.
         if kept_generation == Some(old.generation) {
-            self.previous = Some(old);
+            self.previous = Some(Box::new(old));
         } else if kept_generation.is_none() {
             self.previous = None;
         }

@@ -112,6 +112,8 @@ impl Line {
                 None => {
                     let mut stream = Outgoing::new(encoding);
                     stream.follow(encoding, sends, &self.codecs);
+                    // One is the rule, and there may be very many sections.
+                    self.outgoing.reserve_exact(1);
                     self.outgoing.push(stream);
                 }
             }

@@ -250,7 +250,7 @@ impl Negotiator {
             // The transport has ended with its last section; the next one has nothing of it.
             (self.ice, self.offered_first) = (None, None);
         }
-        self.current = Some(Pair { local, remote, transport, ice });
+        self.current = Some(Pair { local, remote, transport, ice, forgotten: false, own_setup: None });
         self.enter(SignalingState::Stable);
         self.needed = false;
         self.update_negotiation_needed();

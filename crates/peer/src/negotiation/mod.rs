@@ -228,6 +228,9 @@ struct Pair {
     transport: Option<Transport>,
     /// Which credentials of ours it has; `None` likewise.
     ice: Option<IceCredentials>,
+    /// The sections of the descriptions have been thrown away, all but our half of the handshake.
+    forgotten: bool,
+    own_setup: Option<sdp::Setup>,
 }
 
 /// A negotiation under way.
@@ -400,13 +403,15 @@ impl Negotiator {
 
     /// The local description in force.
     pub fn current_local_description(&self) -> Option<Description> {
-        let pair = self.current.as_ref()?;
+        let pair = self.current.as_ref().filter(|pair| !pair.forgotten)?;
         Some(self.written(&pair.local, pair.ice.as_ref()))
     }
 
     /// The remote description, pending or in force.
     pub fn remote_description(&self) -> Option<Description> {
+        let forgotten = self.pending.is_none() && self.current.as_ref().is_some_and(|pair| pair.forgotten);
         self.remote()
+            .filter(|_| !forgotten)
             .map(|described| Description { kind: described.kind, sdp: described.session.to_string() })
     }
 

@@ -139,7 +139,7 @@ struct View<'a> {
 
 impl<'a> View<'a> {
     fn of(pair: &'a Pair) -> Self {
-        let Pair { local, remote, transport, ice } = pair;
+        let Pair { local, remote, transport, ice, forgotten: _, own_setup: _ } = pair;
         Self { local, remote, transport: transport.as_ref(), ice: ice.as_ref() }
     }
 
@@ -162,7 +162,7 @@ impl<'a> View<'a> {
 
 /// Our half of the handshake that a pair agreed on.
 pub(super) fn own_setup(pair: &Pair) -> Option<Setup> {
-    View::of(pair).own_setup()
+    pair.own_setup.or_else(|| View::of(pair).own_setup())
 }
 
 impl Negotiator {

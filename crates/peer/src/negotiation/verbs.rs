@@ -162,6 +162,24 @@ impl Negotiator {
         self.needed && self.state == SignalingState::Stable
     }
 
+    /// Forgets of the descriptions in force what further offers of the other side do not need: afterwards they cannot be
+    /// had any more, nor [`Negotiator::negotiated`], until the next pair. For a server that only answers and holds
+    /// many connections: a description of many sections takes hundreds of kilobytes once it is read.
+    pub fn forget_descriptions(&mut self) {
+        self.created = None;
+        self.transceivers.shrink_to_fit();
+        self.slots.shrink_to_fit();
+        let Some(pair) = &mut self.current else { return };
+        pair.forgotten = true;
+        pair.own_setup = super::outcome::own_setup(pair);
+        for session in [&mut pair.local.session, &mut pair.remote.session] {
+            (session.media, session.attributes) = (Vec::new(), Vec::new());
+        }
+        if let Some(transport) = &mut pair.transport {
+            transport.candidates = Vec::new();
+        }
+    }
+
     /// The direction that the other side's last description gives to the section of a transceiver, as seen from there.
     pub fn remote_direction(&self, id: TransceiverId) -> Option<Direction> {
         let at = self.slots.iter().position(|slot| slot.usage == Use::Transceiver(id))?;

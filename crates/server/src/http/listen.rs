@@ -128,6 +128,17 @@ async fn serve_tls(
     slot: Slot,
     mut stop: watch::Receiver<bool>,
 ) -> anyhow::Result<()> {
+    let mut first = [0];
+    timeout(PATIENCE, stream.peek(&mut first)).await??;
+    if let ([0], Some(media)) = (first, &media) {
+        // No record of TLS begins so (RFC 8446 §5.1): a member of a room whose network lets only this port through.
+        let stream = Prefixed::empty(stream).holding(slot);
+        tokio::select! {
+            () = media.serve_framed_stream(stream, caller.local, caller.address) => {}
+            _ = stop.wait_for(|stop| *stop) => {}
+        }
+        return Ok(());
+    }
     let handshake = timeout(PATIENCE, acceptor.accept(stream)).await;
     let outcome = if matches!(handshake, Ok(Ok(_))) { "done" } else { "failed" };
     metrics::counter!("visavis_tls_handshakes_total", "outcome" => outcome).increment(1);

@@ -179,3 +179,84 @@ impl Crossing {
         (self.handed_over, self.dropped)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::sync::Arc;
+
+    fn check(user: &str) -> Vec<u8> {
+        let mut buf = [0; 200];
+        let (class, method) = (stun::Class::Request, stun::Method::BINDING);
+        let id = stun::TransactionId([5; 12]);
+        let mut writer = stun::Writer::new(&mut buf, class, method, id).expect("room");
+        writer.put(&Username(user)).expect("room");
+        let len = writer.len();
+        buf[..len].to_vec()
+    }
+
+    fn from(port: u16, len: usize) -> Received {
+        let address = |port| SocketAddr::from(([192, 0, 2, 1], port));
+        Received { transport: Transport::Udp, local: address(3478), remote: address(port), segment: len }
+    }
+
+    /// Two threads; the agent `abcd` is on the second.
+    fn pair() -> [Crossing; 2] {
+        let fragments = Arc::new(Fragments::default());
+        fragments.insert("abcd", 1);
+        let entrances: Arc<[Entrance]> = [0, 1].map(|_| Entrance::default()).into();
+        let pollers = [0, 1].map(|_| net::Poller::new().expect("a poller"));
+        let wakers: Vec<Waker> = pollers.iter().map(net::Poller::waker).collect();
+        [0, 1].map(|n| Crossing::new(n, fragments.clone(), entrances.clone(), wakers.clone()))
+    }
+
+    fn taken(crossing: &mut Crossing) -> Vec<(u16, Vec<u8>)> {
+        let mut all = Vec::new();
+        crossing.take(|received, bytes| all.push((received.remote.port(), bytes.to_vec())));
+        all
+    }
+
+    #[test]
+    fn a_check_shows_the_way_and_what_follows_takes_it() {
+        let [mut first, mut second] = pair();
+        let now = Instant::ZERO;
+        let media = [0x80; 40];
+        assert!(!first.pass(now, from(7, 40), &media), "nobody is known there");
+        let check = check("abcd:efgh");
+        assert!(first.pass(now, from(7, check.len()), &check));
+        assert!(first.pass(now, from(7, 40), &media));
+        assert!(!first.pass(now, from(8, 40), &media), "another address");
+        assert!(!first.pass(now, from(7, 40), &[0x40; 40]), "channel data is TURN's");
+        first.flush();
+        assert_eq!(taken(&mut second), [(7, check.clone()), (7, media.to_vec())]);
+        assert_eq!(taken(&mut second), []);
+        assert!(!second.pass(now, from(7, check.len()), &check), "it is here already");
+        assert_eq!(first.counts(), (2, 0));
+    }
+
+    #[test]
+    fn what_names_nobody_is_left_to_others() {
+        let [mut first, _] = pair();
+        for message in [check("efgh:abcd"), check("abcd"), vec![0, 1, 0, 0], Vec::new()] {
+            assert!(!first.pass(Instant::ZERO, from(7, message.len()), &message), "{message:?}");
+        }
+        first.fragments.remove("abcd");
+        let check = check("abcd:efgh");
+        assert!(!first.pass(Instant::ZERO, from(7, check.len()), &check), "they have left");
+    }
+
+    #[test]
+    fn a_thread_that_does_not_keep_up_loses_what_is_too_much() {
+        let [mut first, mut second] = pair();
+        let check = check("abcd:efgh");
+        assert!(first.pass(Instant::ZERO, from(7, check.len()), &check));
+        let large = vec![0x80; 60_000];
+        for _ in 0..200 {
+            assert!(first.pass(Instant::ZERO, from(7, 60_000), &large));
+            first.flush();
+        }
+        let bytes: usize = taken(&mut second).iter().map(|(_, bytes)| bytes.len()).sum();
+        assert!(bytes <= MOST_BYTES && bytes > MOST_BYTES - 120_000, "{bytes}");
+        assert!(first.counts().1 > 0);
+    }
+}

@@ -108,6 +108,7 @@ impl Forwarder {
                 let config = RoomConfig { max_members: members, ..RoomConfig::default() };
                 match self.sfu.open_room(now, config) {
                     Ok(id) => {
+                        tracing::debug!(room = room.0, thread = self.thread, "a room is open");
                         self.rooms.insert(room, id);
                         self.room_keys.insert(id, room);
                     }
@@ -124,6 +125,7 @@ impl Forwarder {
                 for leg in legs {
                     self.forget(leg);
                 }
+                tracing::debug!(room = room.0, "a room is closed");
                 self.room_keys.remove(&id);
                 self.sfu.close_room(now, id);
             }
@@ -275,14 +277,16 @@ impl Forwarder {
         while let Some(transmit) = self.sfu.poll_transmit(now, &mut self.buffer) {
             let bytes = &self.buffer[..transmit.len];
             self.tally.bytes_out += bytes.len() as u64;
+            let segment = transmit.segment_size.unwrap_or(transmit.len).max(1);
+            self.tally.datagrams_out += transmit.len.div_ceil(segment) as u64;
             if transmit.transport != wire::Transport::Udp {
-                stream(transmit.from, transmit.to, bytes);
+                for message in bytes.chunks(segment) {
+                    stream(transmit.from, transmit.to, message);
+                }
                 continue;
             }
             let Some((socket, from)) = socket(transmit.from) else { continue };
-            let segment = transmit.segment_size.unwrap_or(transmit.len);
             self.tally.runs_out += 1;
-            self.tally.datagrams_out += transmit.len.div_ceil(segment.max(1)) as u64;
             if let Err(error) = socket.send_from(from, transmit.to, bytes, segment) {
                 // Lost as on any path; what matters is asked for again.
                 self.tally.unsent += 1;

@@ -21,6 +21,7 @@ mod config;
 mod counters;
 mod crossing;
 mod forward;
+mod framed;
 mod message;
 mod peers;
 mod pipe;

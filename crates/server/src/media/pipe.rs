@@ -21,6 +21,7 @@ pub(super) struct Pipe {
     /// Rings when there is output.
     written: Notify,
     output_limit: usize,
+    framed: bool,
 }
 
 struct Output {
@@ -55,7 +56,17 @@ impl Pipe {
             output: Mutex::new(Output { bytes: Vec::new(), next: Next::Open }),
             written: Notify::new(),
             output_limit,
+            framed: false,
         }
+    }
+
+    /// For a member of a room: each message has its length before it.
+    pub(super) fn framed(output_limit: usize) -> Self {
+        Self { framed: true, ..Self::new(output_limit) }
+    }
+
+    pub(super) const fn is_framed(&self) -> bool {
+        self.framed
     }
 
     /// Adds whole messages for the media thread, waiting for room. True if the thread must be told.

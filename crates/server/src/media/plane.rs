@@ -6,10 +6,12 @@ use std::thread::JoinHandle;
 
 use net::{Clock, Options, Poller, Socket, Waker};
 use tokio::sync::mpsc;
+use wire::Transport;
 
 use super::config::{MediaConfig, StartError};
 use super::counters::{Counters, Snapshot};
-use super::message::Command;
+use super::crossing::Fragments;
+use super::message::{Command, Notice};
 use super::peers::{self, Peers};
 use super::rooms::{self, Forwarding};
 use super::worker::{Parts, Worker};
@@ -33,6 +35,8 @@ struct Inner {
     max_streams: usize,
     stream_backlog: usize,
     link: Mutex<Option<Forwarding>>,
+    /// Whose checks belong to which thread; empty without a forwarder.
+    fragments: Arc<Fragments>,
 }
 
 /// How to reach one thread.
@@ -64,49 +68,30 @@ impl MediaPlane {
         let count = config.threads.map_or_else(cores, std::num::NonZeroUsize::get);
         let shares = shares(&config.turn.relay_ports, count)?;
         let addresses = find_addresses(&config)?;
+        let ways =
+            config.forward.as_ref().map_or_else(Vec::new, |forward| rooms::addresses(forward, &addresses));
+        // Members without UDP reach the forwarder through the relay.
+        let services: Vec<SocketAddr> =
+            ways.iter().filter(|way| way.transport == Transport::Udp).map(|way| way.socket).collect();
         let (clock, stop) = (Clock::start(), Arc::new(AtomicBool::new(false)));
         let mut workers = Vec::new();
         let mut threads = Vec::new();
         for relay_ports in shares {
-            let options = Options {
-                reuse_port: true,
-                receive_buffer: Some(config.receive_buffer),
-                send_buffer: Some(config.receive_buffer),
-                ..Options::default()
+            let turn = turn::Config {
+                relay_ports,
+                all_relay_ports: Some(config.turn.relay_ports.clone()),
+                services: services.clone(),
+                ..config.turn.clone()
             };
-            let open = |address: &SocketAddr| {
-                Socket::bind(*address, &options)
-                    .map_err(|error| StartError::Listen { address: *address, error })
-            };
-            let listeners = addresses.iter().map(open).collect::<Result<Vec<_>, _>>()?;
-            let poller = Poller::new().map_err(StartError::System)?;
-            let (commands, receiver) = mpsc::channel(COMMANDS);
-            let (notices, notified) = mpsc::channel(COMMANDS);
-            let counters = Arc::new(Counters::default());
-            let thread =
-                Thread { commands, waker: poller.waker(), counters: counters.clone(), peers: Arc::default() };
-            let all_relay_ports = Some(config.turn.relay_ports.clone());
-            let turn = turn::Config { relay_ports, all_relay_ports, ..config.turn.clone() };
-            let machine = turn::Server::new(turn, crypto::random(), clock.now());
-            let parts = Parts {
-                poller,
-                clock,
-                listeners,
-                machine,
-                forwarder: None,
-                commands: receiver,
-                notices,
-                counters,
-                peers: thread.peers.clone(),
-                stop: stop.clone(),
-            };
-            parts.watch().map_err(StartError::System)?;
+            let (parts, thread, notified) = prepare(turn, &addresses, config.receive_buffer, (clock, &stop))?;
             workers.push((parts, thread.clone(), notified));
             threads.push(thread);
         }
+        let fragments = Arc::new(Fragments::default());
         let link = config.forward.map(|forward| {
             let wakers: Vec<Waker> = threads.iter().map(|thread| thread.waker.clone()).collect();
-            let (mut forwarders, events) = rooms::forwarders(&forward, &addresses, &wakers, clock.now());
+            let (mut forwarders, events) =
+                rooms::forwarders(&forward, &ways, (&wakers, &fragments), clock.now());
             for (parts, ..) in workers.iter_mut().rev() {
                 parts.forwarder = forwarders.pop();
             }
@@ -118,8 +103,17 @@ impl MediaPlane {
         let (max_streams, stream_backlog) = (config.max_streams, config.stream_backlog);
         let streams = AtomicUsize::new(0);
         let link = Mutex::new(link);
-        let inner =
-            Arc::new(Inner { threads, addresses, stop, joins, streams, max_streams, stream_backlog, link });
+        let inner = Arc::new(Inner {
+            threads,
+            addresses,
+            stop,
+            joins,
+            streams,
+            max_streams,
+            stream_backlog,
+            link,
+            fragments,
+        });
         for (number, (parts, thread, notified)) in workers.into_iter().enumerate() {
             let named = std::thread::Builder::new().name(format!("media-{number}"));
             let join = named.spawn(move || Worker::new(parts).run()).map_err(StartError::System)?;
@@ -177,6 +171,11 @@ impl MediaPlane {
         &self.inner.threads[mixed % self.inner.threads.len()]
     }
 
+    /// The thread of the member that this message is a check for.
+    pub(super) fn thread_of_check(&self, message: &[u8]) -> Option<&Thread> {
+        self.inner.threads.get(self.inner.fragments.thread_of(message)?)
+    }
+
     /// Counts one more stream, unless there are too many; it is counted no more when the guard is dropped.
     pub(super) fn admit(&self) -> Option<Admission> {
         let admission = Admission { inner: self.inner.clone() };
@@ -219,6 +218,45 @@ impl std::fmt::Debug for MediaPlane {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("MediaPlane").field("addresses", &self.inner.addresses).finish_non_exhaustive()
     }
+}
+
+/// Opens what one thread owns.
+fn prepare(
+    turn: turn::Config,
+    addresses: &[SocketAddr],
+    buffer: u32,
+    (clock, stop): (Clock, &Arc<AtomicBool>),
+) -> Result<(Parts, Thread, mpsc::Receiver<Notice>), StartError> {
+    let options = Options {
+        reuse_port: true,
+        receive_buffer: Some(buffer),
+        send_buffer: Some(buffer),
+        ..Options::default()
+    };
+    let open = |address: &SocketAddr| {
+        Socket::bind(*address, &options).map_err(|error| StartError::Listen { address: *address, error })
+    };
+    let listeners = addresses.iter().map(open).collect::<Result<Vec<_>, _>>()?;
+    let poller = Poller::new().map_err(StartError::System)?;
+    let (commands, receiver) = mpsc::channel(COMMANDS);
+    let (notices, notified) = mpsc::channel(COMMANDS);
+    let counters = Arc::new(Counters::default());
+    let thread =
+        Thread { commands, waker: poller.waker(), counters: counters.clone(), peers: Arc::default() };
+    let parts = Parts {
+        poller,
+        clock,
+        listeners,
+        machine: turn::Server::new(turn, crypto::random(), clock.now()),
+        forwarder: None,
+        commands: receiver,
+        notices,
+        counters,
+        peers: thread.peers.clone(),
+        stop: stop.clone(),
+    };
+    parts.watch().map_err(StartError::System)?;
+    Ok((parts, thread, notified))
 }
 
 /// Divides the relay ports among threads: neighbouring ports stay together, since a client may ask for a pair

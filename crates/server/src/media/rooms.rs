@@ -85,23 +85,21 @@ pub(super) async fn route(threads: Vec<Thread>, mut commands: mpsc::Receiver<Med
 /// A forwarder for each thread, and what they all tell.
 pub(super) fn forwarders(
     config: &ForwardConfig,
-    listeners: &[SocketAddr],
-    wakers: &[Waker],
+    addresses: &[Address],
+    (wakers, fragments): (&[Waker], &Arc<Fragments>),
     now: Instant,
 ) -> (Vec<(Forwarder, Crossing)>, mpsc::Receiver<MediaEvent>) {
     let (events, told) = mpsc::channel(EVENTS);
     let certificate = Certificate::generate(&mut Rng::new(crypto::random()), net::unix_seconds());
-    let fragments = Arc::new(Fragments::default());
     let entrances: Arc<[Entrance]> = wakers.iter().map(|_| Entrance::default()).collect();
-    let addresses = addresses(config, listeners);
-    for address in &addresses {
+    for address in addresses {
         tracing::debug!(transport = ?address.transport, socket = %address.socket, advertised = %address.advertised, "rooms");
     }
     let forwarder = |thread: usize| {
         let config = sfu::Config {
             since_epoch: net::unix_time(),
             max_bitrate: config.bitrate,
-            ..sfu::Config::new(certificate.clone(), addresses.clone())
+            ..sfu::Config::new(certificate.clone(), addresses.to_vec())
         };
         let sfu = Sfu::new(config, crypto::random(), now);
         let parts = Parts { sfu, thread, fragments: fragments.clone(), events: events.clone() };
@@ -112,7 +110,7 @@ pub(super) fn forwarders(
 }
 
 /// The addresses that members are told: those of the listeners, as the world sees them.
-fn addresses(config: &ForwardConfig, listeners: &[SocketAddr]) -> Vec<Address> {
+pub(super) fn addresses(config: &ForwardConfig, listeners: &[SocketAddr]) -> Vec<Address> {
     let udp = listeners.iter().map(|listener| (Transport::Udp, *listener));
     let tcp = config.streams.iter().map(|listener| (Transport::Tcp, *listener));
     let mut addresses: Vec<Address> = Vec::new();

@@ -13,12 +13,13 @@ use tokio::time::timeout;
 use turn::{ConnectionId, FiveTuple};
 use wire::Transport;
 
+use super::framed;
 use super::message::Command;
 use super::pipe::{Next, Pipe};
 use super::plane::{MediaPlane, Thread};
 
 /// How long a client may take for its first whole message.
-const FIRST_MESSAGE: Duration = Duration::from_secs(10);
+pub(super) const FIRST_MESSAGE: Duration = Duration::from_secs(10);
 
 /// How long a client may then say nothing. It must refresh its allocation within an hour (RFC 8656 §7.2).
 const SILENCE: Duration = Duration::from_secs(3700);
@@ -27,7 +28,7 @@ const SILENCE: Duration = Duration::from_secs(3700);
 const WRITING: Duration = Duration::from_secs(30);
 
 /// Bytes read in one go.
-const READ_BYTES: usize = 16 << 10;
+pub(super) const READ_BYTES: usize = 16 << 10;
 
 /// The method of ConnectionBind requests (RFC 6062 §6.1): after one, the stream may cease to be messages.
 const CONNECTION_BIND: [u8; 2] = [0x00, 0x0b];
@@ -42,7 +43,7 @@ struct Reading<S> {
 
 /// How often something was written to the client: a refused ConnectionBind is answered, and messages go on.
 #[derive(Default)]
-struct Written {
+pub(super) struct Written {
     times: AtomicU64,
     rung: Notify,
 }
@@ -61,19 +62,27 @@ impl Written {
 }
 
 impl MediaPlane {
-    /// Serves a TURN client over a stream until either side ends it. `stream` must deliver the client's bytes from
+    /// Serves a TURN client, or over plain TCP a member of a room, over a stream until either side ends it. `stream` must deliver the client's bytes from
     /// the first one on; `local` and `remote` are the addresses of the underlying TCP connection.
     ///
     /// Nothing is returned: whatever a client does wrong ends its connection and no more.
     pub async fn serve_stream<S>(
         &self,
-        stream: S,
+        mut stream: S,
         local: SocketAddr,
         remote: SocketAddr,
         transport: Transport,
     ) where
         S: AsyncRead + AsyncWrite + Unpin + Send,
     {
+        let mut buffer = Vec::new();
+        if transport == Transport::Tcp {
+            match framed::tell(&mut stream, &mut buffer).await {
+                Ok(false) => {}
+                Ok(true) => return Box::pin(self.serve_member(stream, buffer, local, remote)).await,
+                Err(error) => return tracing::debug!(%remote, %error, "a stream ended before it began"),
+            }
+        }
         let Some(_admission) = self.admit() else {
             return tracing::debug!(%remote, "too many streams");
         };
@@ -84,8 +93,8 @@ impl MediaPlane {
             return;
         }
         let (half, writer) = tokio::io::split(stream);
-        let mut reading = Reading { half, buffer: Vec::new(), held: false };
-        let mut writing = Writing { half: writer, bytes: Vec::new() };
+        let mut reading = Reading { half, buffer, held: false };
+        let mut writing = Writing::new(writer);
         let written = Written::default();
         let end = tokio::select! {
             error = reading.run(thread, client, &pipe, &written) => Err(error),
@@ -104,7 +113,7 @@ impl MediaPlane {
 }
 
 /// The same address as a media thread writes it: `IPv4` is not mapped into `IPv6`.
-fn canonical(address: SocketAddr) -> SocketAddr {
+pub(super) fn canonical(address: SocketAddr) -> SocketAddr {
     SocketAddr::new(address.ip().to_canonical(), address.port())
 }
 
@@ -113,15 +122,6 @@ impl<S: AsyncRead + AsyncWrite> Reading<S> {
     async fn run(&mut self, thread: &Thread, client: FiveTuple, pipe: &Pipe, written: &Written) -> io::Error {
         let mut patience = FIRST_MESSAGE;
         loop {
-            self.buffer.reserve(READ_BYTES);
-            // When the stream becomes a pipe this is dropped while it waits: then the buffer holds what was read, and
-            // nothing else.
-            match timeout(patience, self.half.read_buf(&mut self.buffer)).await {
-                Ok(Ok(0)) => return io::ErrorKind::UnexpectedEof.into(),
-                Ok(Ok(_)) => {}
-                Ok(Err(error)) => return error,
-                Err(_) => return io::ErrorKind::TimedOut.into(),
-            }
             let whole = match self.whole_messages() {
                 Ok(whole) => whole,
                 Err(turn::frame::Malformed) => return io::ErrorKind::InvalidData.into(),
@@ -136,7 +136,17 @@ impl<S: AsyncRead + AsyncWrite> Reading<S> {
                 if self.held {
                     // If it is granted, the other half ends this one before it counts.
                     written.beyond(seen).await;
+                    continue;
                 }
+            }
+            self.buffer.reserve(READ_BYTES);
+            // When the stream becomes a pipe this is dropped while it waits: then the buffer holds what was read, and
+            // nothing else.
+            match timeout(patience, self.half.read_buf(&mut self.buffer)).await {
+                Ok(Ok(0)) => return io::ErrorKind::UnexpectedEof.into(),
+                Ok(Ok(_)) => {}
+                Ok(Err(error)) => return error,
+                Err(_) => return io::ErrorKind::TimedOut.into(),
             }
         }
     }
@@ -156,14 +166,18 @@ impl<S: AsyncRead + AsyncWrite> Reading<S> {
 }
 
 /// What the media thread has for the client.
-struct Writing<S> {
+pub(super) struct Writing<S> {
     half: WriteHalf<S>,
     bytes: Vec<u8>,
 }
 
 impl<S: AsyncWrite> Writing<S> {
+    pub(super) const fn new(half: WriteHalf<S>) -> Self {
+        Self { half, bytes: Vec::new() }
+    }
+
     /// Writes until the stream ends: by itself (`None`), or by becoming one with a peer connection.
-    async fn run(&mut self, pipe: &Pipe, written: &Written) -> io::Result<Option<ConnectionId>> {
+    pub(super) async fn run(&mut self, pipe: &Pipe, written: &Written) -> io::Result<Option<ConnectionId>> {
         loop {
             let next = pipe.take_output(&mut self.bytes).await;
             let writing = async {

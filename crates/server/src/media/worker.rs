@@ -25,6 +25,7 @@ use wire::{Instant, Transport};
 use super::counters::{Counters, Snapshot};
 use super::crossing::Crossing;
 use super::forward::Forwarder;
+use super::framed;
 use super::message::{Command, Notice};
 use super::peers::Peers;
 use super::pipe::{Next, Pipe, Pushed};
@@ -325,6 +326,11 @@ impl Worker {
         let Some(pipe) = self.streams.get(&client) else { return };
         let mut input = std::mem::take(&mut self.stream_input);
         pipe.take_input(&mut input);
+        if pipe.is_framed() {
+            self.read_member(now, client, &mut input);
+            self.stream_input = input;
+            return;
+        }
         let mut rest = &input[..];
         while let Ok(Some(length)) = turn::frame::next(rest) {
             let (message, later) = rest.split_at(length);
@@ -337,6 +343,19 @@ impl Worker {
             }
         }
         self.stream_input = input;
+    }
+
+    /// Shows the messages of a member that comes over TCP to the forwarder.
+    fn read_member(&mut self, now: Instant, client: FiveTuple, input: &mut [u8]) {
+        let Some((forwarder, _)) = &mut self.forwarder else { return };
+        let mut rest = input;
+        while let Some(length) = framed::next(rest) {
+            let (message, later) = rest.split_at_mut(length);
+            rest = later;
+            let (local, remote) = (client.local, client.remote);
+            let received = Received { transport: Transport::Tcp, local, remote, segment: length };
+            forwarder.take(now, received, &mut message[framed::HEAD..]);
+        }
     }
 
     /// Queues a copy of a stream client's message: the stream's buffer is not the inbox.

@@ -6,17 +6,20 @@ use std::time::Duration;
 use wire::Instant;
 
 use super::bus::{Command, Event, Identity, Request, SocketId};
+use super::forwarding::{LegKey, MediaEvent, RoomKey, Source};
 use super::protocol::{ClientFrame, ClientMessage, Person};
 use super::rendezvous::{Config, Rendezvous};
 
 /// Reads one line as one step: the first byte says at which of 16 sockets, the second what happens there, and the
 /// rest is a text frame.
 ///
-/// `h` says hello as one of 8 people, `c` closes, `g` signs off, `t` lets up to two minutes pass, `d` drains; anything
+/// `h` says hello as one of 8 people, `c` closes, `g` signs off, `t` lets up to two minutes pass, `d` drains,
+/// `m` is something that the forwarder tells of its room or leg of that number; anything
 /// else hands the rest of the line in as a frame. The machine may not panic, and must come to rest: its next deadline
 /// is never in the past.
 pub fn signal_frames(data: &[u8]) {
-    let config = Config { secret: vec![7; 32], ..Config::default() };
+    let config =
+        Config { secret: vec![7; 32], forwarding: true, members_per_conference: 5, ..Config::default() };
     let mut now = Instant::ZERO;
     let mut rendezvous = Rendezvous::new(config, [7; 32], now);
     for line in data.split(|byte| *byte == b'\n') {
@@ -28,6 +31,7 @@ pub fn signal_frames(data: &[u8]) {
                 rendezvous.handle_input(now, Command::Closed { socket: id, goodbye: *what == b'g' });
             }
             b'd' => rendezvous.handle_input(now, Command::Drain),
+            b'm' => rendezvous.handle_input(now, Command::Media(media(*socket, rest))),
             b'h' => rendezvous.handle_input(now, hello(id, rest)),
             _ => {
                 if let Some(command) = frame(id, rest) {
@@ -63,6 +67,21 @@ fn hello(socket: SocketId, rest: &[u8]) -> Command {
     }
 }
 
+fn media(number: u8, rest: &[u8]) -> MediaEvent {
+    let [what, other, ..] = *rest else { return MediaEvent::RoomLost { room: RoomKey(u64::from(number)) } };
+    let (leg, other) = (LegKey(u64::from(number % 16)), LegKey(u64::from(other % 16)));
+    match what % 8 {
+        0 => MediaEvent::Answer { leg, answer: Ok(String::new()) },
+        1 => MediaEvent::Answer { leg, answer: Err(String::new()) },
+        2 => MediaEvent::Connected { leg },
+        3 => MediaEvent::Lost { leg, over: what & 8 != 0 },
+        4 => MediaEvent::Voices { leg, slots: vec![Some(other), None] },
+        5 => MediaEvent::Speaking { room: RoomKey(u64::from(number % 4)), legs: vec![leg, other] },
+        6 => MediaEvent::Shown { leg, slot: 0, source: Some((other, Source::Camera)) },
+        _ => MediaEvent::Wanted { leg, rids: Vec::new() },
+    }
+}
+
 fn frame(socket: SocketId, text: &[u8]) -> Option<Command> {
     let ClientFrame { seq, ack, message } = serde_json::from_slice(text).ok()?;
     Some(Command::Frame { socket, seq, ack, request: Request::Message(message) })
@@ -71,6 +90,22 @@ fn frame(socket: SocketId, text: &[u8]) -> Option<Command> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_conference_and_what_its_forwarder_tells_come_to_rest() {
+        let meet = br#".{"type":"meet","seq":1,"room":"r","media":{"audio":true,"video":true}}"#;
+        let mut course = Vec::new();
+        for (socket, person) in [(b'a', b'1'), (b'b', b'2'), (b'c', b'3')] {
+            course.extend([socket, b'h', person, b'\n', socket]);
+            course.extend([&meet[..], b"\n"].concat());
+        }
+        // Legs 0 to 2, by every event; then sockets that close, and time.
+        for (leg, what) in (0..=2u8).flat_map(|leg| (0..12u8).map(move |what| (leg, what))) {
+            course.extend([leg, b'm', what, (leg + 1) % 3, b'\n']);
+        }
+        course.extend(b"ac\nat\x06\nbt\xff\nct\xff\nbg\ncg\n");
+        signal_frames(&course);
+    }
 
     #[test]
     fn a_course_of_events_and_junk_both_come_to_rest() {

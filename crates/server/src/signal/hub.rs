@@ -204,10 +204,7 @@ async fn run(
 }
 
 /// Events of the forwarder, as many as wait; for ever if there is none.
-async fn receive_many(
-    events: &mut Option<mpsc::Receiver<MediaEvent>>,
-    into: &mut Vec<MediaEvent>,
-) -> usize {
+async fn receive_many(events: &mut Option<mpsc::Receiver<MediaEvent>>, into: &mut Vec<MediaEvent>) -> usize {
     match events {
         Some(events) => events.recv_many(into, BATCH).await,
         None => std::future::pending().await,

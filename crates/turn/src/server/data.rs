@@ -335,8 +335,11 @@ impl Server {
         let relay = allocation.relay_for(peer.ip())?;
         let ports = self.ports[slot(AddressFamily::of(peer.ip()))].as_ref()?;
         let wire = |to| Route::Wire { relay: RelayId(self.relays.name(relay)), to };
+        // The permission may be for the sake of a service alone.
+        let allowed = |peer: SocketAddr| self.is_service(peer) || self.filter.allows(peer.ip());
         if peer.ip() != ports.ip.advertise {
-            return Some(wire(peer));
+            let barred = self.is_service_ip(peer.ip()) && !allowed(peer);
+            return Some(if barred { Route::Forbidden } else { wire(peer) });
         }
         let holder = ports.holder(peer.port()).and_then(|holder| self.relays.get(holder));
         if let Some(receiver) =
@@ -348,7 +351,7 @@ impl Server {
             // Another machine of this program holds the port: reach its socket where it is bound.
             return Some(wire(self.bound_at(peer)));
         }
-        Some(if self.filter.allows(peer.ip()) { wire(peer) } else { Route::Forbidden })
+        Some(if allowed(peer) { wire(peer) } else { Route::Forbidden })
     }
 
     /// What goes before `len` bytes from a peer on their way to a client, and the zero bytes behind them.

@@ -24,8 +24,9 @@ impl Server {
             if allocation.relay_for(peer.ip()).is_none() {
                 return Err(ErrorCode::PEER_ADDRESS_FAMILY_MISMATCH);
             }
-            // A permission is for an address whatever the port (RFC 8656 §9).
-            if !self.is_relay_ip(peer.ip()) && !self.filter.allows(peer.ip()) {
+            // A permission is for an address whatever the port (RFC 8656 §9); of our own, data is let through to some ports.
+            let own = self.is_relay_ip(peer.ip()) || self.is_service_ip(peer.ip());
+            if !own && !self.filter.allows(peer.ip()) {
                 return Err(ErrorCode::FORBIDDEN);
             }
             peers += 1;

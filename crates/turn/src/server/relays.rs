@@ -204,7 +204,17 @@ impl Server {
     /// Whether a client may name this address as a peer.
     pub(super) fn may_be_peer(&self, peer: SocketAddr) -> bool {
         let relayed = self.is_relay_ip(peer.ip()) && self.config.ports_of_all().contains(&peer.port());
-        peer.port() != 0 && (relayed || self.filter.allows(peer.ip()))
+        peer.port() != 0 && (relayed || self.is_service(peer) || self.filter.allows(peer.ip()))
+    }
+
+    /// Whether a service of this program is there.
+    pub(super) fn is_service(&self, peer: SocketAddr) -> bool {
+        self.config.services.contains(&peer)
+    }
+
+    /// Whether a service of this program has this address, on whatever port.
+    pub(super) fn is_service_ip(&self, ip: IpAddr) -> bool {
+        self.config.services.iter().any(|service| service.ip() == ip)
     }
 }
 

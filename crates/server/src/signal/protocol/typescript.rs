@@ -25,7 +25,7 @@ fn protocol_ts_is_current() {
 
 fn generate() -> String {
     let mut out = String::from(
-        "// Generated from crates/server/src/signal/protocol/; do not edit. docs/protocol.md explains it.\n",
+        "// This file is generated from crates/server/src/signal/protocol/; do not edit. docs/protocol.md explains it.\n",
     );
     let _ = writeln!(out, "// To write it anew: {COMMAND}\n");
     let _ = writeln!(out, "/** The version of the protocol that these types describe. */");

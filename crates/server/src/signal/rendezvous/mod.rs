@@ -7,6 +7,7 @@
 //! Junk and misuse by a client never come out as `Err`: they are answered (`error`), or the socket is closed
 //! (`refused`). Every input makes a bounded number of events; the driver takes them all before the next input.
 
+mod address;
 mod bucket;
 mod calls;
 mod conference;
@@ -21,12 +22,13 @@ mod ticket;
 mod timers;
 
 use std::collections::{BTreeMap, VecDeque};
-use std::net::{IpAddr, Ipv6Addr};
+use std::net::IpAddr;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD as BASE64;
 use wire::{Instant, Rng};
 
+use self::address::{Address, SWEEP_FROM, network};
 use self::bucket::Bucket;
 pub use self::bucket::Rate;
 use self::calls::Call;
@@ -76,14 +78,6 @@ pub struct Rendezvous {
     stats: Stats,
 }
 
-/// What is counted for an address.
-#[derive(Default)]
-struct Address {
-    sessions: usize,
-    messages: Bucket,
-    invites: Bucket,
-}
-
 /// Who says hello.
 struct Hello {
     address: IpAddr,
@@ -101,9 +95,6 @@ enum Leave {
     /// It did not confirm what it was sent.
     Overflow,
 }
-
-/// Fewer addresses than this are not worth looking through.
-const SWEEP_FROM: usize = 1024;
 
 /// Why a socket is to be closed, and what a person is told.
 type Refused = (Refusal, String);
@@ -481,25 +472,8 @@ impl Rendezvous {
             self.tell(key, ServerMessage::Renamed { me: me.clone() });
         }
     }
-
-    /// Forgets the addresses that have no sessions and used up nothing, each time their number has doubled.
-    fn sweep_addresses(&mut self, now: Instant) {
-        if self.addresses.len() >= self.sweep_at {
-            self.addresses
-                .retain(|_, a| a.sessions > 0 || !a.messages.is_full(now) || !a.invites.is_full(now));
-            self.sweep_at = SWEEP_FROM.max(2 * self.addresses.len());
-        }
-    }
 }
 
 fn acknowledged(session: &Session) -> Option<u64> {
     (session.inbox.received > 0).then_some(session.inbox.received)
-}
-
-/// What is counted as one address: with IPv6 the /64, since a subscriber has all of it (RFC 6177 §2).
-fn network(address: IpAddr) -> IpAddr {
-    match address.to_canonical() {
-        IpAddr::V4(v4) => IpAddr::V4(v4),
-        IpAddr::V6(v6) => IpAddr::V6(Ipv6Addr::from_bits(v6.to_bits() >> 64 << 64)),
-    }
 }

@@ -171,7 +171,7 @@ impl Rendezvous {
     pub(super) fn enter(&mut self, call: &CallId, number: MemberNumber, side: &Side, role: Role) {
         self.seat_down(call, number, side, role);
         self.tell_conference(call, number, None);
-        self.tell_of(call, number);
+        self.tell_of_new(call, number);
         self.look_at_pair(call);
     }
 
@@ -192,6 +192,7 @@ impl Rendezvous {
             connected: false,
             offers: VecDeque::new(),
             layout: Vec::new(),
+            missed: BTreeMap::new(),
             voices: Vec::new(),
             shown: BTreeMap::new(),
             wanted: None,
@@ -303,6 +304,7 @@ impl Rendezvous {
     fn tell_conference(&mut self, call: &CallId, number: MemberNumber, replaces: Option<CallId>) {
         let Some(conference) = self.conferences.get(call) else { return };
         let Some(member) = conference.members.get(&number) else { return };
+        let session = member.session;
         let members = conference.members.keys().filter_map(|n| self.described(conference, *n)).collect();
         let message = ServerMessage::Conference {
             call: call.clone(),
@@ -315,7 +317,9 @@ impl Rendezvous {
             ticket: self.seat_ticket(call, conference, number, member),
             replaces,
         };
-        let session = member.session;
+        if let Some(member) = self.conferences.get_mut(call).and_then(|c| c.members.get_mut(&number)) {
+            member.missed.clear();
+        }
         self.tell(session, message);
     }
 

@@ -176,6 +176,11 @@ impl Rendezvous {
         let changed = std::mem::replace(&mut member.connected, connected) != connected;
         if over {
             member.leg = None;
+            let (session, offers) = (member.session, std::mem::take(&mut member.offers));
+            for about in offers {
+                let message = "the media connection has ended: say `rejoin`, and offer a new one".to_owned();
+                self.tell(session, ServerMessage::Error { about, code: ErrorCode::BadDescription, message });
+            }
             self.end_leg(Some(leg));
         }
         if changed {
@@ -219,8 +224,16 @@ impl Rendezvous {
     /// A session has a socket again: it is told how the things are whose changes it may have missed.
     pub(in crate::signal::rendezvous) fn tell_how_things_are(&mut self, key: SessionKey) {
         let Some(call) = self.conference_of(key) else { return };
+        let Ok((conference, number)) = self.seat(key, &call) else { return };
+        let missed = conference.members.get_mut(&number).map(|member| std::mem::take(&mut member.missed));
         let Some(conference) = self.conferences.get(&call) else { return };
-        let messages = moments(conference, key, &call);
+        let of = |number| {
+            let member = self.described(conference, number)?;
+            Some(ServerMessage::Member { call: call.clone(), member })
+        };
+        let mut messages: Vec<ServerMessage> =
+            missed.into_iter().flatten().filter_map(|(n, _)| of(n)).collect();
+        messages.extend(moments(conference, key, &call));
         for message in messages {
             self.tell(key, message);
         }

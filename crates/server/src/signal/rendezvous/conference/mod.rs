@@ -20,7 +20,7 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use wire::Instant;
 
 use super::calls::{Failure, no_such_call};
-use super::session::Engaged;
+use super::session::{Engaged, Link};
 use super::timers::Timer;
 use super::{Rendezvous, SessionKey};
 use crate::signal::bus::Event;
@@ -79,6 +79,9 @@ struct Member {
     offers: VecDeque<u64>,
     /// What they want to see.
     layout: Vec<Option<Want>>,
+    /// Whom they were not told of because they have no socket, and whether those are new to them. What changes in the
+    /// meantime is not queued: nobody can fill the queue of somebody who is away.
+    missed: BTreeMap<MemberNumber, bool>,
     voices: Vec<Option<MemberNumber>>,
     shown: BTreeMap<u16, View>,
     wanted: Option<Vec<String>>,
@@ -152,7 +155,31 @@ impl Rendezvous {
         let Some(conference) = self.conferences.get(call) else { return };
         let Some(member) = self.described(conference, number) else { return };
         let message = ServerMessage::Member { call: call.clone(), member };
-        self.tell_members(call, Some(number), &message);
+        let sessions = &self.sessions;
+        let Some(conference) = self.conferences.get_mut(call) else { return };
+        let mut here = Vec::new();
+        for (_, other) in conference.members.iter_mut().filter(|(other, _)| **other != number) {
+            if sessions.get(&other.session).is_some_and(|s| matches!(s.link, Link::Attached(_))) {
+                here.push(other.session);
+            } else {
+                other.missed.entry(number).or_insert(false);
+            }
+        }
+        for session in here {
+            self.tell(session, message.clone());
+        }
+    }
+
+    /// Tells everybody but themselves of somebody who is new.
+    fn tell_of_new(&mut self, call: &CallId, number: MemberNumber) {
+        let sessions = &self.sessions;
+        let Some(conference) = self.conferences.get_mut(call) else { return };
+        for (_, other) in conference.members.iter_mut().filter(|(other, _)| **other != number) {
+            if sessions.get(&other.session).is_some_and(|s| matches!(s.link, Link::Detached(_))) {
+                other.missed.insert(number, true);
+            }
+        }
+        self.tell_of(call, number);
     }
 
     /// Tells the owners who waits.
@@ -189,7 +216,12 @@ impl Rendezvous {
         self.end_leg(member.leg);
         self.release_conference(member.session, call);
         let message = ServerMessage::MemberLeft { call: call.clone(), number, reason };
-        self.tell_members(call, None, &message);
+        let Some(conference) = self.conferences.get_mut(call) else { return };
+        let knew = |other: &mut Member| other.missed.remove(&number) != Some(true);
+        let others = conference.members.values_mut().filter_map(|other| knew(other).then_some(other.session));
+        for session in others.collect::<Vec<_>>() {
+            self.tell(session, message.clone());
+        }
         self.ensure_owner(call);
         self.look_at_pair(call);
     }

@@ -169,7 +169,7 @@ impl Rendezvous {
         let (leg, muted, session) = (member.leg, member.mute != Mute::No, member.session);
         if let Some(leg) = leg.filter(|_| silenced != (before == Role::Attendee)) {
             for source in Source::ALL {
-                let allowed = !silenced && !(muted && source == Source::Microphone);
+                let allowed = !(silenced || (muted && source == Source::Microphone));
                 self.forwarder(MediaCommand::Allow { leg, source, allowed });
             }
         }

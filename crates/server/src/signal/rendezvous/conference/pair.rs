@@ -53,7 +53,7 @@ impl Rendezvous {
         match conference.phase.clone() {
             Phase::From { .. } => self.finish_from(call, None),
             Phase::Two { .. } => self.go_direct(call),
-            Phase::To { call: of_two, .. } => self.to_timeout(call, &of_two),
+            Phase::To { call: of_two, .. } => self.give_up_direct(call, &of_two),
             Phase::Returning { .. } => {
                 self.set_phase(call, Phase::Steady);
                 self.ensure_owner(call);
@@ -85,7 +85,7 @@ impl Rendezvous {
     }
 
     /// The two did not come to each other in time.
-    fn to_timeout(&mut self, call: &CallId, of_two: &CallId) {
+    fn give_up_direct(&mut self, call: &CallId, of_two: &CallId) {
         let both = self.conferences.get(call).is_some_and(|conference| conference.members.len() == 2);
         if both {
             self.end_pair(of_two, EndReason::Timeout, None);
