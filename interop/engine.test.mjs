@@ -18,29 +18,46 @@ import { STACKS, build } from './stacks/stacks.mjs'
 const ROOT = fileURLToPath(new URL('..', import.meta.url))
 const OURS = process.env['INTEROP_PEER'] ?? `${ROOT}/target/debug/examples/interop_peer`
 const file = (/** @type {string} */ name) => fileURLToPath(new URL(`engine/${name}`, import.meta.url))
+/** Where the peers written in Rust are built: outside of our workspace, and kept between runs. */
+const RUST = path.join(ROOT, 'target', 'interop-sides')
 const folder = mkdtempSync(path.join(tmpdir(), 'visavis-engine-'))
 const missing = Object.fromEntries(STACKS.map(({ name, missing }) => [name, missing]))
 
 /** @typedef {{ side: () => Promise<import('./engine/sides.mjs').Side>, close: () => Promise<void> }} Peer */
 
-/** @param {string} name @param {() => string[]} argv @param {{ sends?: number, waits?: boolean }} [limits] @returns {() => Promise<Peer>} */
+/** @param {string} name @param {() => string[]} argv @param {{ sends?: number, least?: number, takes?: number, waits?: boolean }} [limits] @returns {() => Promise<Peer>} */
 const program = (name, argv, limits = {}) => async () => {
   const whole = argv()
   return { side: async () => Object.assign(new Program(name, whole), limits), close: async () => {} }
 }
 
-const TRIALS = ['WebRTC-EnableDtlsPqc', 'WebRTC-DataChannelMessageInterleaving'].map((name) => `${name}/Enabled/`).join('')
+/** Builds a peer written in Rust; minutes the first time, with a third of a gigabyte of other people's code. @param {string} name */
+function rust(name) {
+  const argv = ['build', '--quiet', '--locked', '--manifest-path', file('rust/Cargo.toml'), '--target-dir', RUST, '--bin', name]
+  const { status } = spawnSync('cargo', argv, { stdio: 'inherit' })
+  assert.equal(status, 0, `the peer ${name} builds`)
+  return path.join(RUST, 'debug', name)
+}
+
+const TRIALS = ['WebRTC-EnableDtlsPqc', 'WebRTC-DataChannelMessageInterleaving', 'WebRTC-Sctp-Snap'].map((name) => `${name}/Enabled/`).join('')
+
+const CAMERA = ['--use-fake-ui-for-media-stream', '--autoplay-policy=no-user-gesture-required']
 
 /** @type {Record<string, { start: () => Promise<Peer>, missing?: () => string | false }>} */
 const PEERS = {
-  Chromium: { start: () => Pages.open('Chromium', 'chromium') },
-  'Chromium+': { start: () => Pages.open('Chromium+', 'chromium', [`--force-fieldtrials=${TRIALS}`]) },
+  Chromium: { start: () => Pages.open('Chromium', 'chromium', CAMERA) },
+  'Chromium+': { start: () => Pages.open('Chromium+', 'chromium', [...CAMERA, `--force-fieldtrials=${TRIALS}`]) },
   Firefox: { start: () => Pages.open('Firefox', 'firefox') },
   libwebrtc: { start: program('libwebrtc', () => [process.execPath, file('libwebrtc.mjs')]) },
-  // While it takes an answer, it may find the handshake complete already, and then misses the fingerprint: "Got a remote
-  // candidate without ICE transport" on a busy machine. So nobody has its candidates before.
+  // While it takes an answer, its own threads may find the path and complete the handshake before the answer's fingerprint
+  // is in force; it then gives up: "Got a remote candidate without ICE transport". So no side has a candidate before.
   libdatachannel: { start: program('libdatachannel', () => [process.execPath, file('libdatachannel.mjs')], { waits: true }) },
   aiortc: { start: program('aiortc', () => ['/usr/bin/python3', file('aiortc_side.py')]), ...missing['aiortc'] && { missing: missing['aiortc'] } },
+  // An empty message ends its association if it sends one, and comes as one of each kind if it gets one.
+  GStreamer: { start: program('GStreamer', () => ['/usr/bin/python3', file('gstreamer_side.py')], { sends: 65_535, least: 1, takes: 1 }), missing: () => spawnSync('gst-inspect-1.0', ['webrtcbin']).status !== 0 && 'needs the packages of scripts/deps test' },
+  // Of an empty message it sends nothing, and yet counts it: the stream stands still from then on.
+  str0m: { start: program('str0m', () => [rust('str0m')], { least: 1 }) },
+  'webrtc-rs': { start: program('webrtc-rs', () => [rust('webrtc-rs')], { sends: 65_535 }) },
   Pion: { start: program('Pion', () => [build(file('pion'), path.join(folder, 'pion'))], { sends: 65_535 }), ...missing['Pion'] && { missing: missing['Pion'] } },
 }
 
@@ -54,22 +71,22 @@ async function row(name, peer, role) {
   const cells = { peer: name, role }
   /** @type {Record<string, string>} */
   const wrong = {}
-  /** @type {{ link: Link, dtls: string | undefined } | undefined} */
+  /** @type {{ link: Link, bound: string | undefined } | undefined} */
   let current
-  for (const [step, { run, dtls, ends }] of Object.entries(STEPS)) {
+  for (const [step, { run, bound, begins, ends }] of Object.entries(STEPS)) {
     const began = performance.now()
     try {
-      if (current && current.dtls !== dtls) {
+      if (current && current.bound !== bound) {
         await current.link.end()
         current = undefined
       }
       if (!current) {
-        const ours = new Program('ours', [OURS, ...(dtls ? [dtls] : [])])
+        const ours = new Program('ours', [OURS, ...(bound ? [bound] : [])])
         const link = new Link(ours, await peer.side(), role === 'offers')
-        current = { link, dtls }
+        current = { link, bound }
         if (expected[step]) link.hurry()
-        const ms = await link.connect()
-        if (!dtls) {
+        const ms = begins ? undefined : await link.connect()
+        if (!bound && !begins) {
           const stats = await ours.act('stats')
           cells['open'] ??= `${ms} ms`
           cells['DTLS'] ??= stats.dtls

@@ -26,6 +26,7 @@
  * @property {string} state
  * @property {Side | null} local Of the selected pair.
  * @property {Side | null} remote
+ * @property {boolean} direct Whether some pair without a relay works, selected or not.
  * @property {number} framesDecoded
  * @property {number} framesSent
  * @property {number} width
@@ -70,6 +71,13 @@ export function install() {
   const isRemote = (/** @type {HTMLVideoElement} */ video) =>
     video.srcObject instanceof MediaStream && video.srcObject.getVideoTracks().some(({ id }) => remote.has(id))
 
+  // A picture that is played out of sight is not seen yet.
+  const look = (/** @type {HTMLVideoElement} */ video) => video.requestVideoFrameCallback(() => {
+    if (!isRemote(video)) return
+    if (video.checkVisibility({ visibilityProperty: true, opacityProperty: true })) frames.push({ at: Date.now() })
+    else look(video)
+  })
+
   document.addEventListener('click', ({ target }) => {
     const button = target instanceof Element ? target.closest('button') : null
     if (button) clicks.push({ name: button.ariaLabel ?? button.textContent?.trim() ?? '', at: Date.now() })
@@ -77,7 +85,7 @@ export function install() {
   // Media events do not bubble, but they can be caught on their way down.
   for (const event of ['loadstart', 'loadedmetadata']) {
     document.addEventListener(event, ({ target }) => {
-      if (target instanceof HTMLVideoElement) target.requestVideoFrameCallback(() => isRemote(target) && frames.push({ at: Date.now() }))
+      if (target instanceof HTMLVideoElement) look(target)
     }, true)
   }
 
@@ -109,6 +117,8 @@ export function install() {
       state: peer.connectionState,
       local: side(pair?.localCandidateId),
       remote: side(pair?.remoteCandidateId),
+      direct: all.some((stat) => stat.type === 'candidate-pair' && stat.state === 'succeeded'
+        && [stat.localCandidateId, stat.remoteCandidateId].every((id) => byId.get(id)?.candidateType !== 'relay')),
       framesDecoded: sum(of('inbound-rtp', 'video'), 'framesDecoded'),
       framesSent: sum(of('outbound-rtp', 'video'), 'framesSent'),
       width: Math.max(0, ...of('inbound-rtp', 'video').map(({ frameWidth }) => frameWidth ?? 0)),

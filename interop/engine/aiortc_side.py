@@ -4,9 +4,12 @@ import asyncio
 import json
 import sys
 
-from aiortc import RTCPeerConnection, RTCSessionDescription
+from aiortc import RTCPeerConnection, RTCRtpSender, RTCSessionDescription
+from aiortc.mediastreams import AudioStreamTrack, VideoStreamTrack
 from aiortc.sdp import candidate_from_sdp
 
+# Pictures, and pieces of sound, after which it is told that they come.
+ENOUGH = 40
 FNV_OFFSET, FNV_PRIME = 0x811C9DC5, 0x01000193
 
 pc = RTCPeerConnection()
@@ -66,11 +69,34 @@ def send(task: dict) -> None:
         channel.send(n.to_bytes(4, "big") + task["count"].to_bytes(4, "big") + data[8:])
 
 
+async def play(track) -> None:
+    for _ in range(ENOUGH):
+        frame = await track.recv()
+    size = f"{frame.width}x{frame.height}" if track.kind == "video" else None
+    tell({"event": "media", "kind": track.kind, "frames": ENOUGH, "size": size})
+    while True:
+        await track.recv()
+
+
+def media(codec: str) -> None:
+    pc.addTrack(AudioStreamTrack())
+    pc.addTrack(VideoStreamTrack())
+    for transceiver in pc.getTransceivers():
+        if transceiver.kind == "video":
+            known = RTCRtpSender.getCapabilities("video").codecs
+            transceiver.setCodecPreferences([one for one in known if one.mimeType == f"video/{codec}"])
+
+
+players = set()
+
+
 async def act(task: dict):
     match task["do"]:
         case "create":
             names = ("protocol", "ordered", "maxRetransmits", "maxPacketLifeTime")
             watch(pc.createDataChannel(task["label"], **{name: task[name] for name in names if name in task}), False)
+        case "media":
+            media(task["codec"])
         case "offer":
             await pc.setLocalDescription(await pc.createOffer())
             return pc.localDescription.sdp
@@ -107,6 +133,7 @@ async def answer(task: dict) -> None:
 
 async def main() -> None:
     pc.on("connectionstatechange", lambda: tell({"event": "state", "state": pc.connectionState}))
+    pc.on("track", lambda track: players.add(asyncio.ensure_future(play(track))))
     pc.on("datachannel", lambda channel: watch(channel, True))
     reader = asyncio.StreamReader(limit=1 << 24)
     await asyncio.get_running_loop().connect_read_pipe(lambda: asyncio.StreamReaderProtocol(reader), sys.stdin)

@@ -1,6 +1,7 @@
 /** The two sides of a connection: programs that speak lines of JSON, or pages. w3c.mjs describes the language. */
 import { spawn } from 'node:child_process'
 import { createServer } from 'node:http'
+import { networkInterfaces } from 'node:os'
 import { createInterface } from 'node:readline'
 import { Browser } from '../browser/launch.mjs'
 import { w3c } from './w3c.mjs'
@@ -28,7 +29,11 @@ export class Side {
     this.patience = PATIENCE
     /** The largest message that it can send, in bytes. */
     this.sends = Infinity
-    /** Whether its candidates wait until it has taken the answer. */
+    /** The smallest message that it can send, in bytes. */
+    this.least = 0
+    /** The smallest message that it takes for what it is, in bytes. */
+    this.takes = 0
+    /** Whether candidates, its own and those for it, wait until it has taken the answer. */
     this.waits = false
   }
 
@@ -194,7 +199,10 @@ export class Pages {
     const server = createServer((_, response) => response.writeHead(200, { 'content-type': 'text/html' }).end('<!doctype html><title>Interop</title>'))
     await /** @type {Promise<void>} */ (new Promise((resolve) => server.listen(0, '127.0.0.1', resolve)))
     const { port } = /** @type {import('node:net').AddressInfo} */ (server.address())
-    const browser = await Browser.launch(kind, { args })
+    // Connections of Chromium are under its rules for names, even to an address.
+    const own = Object.values(networkInterfaces()).flatMap((all) => all ?? []).filter(({ family }) => family === 'IPv4')
+    const names = kind === 'chromium' ? Object.fromEntries(own.map(({ address }) => [address, address])) : {}
+    const browser = await Browser.launch(kind, { args, names })
     const page = await browser.puppet.newPage()
     await page.goto(`http://localhost:${port}/`)
     await page.evaluate(`globalThis.sides = []; globalThis.w3c = ${w3c}`)

@@ -1,5 +1,6 @@
 /** What is tried with every stack, in both roles, over one connection as long as all goes well. */
 import assert from 'node:assert/strict'
+import { decoded, films, recording } from './films.mjs'
 import { KNOWN_PATIENCE } from './sides.mjs'
 
 /** @typedef {import('./sides.mjs').Side} Side */
@@ -38,7 +39,8 @@ export class Link {
     const offer = await offerer.act('offer')
     const answer = await answerer.act('answer', { sdp: offer })
     if (!offerer.waits) open(offerer, answerer)
-    await offerer.act('take', { sdp: answer })
+    // Whoever waits gets no candidate before its answer is in force either: the answer names none, they follow it.
+    await offerer.act('take', { sdp: offerer.waits ? answer.replace(/a=(candidate:.*|end-of-candidates)\r\n/g, '') : answer })
     if (offerer.waits) open(offerer, answerer)
     open(answerer, offerer)
     for (const [side, sdp] of /** @type {const} */ ([[offerer, offer], [answerer, answer]])) {
@@ -114,7 +116,7 @@ const words = (size) => (size < 9 ? 'a'.repeat(size) : 'é€😀' + 'abcdefghi\
 /** @param {Link} link */
 async function sizes(link) {
   for (const from of [link.ours, link.theirs]) {
-    for (const size of SIZES.filter((size) => size <= Math.min(from.sends, link.most.get(link.other(from)) ?? 0))) {
+    for (const size of SIZES.filter((size) => size >= Math.max(from.least, link.other(from).takes) && size <= Math.min(from.sends, link.most.get(link.other(from)) ?? 0))) {
       await link.say(from, 'main', 'text', words(size))
       await link.say(from, 'main', 'binary', content(size, size + 1).toString('hex'))
     }
@@ -210,10 +212,32 @@ async function weEnd(link) {
   await link.theirs.until({ event: 'closed', label: 'main' })
 }
 
+/** We have no UDP: it connects to our listener, or we to its. @param {Link} link */
+async function overTcp(link) {
+  const { pair } = await link.ours.act('stats')
+  assert.ok(pair.startsWith('TCP '), pair)
+  await sizes(link)
+}
+
+/** Sound and pictures both ways at the same time, from the first description on. @param {'VP8' | 'H264'} codec @returns {(link: Link) => Promise<void>} */
+const showing = (codec) => async (link) => {
+  const made = films()
+  const record = recording(codec)
+  const sides = [link.ours, link.theirs]
+  for (const side of sides) await side.act('media', { codec, video: made[codec], audio: made.audio, record })
+  await link.negotiate(link.offerer)
+  await Promise.all(sides.flatMap((side) => ['video', 'audio'].map((kind) => side.until({ event: 'media', kind }, 2 * side.patience))))
+  await Promise.all(sides.map((side) => side.act('close').catch(() => {})))
+  await link.ours.end()
+  const { pictures, sounds } = decoded(record)
+  assert.ok(pictures >= 35 && sounds >= 35, `of what came, ${pictures} pictures and ${sounds} pieces of sound can be decoded`)
+}
+
 /**
- * The steps by name, and the version of DTLS that our side is bound to. A step that `ends` has used its connection up.
+ * The steps by name, and what our side is `bound` to: a version of DTLS, or TCP. A step that `ends` has used its connection up,
+ * and one that `begins` wants two sides that know nothing of each other.
  *
- * @type {Record<string, { run: (link: Link) => Promise<void>, dtls?: '1.2' | '1.3', ends?: boolean }>}
+ * @type {Record<string, { run: (link: Link) => Promise<void>, bound?: '1.2' | '1.3' | 'tcp', begins?: boolean, ends?: boolean }>}
  */
 export const STEPS = {
   sizes: { run: sizes },
@@ -225,6 +249,9 @@ export const STEPS = {
   'we restart': { run: restarting(({ ours }) => ours) },
   'they restart': { run: restarting(({ theirs }) => theirs) },
   'they end': { run: theyEnd, ends: true },
-  'DTLS 1.2': { run: weEnd, dtls: '1.2', ends: true },
-  'DTLS 1.3': { run: weEnd, dtls: '1.3', ends: true },
+  'DTLS 1.2': { run: weEnd, bound: '1.2', ends: true },
+  'DTLS 1.3': { run: weEnd, bound: '1.3', ends: true },
+  TCP: { run: overTcp, bound: 'tcp', ends: true },
+  media: { run: showing('VP8'), begins: true, ends: true },
+  'H.264': { run: showing('H264'), begins: true, ends: true },
 }

@@ -8,11 +8,14 @@
  * - `candidate`: `candidate` (empty at the end), `mid`, `index`;
  * - `send` on the channel `label`: `kind` "text" or "binary", `data` (binary in hexadecimal digits); with `count` so many
  *   times, with number and count as the first eight bytes;
+ * - `media`: sends sound and pictures from the next description on, and tells what comes: `codec` of the pictures, `VP8` or
+ *   `H264`; `video` and `audio`, files of frames for a stack without encoders (IVF); `record`, where ours keeps what comes;
  * - `close channel` with `label`; `restart` ICE, for the next offer; `stats`: gives an object; `close`;
  *
  * and what happens is an object with `event`: `candidate`, `open` (with the channel's properties, and `remote`),
  * `message` (as it was sent), `tally` (what came of a flood: a channel whose label begins so is counted instead of
- * shown; `messages`, `bytes`, `hash` by FNV-1a of 32 bits), `closed`, `state` of the connection, `pair` (ours: there is a path), `ended` (ours: nothing
+ * shown; `messages`, `bytes`, `hash` by FNV-1a of 32 bits), `media` (once for each `kind`, "video" and "audio", when enough
+ * has come and, where the stack has decoders, was decoded), `closed`, `state` of the connection, `pair` (ours: there is a path), `ended` (ours: nothing
  * flows any more), `gone` (a page: nothing follows), `trouble`.
  *
  * Stands alone, because its text goes into the page.
@@ -21,9 +24,11 @@
  * @typedef {Record<string, any>} Happening
  *
  * @param {typeof RTCPeerConnection} PeerConnection
+ * @param {() => Promise<MediaStreamTrack[]>} [tracks] Sound and pictures to send; a page's camera and microphone by default.
+ * @param {(kind: string) => RTCRtpCodec[]} [codecs] What there is for pictures; as the page says by default.
  * @returns {{ act: (task: Task) => Promise<unknown>, next: () => Promise<Happening[]> }}
  */
-export function w3c(PeerConnection) {
+export function w3c(PeerConnection, tracks, codecs) {
   /** @type {Happening[]} */
   let waiting = []
   let wake = () => {}
@@ -63,6 +68,39 @@ export function w3c(PeerConnection) {
   }
 
   const pc = new PeerConnection()
+  /** Pictures, and packets of sound, after which it is told that they come. */
+  const ENOUGH = 40
+  /** @param {string} codec */
+  const media = async (codec) => {
+    const camera = async () => (await navigator.mediaDevices.getUserMedia({ audio: true, video: { width: 320, height: 240 } })).getTracks()
+    for (const track of await (tracks ?? camera)()) pc.addTrack(track)
+    const known = codecs ? codecs('video') : RTCRtpReceiver.getCapabilities('video')?.codecs ?? []
+    const wanted = known.filter(({ mimeType }) => mimeType.toLowerCase() === `video/${codec}`.toLowerCase())
+    if (wanted.length === 0) throw new Error(`it has no ${codec}`)
+    for (const transceiver of pc.getTransceivers()) if (transceiver.sender.track?.kind === 'video') transceiver.setCodecPreferences(wanted)
+    const timer = setInterval(async () => {
+      /** @type {any[]} */
+      const stats = [...(await pc.getStats()).values()].filter(({ type }) => type === 'inbound-rtp')
+      for (const kind of ['video', 'audio']) {
+        const came = stats.find((one) => (one.kind ?? one.mediaType) === kind)
+        const frames = kind === 'video' ? came?.framesDecoded : came?.packetsReceived
+        if (!(frames >= ENOUGH) || seen.has(kind)) continue
+        seen.add(kind)
+        tell({ event: 'media', kind, frames, size: `${came.frameWidth}x${came.frameHeight}` })
+      }
+      if (seen.size === 2 || pc.connectionState === 'closed') clearInterval(timer)
+    }, 100)
+  }
+  /** @type {Set<string>} */
+  const seen = new Set()
+  pc.ontrack = ({ track }) => {
+    if (typeof document === 'undefined') return
+    // What nobody shows is not decoded everywhere.
+    const player = document.body.appendChild(document.createElement(track.kind === 'video' ? 'video' : 'audio'))
+    player.muted = true
+    player.srcObject = new MediaStream([track])
+    void player.play()
+  }
   pc.onicecandidate = ({ candidate }) =>
     tell({ event: 'candidate', candidate: candidate?.candidate ?? '', mid: candidate?.sdpMid ?? '0', index: candidate?.sdpMLineIndex ?? 0, ufrag: candidate?.usernameFragment ?? '' })
   pc.onconnectionstatechange = () => tell({ event: 'state', state: pc.connectionState })
@@ -80,6 +118,8 @@ export function w3c(PeerConnection) {
         if (maxPacketLifeTime !== undefined) init.maxPacketLifeTime = maxPacketLifeTime
         return watch(pc.createDataChannel(label, init), false)
       }
+      case 'media':
+        return media(task['codec'])
       case 'offer':
         await pc.setLocalDescription(await pc.createOffer({ iceRestart: restart }))
         restart = false

@@ -2,7 +2,11 @@
 //! then, as the last line, one JSON object with `bench`, `unit`, `ours`, `peer`, `peer_name` and `ratio`.
 
 mod datachannel;
+mod inproc;
+mod instructions;
 mod peer;
+mod sfu;
+mod sfu_servers;
 mod signalling;
 mod stacks;
 mod turn;
@@ -17,8 +21,14 @@ pub(crate) fn run(name: &str, root: &Path, json: bool) -> Result<()> {
     match name {
         "datachannel" => datachannel::run(root, json),
         "peer" => peer::run(root, json),
+        "sctp" => inproc::sctp(root, json),
+        "dtls" => inproc::dtls(root, json),
+        "instructions" => instructions::run(root, json),
         "turn" => turn::run(root, json),
         "signalling" => signalling::run(root, json),
-        _ => bail!("there is no bench `{name}`: turn, signalling, datachannel, peer"),
+        "sfu" => sfu::run(root, json),
+        _ => bail!(
+            "there is no bench `{name}`: turn, signalling, datachannel, peer, sctp, dtls, sfu, instructions"
+        ),
     }
 }

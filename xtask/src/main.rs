@@ -2,6 +2,7 @@
 
 mod bench;
 mod interop;
+mod sim;
 mod tidy;
 
 use std::path::{Path, PathBuf};
@@ -14,7 +15,12 @@ cargo xtask NAME
   bench signalling      idle sessions, call set-up and hops with us and with PeerJS
   bench datachannel     bulk data over data channels of ours and of other stacks
   bench peer            set-up, memory at rest and idle polls of a peer
+  bench sctp            bulk data between two associations in one process: ours, dcsctp, sctp-proto
+  bench dtls            records and handshakes in one process: ours and dimpl
+  bench instructions    instructions per call of hot functions, under callgrind
   interop               connects our engine with browsers and other stacks, and prints what works
+  sim [--count N] [--seed S] [--trace]
+                        calls of two peers in a virtual world, by seed: NATs, loss, relays that restart
   tidy                  checks what the compiler does not: crate edges, lengths, left-overs
 
 A bench ends with one JSON object as its last line; with --json it prints nothing else.
@@ -27,6 +33,7 @@ fn main() -> ExitCode {
         ["bench", name] => bench::run(name, &root(), false),
         ["bench", name, "--json"] => bench::run(name, &root(), true),
         ["interop"] => interop::run(&root()),
+        ["sim", rest @ ..] => sim::run(&root(), rest),
         ["tidy"] => tidy::run(&root()),
         [] | ["help" | "--help" | "-h"] => {
             println!("{USAGE}");

@@ -24,7 +24,7 @@ const EDGES: &[(&str, &[&str])] = &[
     ("sfu", &["wire", "stun", "ice", "rtp", "flow", "peer"]),
     ("net", &["wire"]),
     ("endpoint", &["wire", "crypto", "turn", "peer", "net"]),
-    ("sim", &["wire", "crypto", "stun", "turn", "peer"]),
+    ("sim", &["wire", "crypto", "stun", "turn", "sctp", "peer"]),
     ("server", &["wire", "crypto", "stun", "turn", "peer", "sfu", "net", "endpoint"]),
     (
         "fuzz",
@@ -35,8 +35,10 @@ const EDGES: &[(&str, &[&str])] = &[
     ),
     ("turn-load", &["wire", "crypto", "net"]),
     ("sctp-inproc", &["wire", "sctp"]),
+    ("instructions", &["wire", "stun", "turn", "ice", "dtls", "sctp", "rtp", "peer"]),
     ("dtls-records", &["wire", "crypto", "dtls"]),
     ("dc-load", &["wire", "crypto", "peer", "net", "endpoint"]),
+    ("sfu-load", &["wire", "crypto", "net", "peer"]),
     ("sfu-inproc", &["wire", "rtp", "peer", "sfu"]),
     ("xtask", &[]),
 ];

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use anyhow::{Context as _, Result, anyhow, ensure};
 use bytes::Bytes;
-use endpoint::Driver;
+use endpoint::{Driver, Options};
 use net::Waker;
 use peer::negotiation::Description;
 use peer::{ChannelConfig, ChannelId, Config, Event, Kind, LocalCandidate};
@@ -190,7 +190,8 @@ fn receive(mut end: End, bytes: usize, length: Duration) -> Result<Seen> {
 
 /// Measures messages of so many bytes for so long.
 pub(crate) fn run(bytes: usize, length: Duration) -> Result<Value> {
-    let driver = || Driver::new(Config::new(endpoint::certificate()), &[LOOPBACK], 0);
+    let options = Options { addresses: vec![LOOPBACK], ..Options::default() };
+    let driver = || Driver::new(Config::new(endpoint::certificate()), &options);
     let (near, far) = (driver()?, driver()?);
     let ((to_far, from_near), (to_near, from_far)) = (mpsc::channel(), mpsc::channel());
     let over = Arc::new(AtomicBool::new(false));

@@ -5,7 +5,7 @@ use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::time::Duration;
 
 use anyhow::{Context as _, Result, ensure};
-use endpoint::Driver;
+use endpoint::{Driver, Options};
 use net::Clock;
 use peer::negotiation::{MediaKind, TransceiverInit};
 use peer::{Certificate, ChannelConfig, Config, Event, Local, LocalCandidate, Peer, Received};
@@ -204,8 +204,9 @@ pub(crate) fn on_sockets(peers: usize) -> Result<Value> {
 }
 
 fn connect_drivers(certificate: &Certificate) -> Result<[Driver; 2]> {
-    let loopback = IpAddr::V4(Ipv4Addr::LOCALHOST);
-    let make = || Driver::new(Config::new(certificate.clone()), &[loopback], 0);
+    let loopback = vec![IpAddr::V4(Ipv4Addr::LOCALHOST)];
+    let options = Options { addresses: loopback, ..Options::default() };
+    let make = || Driver::new(Config::new(certificate.clone()), &options);
     let mut drivers = [make()?, make()?];
     let [a, b] = &mut drivers;
     let (begin, b_now) = (a.now(), b.now());

@@ -177,7 +177,7 @@ impl World {
         let interval = Duration::from_millis(if case.picture { 33 } else { 20 });
         let begun = cpu();
         while cpu().saturating_sub(begun) < duration {
-            let first = frame % 300 == 0;
+            let first = frame.is_multiple_of(300);
             frame += 1;
             for at in &publishers {
                 let mut burst = self.burst(case, *at, first)?;

@@ -125,6 +125,12 @@ impl Flight {
         true
     }
 
+    /// It is sent again only if the peer repeats itself.
+    pub(crate) const fn rest(&mut self) {
+        self.awaits_answer = false;
+        self.due = None;
+    }
+
     fn send_again(&mut self) {
         self.at = (0, 0);
         self.sending = true;

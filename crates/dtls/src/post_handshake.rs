@@ -147,11 +147,16 @@ impl PostHandshake {
         }
     }
 
-    /// Gives up on a peer that does not acknowledge.
+    /// Gives up on a peer that does not acknowledge new keys. The last flight of the handshake is not sent again by
+    /// itself any more, but still when the peer repeats its own: the path may have been dead for longer than that.
     pub(crate) fn handle_timeout(&mut self, flight: &mut Flight) {
-        if flight.rounds() > MAX_ROUNDS {
+        if flight.rounds() <= MAX_ROUNDS {
+            return;
+        }
+        if std::mem::take(&mut self.updating) {
             *flight = Flight::default();
-            self.updating = false;
+        } else {
+            flight.rest();
         }
     }
 }

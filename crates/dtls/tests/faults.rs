@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use dtls::Version;
-use wire::Rng;
+use wire::{Instant, Rng};
 
 use crate::link::{Fate, Pair, config};
 use dtls::{Closed, Config, Event, Role};
@@ -34,6 +34,20 @@ fn any_datagram_may_be_lost_doubled_or_late() {
                 }
             }
         }
+    }
+}
+
+/// A path that dies before the last flight of the client has arrived, for longer than the client repeats it by itself:
+/// the server, which repeats its own, is answered when the path is back.
+#[test]
+fn a_path_that_was_dead_for_long_loses_no_handshake() {
+    for versions in ALL {
+        let hello = if *versions == [Version::Dtls13] { 4 } else { 2 };
+        let end = |role| Config { handshake_timeout: Duration::from_secs(600), ..config(role, versions) };
+        let fate = move |i, bytes| if (hello..hello + 90).contains(&i) { Vec::new() } else { once(bytes) };
+        let mut pair = Pair::new(end(Role::Client), end(Role::Server), 5).with_fate(fate);
+        pair.assert_works(&format!("{versions:?}: a dead path"));
+        assert!(pair.now > Instant::ZERO + Duration::from_secs(20), "{versions:?}: {:?}", pair.now);
     }
 }
 

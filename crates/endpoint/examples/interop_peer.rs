@@ -1,17 +1,20 @@
 //! A connection that does what lines of JSON tell it, and says what happens in lines of JSON: our side of
 //! `cargo xtask interop`. `interop/stacks/w3c.mjs` describes the language, which the foreign stacks speak too.
 //!
-//! `interop_peer [1.2|1.3]` speaks that version of DTLS and no other.
+//! `interop_peer [1.2|1.3|tcp]` speaks that version of DTLS and no other, or TCP in place of UDP.
 
 use std::collections::BTreeMap;
 use std::error::Error;
 use std::time::Duration;
 
-use endpoint::{Connection, Options};
+use endpoint::{Connection, Options, Tcp};
 use peer::negotiation::{Description, OfferOptions, SdpType};
-use peer::{ChannelConfig, ChannelId, Config, DtlsVersion, Event, Kind, Peer, Reliability};
+use peer::{ChannelConfig, ChannelId, Config, ConnectionState, DtlsVersion, Event, Kind, Peer, Reliability};
 use serde_json::{Value, json};
 use tokio::io::{AsyncBufReadExt, BufReader, Lines, Stdin, stdin};
+
+#[path = "interop/media.rs"]
+mod media;
 
 type Failure = Box<dyn Error + Send + Sync>;
 
@@ -23,6 +26,7 @@ struct Side {
     channels: BTreeMap<String, ChannelId>,
     labels: BTreeMap<ChannelId, String>,
     tallies: BTreeMap<String, Tally>,
+    media: media::Media,
 }
 
 /// What came of a flood of messages, which are counted instead of shown.
@@ -35,15 +39,17 @@ struct Tally {
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), Failure> {
     let mut config = Config::new(endpoint::certificate());
+    let mut options = Options::default();
     match std::env::args().nth(1).as_deref() {
         None => {}
+        Some("tcp") => (options.udp, options.tcp) = (false, Tcp::Passive { port: 0 }),
         Some("1.2") => config.dtls_versions = vec![DtlsVersion::Dtls12],
         Some("1.3") => config.dtls_versions = vec![DtlsVersion::Dtls13],
-        Some(other) => return Err(format!("DTLS {other} is not spoken here: 1.2 or 1.3").into()),
+        Some(other) => return Err(format!("`{other}` is none of 1.2, 1.3 and tcp").into()),
     }
-    let (connection, mut events) = Connection::start(config, &Options::default())?;
-    let (channels, labels, tallies) = Default::default();
-    let mut side = Side { connection, channels, labels, tallies };
+    let (connection, mut events) = Connection::start(config, &options)?;
+    let (channels, labels, tallies, media) = Default::default();
+    let mut side = Side { connection, channels, labels, tallies, media };
     let mut lines: Lines<BufReader<Stdin>> = BufReader::new(stdin()).lines();
     loop {
         tokio::select! {
@@ -75,6 +81,10 @@ impl Side {
     async fn act(&mut self, task: &Value) -> Result<Value, Failure> {
         match task["do"].as_str().unwrap_or_default() {
             "create" => self.create(task).await,
+            "media" => {
+                self.media.begin(&self.connection, task).await?;
+                Ok(Value::Null)
+            }
             "offer" => self.describe(None).await,
             "answer" => self.describe(Some(text(task, "sdp"))).await,
             "take" => {
@@ -190,7 +200,9 @@ impl Side {
             DtlsVersion::Dtls12 => "1.2",
             DtlsVersion::Dtls13 => "1.3",
         });
-        let pair = pair.map(|pair| format!("{} > {}", pair.local, pair.remote));
+        let pair = pair.map(|pair| {
+            format!("{:?} {} > {}", pair.transport, pair.local, pair.remote).replace("Tcp", "TCP")
+        });
         let whole = format!("{stats:?}");
         Ok(json!({ "dtls": version, "pair": pair, "whole": whole }))
     }
@@ -201,7 +213,13 @@ impl Side {
                 "event": "candidate", "candidate": local.candidate, "mid": local.mid, "index": local.index,
                 "ufrag": local.ufrag,
             }),
-            Event::ConnectionState(state) => json!({ "event": "state", "state": state.to_string() }),
+            Event::Frame(frame) => return self.media.take(&frame),
+            Event::ConnectionState(state) => {
+                if state == ConnectionState::Connected {
+                    self.media.play(&self.connection);
+                }
+                json!({ "event": "state", "state": state.to_string() })
+            }
             Event::SelectedPair(pair) => {
                 json!({ "event": "pair", "pair": format!("{} > {}", pair.local, pair.remote) })
             }

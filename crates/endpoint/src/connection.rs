@@ -13,15 +13,30 @@ use peer::{ChannelId, Event, Kind, Peer};
 use tokio::sync::{Notify, mpsc, oneshot};
 use wire::Instant;
 
-use crate::{Driver, addresses};
+use crate::Driver;
 
 /// Events that wait for the program; while they do, messages stay in the peer and its window closes.
 const EVENTS: usize = 1024;
 /// A sender that was told to wait goes on when no more than this many bytes wait.
 const LOW: usize = 4 << 20;
 
+/// Which TCP candidates are offered, for networks that let no UDP pass (RFC 6544).
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub enum Tcp {
+    /// None.
+    Off,
+    /// Connections are opened to what the other side listens at.
+    #[default]
+    Active,
+    /// The same, and the other side may connect to a listener at each address.
+    Passive {
+        /// The port; 0 lets the system choose. Connections share a port that is named only one after the other.
+        port: u16,
+    },
+}
+
 /// Where a connection lives.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug)]
 pub struct Options {
     /// How TURN servers are met over TLS: which authorities vouch for them. `None`: those are left out.
     pub tls: Option<Arc<rustls::ClientConfig>>,
@@ -29,6 +44,16 @@ pub struct Options {
     pub addresses: Vec<IpAddr>,
     /// The UDP port at each; 0 lets the system choose.
     pub port: u16,
+    /// Whether there are UDP sockets: `true` by default.
+    pub udp: bool,
+    /// Whether TCP is used between the two, `Active` by default; it is what is left if no UDP passes.
+    pub tcp: Tcp,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Self { tls: None, addresses: Vec::new(), port: 0, udp: true, tcp: Tcp::default() }
+    }
 }
 
 /// The connection has ended.
@@ -89,14 +114,10 @@ impl Connection {
     /// Starts a connection and its thread.
     ///
     /// # Errors
-    /// No address could be bound, or the system has no thread or descriptor left.
+    /// No address could be bound, the options allow neither UDP nor TCP, or the system has no thread or descriptor
+    /// left.
     pub fn start(config: peer::Config, options: &Options) -> io::Result<(Self, Events)> {
-        let found = if options.addresses.is_empty() { addresses::of_this_machine()? } else { Vec::new() };
-        let addresses = if found.is_empty() { &options.addresses } else { &found };
-        let mut driver = Driver::new(config, addresses, options.port)?;
-        if let Some(tls) = &options.tls {
-            driver.set_tls(tls.clone());
-        }
+        let driver = Driver::new(config, options)?;
         let waker = driver.waker();
         let (requests, inbox) = blocking::channel();
         let (sender, events) = mpsc::channel(EVENTS);
@@ -175,7 +196,7 @@ impl Drop for Inner {
         if let Some(thread) = thread
             && thread.thread().id() != std::thread::current().id()
         {
-            // It ends at once: nothing it does waits for anybody.
+            // It ends at once, or in a fifth of a second if the other side is slow to end a TCP connection.
             let _ = thread.join();
         }
     }
@@ -210,7 +231,7 @@ impl Thread {
         let now = self.driver.now();
         self.driver.peer.close(now);
         // What is said at the end is said once; nobody waits for an answer.
-        let _ = self.driver.turn(Some(std::time::Duration::ZERO));
+        let _ = self.driver.finish();
         self.room.notify_waiters();
     }
 

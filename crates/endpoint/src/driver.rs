@@ -2,7 +2,6 @@
 
 use std::io;
 use std::net::{IpAddr, SocketAddr};
-use std::sync::Arc;
 use std::time::Duration;
 
 use net::{Clock, Inbox, Poller, Socket, Waker};
@@ -11,6 +10,8 @@ use wire::{Instant, Transmit, Transport};
 
 use crate::mdns::Lookups;
 use crate::relays::{News, Relays};
+use crate::streams::{self, Streams};
+use crate::{Options, addresses};
 
 /// Bytes of a run to be sent.
 const BUFFER: usize = 65_536;
@@ -30,7 +31,9 @@ pub struct Driver {
     pub peer: Peer,
     clock: Clock,
     poller: Poller,
+    addresses: Vec<IpAddr>,
     sockets: Vec<Socket>,
+    streams: Streams,
     relays: Relays,
     inbox: Inbox,
     buffer: Box<[u8]>,
@@ -40,48 +43,37 @@ pub struct Driver {
 }
 
 impl Driver {
-    /// A peer with a UDP socket at each of `addresses`; port 0 lets the system choose.
+    /// A peer with its sockets.
     ///
     /// # Errors
-    /// No address could be bound, or the system is out of descriptors.
-    pub fn new(config: peer::Config, addresses: &[IpAddr], port: u16) -> io::Result<Self> {
+    /// No address could be bound, the options allow neither UDP nor TCP, or the system is out of descriptors.
+    pub fn new(config: peer::Config, options: &Options) -> io::Result<Self> {
+        if !options.udp && options.tcp == crate::Tcp::Off {
+            let why = "the options allow neither UDP nor TCP: set `udp`, or `tcp` to Active or Passive";
+            return Err(io::Error::new(io::ErrorKind::InvalidInput, why));
+        }
+        let found = if options.addresses.is_empty() { addresses::of_this_machine()? } else { Vec::new() };
+        let addresses = if found.is_empty() { options.addresses.clone() } else { found };
         let clock = Clock::start();
         let mut peer = Peer::new(config, crypto::random(), clock.now())
             .map_err(|error| io::Error::new(io::ErrorKind::InvalidInput, error))?;
         peer.set_wall_clock(clock.now(), net::unix_time());
         let poller = Poller::new()?;
-        let options = net::Options {
-            receive_buffer: Some(SOCKET_BUFFER),
-            send_buffer: Some(SOCKET_BUFFER),
-            ..net::Options::default()
-        };
-        let mut sockets = Vec::new();
-        let mut failure = None;
-        for ip in addresses {
-            // An address may vanish between listing and binding; one is enough.
-            match Socket::bind(SocketAddr::new(*ip, port), &options) {
-                Ok(socket) => sockets.push(socket),
-                Err(error) => failure = Some(error),
-            }
+        let sockets = if options.udp { bind(&addresses, options.port)? } else { Vec::new() };
+        for (key, socket) in (0..).zip(&sockets) {
+            poller.add(socket, key)?;
+            peer.add_local_address(clock.now(), Local::host(socket.local()));
         }
-        if sockets.is_empty() {
-            return Err(failure.unwrap_or_else(|| io::ErrorKind::AddrNotAvailable.into()));
+        let (streams, locals) = Streams::open(options.tcp, &addresses, &poller)?;
+        for local in locals {
+            peer.add_local_address(clock.now(), local);
         }
+        peer.end_of_local_addresses(clock.now());
         let (inbox, buffer) = (Inbox::new(), vec![0; BUFFER].into_boxed_slice());
-        let relays = Relays::new(poller.waker());
+        let relays = Relays::new(poller.waker(), options.tls.clone());
         let lookups = Lookups::new();
-        let mut driver = Self { peer, clock, poller, sockets, relays, inbox, buffer, waiting: None, lookups };
-        for (key, socket) in (0..).zip(&driver.sockets) {
-            driver.poller.add(socket, key)?;
-            driver.peer.add_local_address(driver.clock.now(), Local::host(socket.local()));
-        }
-        driver.peer.end_of_local_addresses(driver.clock.now());
-        Ok(driver)
-    }
-
-    /// How TURN servers are met over TLS; without this, those that want it are left out.
-    pub fn set_tls(&mut self, config: Arc<rustls::ClientConfig>) {
-        self.relays.tls = Some(config);
+        let waiting = None;
+        Ok(Self { peer, clock, poller, addresses, sockets, streams, relays, inbox, buffer, waiting, lookups })
     }
 
     /// The time by this driver's clock.
@@ -103,17 +95,32 @@ impl Driver {
         let more = self.send();
         let now = self.clock.now();
         let due = self.peer.poll_timeout().map(|at| at.saturating_since(now));
-        let waits = [patience, due, more.then_some(Duration::ZERO), self.waiting.map(|_| DRAIN)];
+        let strangers = self.streams.poll_timeout().map(|at| at.saturating_since(now));
+        let waits = [patience, due, strangers, more.then_some(Duration::ZERO), self.waiting.map(|_| DRAIN)];
         self.poller.wait(waits.into_iter().flatten().min())?;
         self.receive();
         self.receive_relayed();
         let now = self.clock.now();
+        self.streams.handle_timeout(now);
+        while let Some((local, remote)) = self.streams.poll_failed() {
+            self.peer.stream_failed(now, local, remote);
+        }
         while let Some((name, ip)) = self.lookups.poll() {
             self.peer.resolved(now, &name, ip);
         }
         if self.peer.poll_timeout().is_some_and(|at| at <= now) {
             self.peer.handle_timeout(now);
         }
+        Ok(())
+    }
+
+    /// Sends what a closed peer still has to say, and ends its TCP connections, which may take a fifth of a second.
+    ///
+    /// # Errors
+    /// What the system says about waiting.
+    pub fn finish(&mut self) -> io::Result<()> {
+        self.turn(Some(Duration::ZERO))?;
+        self.streams.finish();
         Ok(())
     }
 
@@ -136,6 +143,11 @@ impl Driver {
 
     /// False if the system has no room now.
     fn dispatch(&mut self, transmit: Transmit) -> bool {
+        if transmit.transport == Transport::Tcp && self.streams.own(transmit.from) {
+            let message = &self.buffer[..transmit.len];
+            self.streams.send(transmit.from, transmit.to, message, &self.poller);
+            return true;
+        }
         if transmit.transport != Transport::Udp {
             self.relays.send(transmit.from, transmit.to, &self.buffer[..transmit.len]);
             return true;
@@ -156,8 +168,13 @@ impl Driver {
 
     fn receive(&mut self) {
         for index in 0..self.poller.len() {
-            let key = self.poller.ready(index).and_then(|key| usize::try_from(key).ok());
-            let Some(socket) = key.and_then(|key| self.sockets.get(key)) else { continue };
+            let Some(key) = self.poller.ready(index) else { continue };
+            if key >= streams::FIRST_KEY {
+                self.receive_streamed(key);
+                continue;
+            }
+            let socket = usize::try_from(key).ok().and_then(|key| self.sockets.get(key));
+            let Some(socket) = socket else { continue };
             // An error of the socket is an ICMP answer to something sent: ICE notices by itself.
             let slots = self.inbox.receive(socket, MESSAGES_PER_TURN).unwrap_or(0..0);
             let now = self.clock.now();
@@ -173,6 +190,15 @@ impl Driver {
             }
             self.inbox.clear();
         }
+    }
+
+    fn receive_streamed(&mut self, key: u64) {
+        let now = self.clock.now();
+        let peer = &mut self.peer;
+        self.streams.ready(now, key, &self.poller, &mut |local, remote, message| {
+            let received = Received { transport: Transport::Tcp, local, remote, segment: message.len() };
+            peer.handle_input(now, received, message);
+        });
     }
 
     fn receive_relayed(&mut self) {
@@ -199,8 +225,8 @@ impl Driver {
     }
 
     fn look_up(&mut self, name: &str) -> bool {
-        let networks = self.sockets.iter().filter_map(|socket| match socket.local().ip() {
-            IpAddr::V4(ip) => Some(ip),
+        let networks = self.addresses.iter().filter_map(|ip| match ip {
+            IpAddr::V4(ip) => Some(*ip),
             IpAddr::V6(_) => None,
         });
         self.lookups.begin(name, networks.collect(), self.poller.waker())
@@ -218,11 +244,33 @@ impl Driver {
                         self.peer.resolved(self.clock.now(), &name, None);
                     }
                 }
-                Event::Disconnect { .. } => {}
+                Event::Disconnect { local, remote } => self.streams.disconnect(local, remote),
                 event => return Some(event),
             }
         }
     }
+}
+
+/// A UDP socket at each address.
+fn bind(addresses: &[IpAddr], port: u16) -> io::Result<Vec<Socket>> {
+    let options = net::Options {
+        receive_buffer: Some(SOCKET_BUFFER),
+        send_buffer: Some(SOCKET_BUFFER),
+        ..net::Options::default()
+    };
+    let mut sockets = Vec::new();
+    let mut failure = None;
+    for ip in addresses {
+        // An address may vanish between listing and binding; one is enough.
+        match Socket::bind(SocketAddr::new(*ip, port), &options) {
+            Ok(socket) => sockets.push(socket),
+            Err(error) => failure = Some(error),
+        }
+    }
+    if sockets.is_empty() {
+        return Err(failure.unwrap_or_else(|| io::ErrorKind::AddrNotAvailable.into()));
+    }
+    Ok(sockets)
 }
 
 impl std::fmt::Debug for Driver {

@@ -1,7 +1,8 @@
 //! A [`peer::Peer`] with sockets, a clock and randomness: what a program embeds to be a WebRTC peer.
 //!
 //! Each [`Connection`] has a thread of its own, which sleeps until a datagram, a deadline or a request comes.
-//! Datagrams are received and sent in runs (`UDP_GRO`, `UDP_SEGMENT`), decrypted and encrypted where they stand.
+//! Datagrams are received and sent in runs (`UDP_GRO`, `UDP_SEGMENT`), decrypted and encrypted where they stand. Where no
+//! UDP passes, TCP connections between the two are used ([`Tcp`]: RFC 6544, framed by RFC 4571), or those to a TURN server.
 //!
 //! ```no_run
 //! use endpoint::{Connection, Options};
@@ -30,8 +31,9 @@ mod connection;
 mod driver;
 mod mdns;
 mod relays;
+mod streams;
 
-pub use connection::{Connection, Events, Gone, Options, SendError};
+pub use connection::{Connection, Events, Gone, Options, SendError, Tcp};
 pub use driver::Driver;
 
 /// A new identity, good for 30 days; connections may share it, and then have the same fingerprint.

@@ -30,8 +30,12 @@ pub(crate) enum News {
     Failed(RelayId),
 }
 
+/// News of a connection, by its number: what a former connection to the same relay still says concerns nobody.
+type Numbered = (u64, News);
+
 struct Relay {
     id: RelayId,
+    number: u64,
     server: SocketAddr,
     local: Option<SocketAddr>,
     outgoing: Option<SyncSender<Vec<u8>>>,
@@ -42,50 +46,60 @@ struct Relay {
 /// All connections to TURN servers of one driver.
 pub(crate) struct Relays {
     relays: Vec<Relay>,
-    sender: Sender<News>,
-    news: Receiver<News>,
+    /// Connections begun so far.
+    number: u64,
+    sender: Sender<Numbered>,
+    news: Receiver<Numbered>,
     waker: Waker,
-    pub(crate) tls: Option<Arc<ClientConfig>>,
+    /// How servers are met over TLS; without it, those that want it are left out.
+    tls: Option<Arc<ClientConfig>>,
 }
 
 impl Relays {
-    pub(crate) fn new(waker: Waker) -> Self {
+    pub(crate) fn new(waker: Waker, tls: Option<Arc<ClientConfig>>) -> Self {
         let (sender, news) = channel();
-        Self { relays: Vec::new(), sender, news, waker, tls: None }
+        Self { relays: Vec::new(), number: 0, sender, news, waker, tls }
     }
 
-    /// Begins to connect; the news comes later.
+    /// Begins to connect; the news comes later. A former connection to the same relay ends.
     pub(crate) fn connect(&mut self, id: RelayId, transport: Transport, server: SocketAddr, name: &str) {
+        let former = self.relays.iter().position(|relay| relay.id == id);
+        if let Some(at) = former {
+            self.relays.swap_remove(at).end();
+        }
+        self.number += 1;
+        let number = self.number;
         let (outgoing, queue) = sync_channel(WAITING);
         let stream = Arc::new(Mutex::new(None));
-        let link =
-            Link { id, server, news: self.sender.clone(), waker: self.waker.clone(), stream: stream.clone() };
+        let (news, waker) = (self.sender.clone(), self.waker.clone());
+        let link = Link { id, number, server, news, waker, stream: stream.clone() };
+        self.relays.push(Relay { id, number, server, local: None, outgoing: Some(outgoing), stream });
         let tls = match (transport, &self.tls) {
             (Transport::Tls, Some(config)) => Some((config.clone(), name.to_owned())),
             (Transport::Tls, None) => return link.tell(News::Failed(id)),
             (Transport::Tcp | Transport::Udp, _) => None,
         };
-        let failed = News::Failed(id);
         let thread = std::thread::Builder::new().name("relay".into()).spawn(move || link.run(tls, queue));
-        match thread {
-            Ok(_) => self.relays.push(Relay { id, server, local: None, outgoing: Some(outgoing), stream }),
+        if thread.is_err() {
             // The system has no thread left.
-            Err(_) => drop(self.sender.send(failed)),
+            let _ = self.sender.send((number, News::Failed(id)));
         }
     }
 
     /// The next piece of news, and whom it came from.
     pub(crate) fn poll(&mut self) -> Option<(News, SocketAddr, SocketAddr)> {
-        let news = self.news.try_recv().ok()?;
-        let (News::Connected(id, _) | News::Messages(id, _) | News::Failed(id)) = &news;
-        let relay = self.relays.iter_mut().find(|relay| relay.id == *id);
-        let unknown = SocketAddr::from(([0, 0, 0, 0], 0));
-        let Some(relay) = relay else { return Some((news, unknown, unknown)) };
+        let (news, relay) = loop {
+            let (number, news) = self.news.try_recv().ok()?;
+            if let Some(relay) = self.relays.iter_mut().find(|relay| relay.number == number) {
+                break (news, relay);
+            }
+        };
         match &news {
             News::Connected(_, local) => relay.local = Some(*local),
             News::Failed(_) => relay.outgoing = None,
             News::Messages(..) => {}
         }
+        let unknown = SocketAddr::from(([0, 0, 0, 0], 0));
         Some((news, relay.local.unwrap_or(unknown), relay.server))
     }
 
@@ -102,12 +116,16 @@ impl Relays {
 
 impl Drop for Relays {
     fn drop(&mut self) {
-        for relay in &mut self.relays {
-            relay.outgoing = None;
-            if let Some(stream) = lock(&relay.stream).as_ref() {
-                // It may have ended by itself.
-                let _ = stream.shutdown(Shutdown::Both);
-            }
+        self.relays.drain(..).for_each(Relay::end);
+    }
+}
+
+impl Relay {
+    /// Ends its threads.
+    fn end(self) {
+        if let Some(stream) = lock(&self.stream).as_ref() {
+            // It may have ended by itself.
+            let _ = stream.shutdown(Shutdown::Both);
         }
     }
 }
@@ -120,8 +138,9 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 /// One connection, on its threads.
 struct Link {
     id: RelayId,
+    number: u64,
     server: SocketAddr,
-    news: Sender<News>,
+    news: Sender<Numbered>,
     waker: Waker,
     stream: Arc<Mutex<Option<TcpStream>>>,
 }
@@ -132,7 +151,7 @@ type Session = Option<Arc<Mutex<ClientConnection>>>;
 impl Link {
     fn tell(&self, news: News) {
         // Nobody listens if the driver has gone.
-        let _ = self.news.send(news);
+        let _ = self.news.send((self.number, news));
         self.waker.wake();
     }
 

@@ -4,30 +4,128 @@
 use std::time::Duration;
 
 use endpoint::{Connection, Events, Options};
-use peer::{ChannelConfig, Config, Event, Kind};
+use peer::negotiation::Description;
+use peer::{ChannelConfig, ChannelId, Config, Event, Kind, LocalCandidate, Pair};
 
 const PATIENCE: Duration = Duration::from_secs(20);
 
-async fn start() -> (Connection, Events) {
-    let options = Options { addresses: vec!["127.0.0.1".parse().unwrap()], ..Options::default() };
-    Connection::start(Config::new(endpoint::certificate()), &options).unwrap()
+mod tcp;
+
+fn loopback() -> Options {
+    Options { addresses: vec!["127.0.0.1".parse().unwrap()], ..Options::default() }
 }
 
-/// Passes on what one side finds, and waits for the event that `is` knows.
-async fn until<T>(events: &mut Events, other: &Connection, mut is: impl FnMut(Event) -> Option<T>) -> T {
+/// Two sides with a channel, which the first has offered and opened.
+struct Two {
+    a: Connection,
+    a_events: Events,
+    b: Connection,
+    b_events: Events,
+    channel: ChannelId,
+}
+
+impl Two {
+    async fn connect(a: &Options, b: &Options) -> Self {
+        let start = |options| Connection::start(Config::new(endpoint::certificate()), options).unwrap();
+        let ((a, a_events), (b, b_events)) = (start(a), start(b));
+        let open = |peer: &mut peer::Peer, now| peer.create_data_channel(now, ChannelConfig::default());
+        let channel = a.with(open).await.unwrap().unwrap();
+        let mut two = Self { a, a_events, b, b_events, channel };
+        two.negotiate().await;
+        until(&mut two.a_events, |event| (event == Event::ChannelOpened(channel)).then_some(())).await;
+        two
+    }
+
+    /// One exchange of descriptions, which have all candidates.
+    async fn negotiate(&mut self) {
+        let gathered = |event| (event == Event::IceCandidate(None)).then_some(());
+        self.a.with(|peer, now| peer.set_local_description(now, None)).await.unwrap().unwrap();
+        until(&mut self.a_events, gathered).await;
+        let offer = described(&self.a).await;
+        let accept = move |peer: &mut peer::Peer, now| {
+            peer.set_remote_description(now, &offer).unwrap();
+            peer.set_local_description(now, None).unwrap();
+        };
+        self.b.with(accept).await.unwrap();
+        until(&mut self.b_events, gathered).await;
+        let answer = described(&self.b).await;
+        self.a.with(move |peer, now| peer.set_remote_description(now, &answer)).await.unwrap().unwrap();
+    }
+
+    /// Restarts ICE, with candidates after the descriptions.
+    async fn restart(&mut self) {
+        let offer = |peer: &mut peer::Peer, now| {
+            peer.restart_ice().unwrap();
+            peer.set_local_description(now, None).unwrap();
+            peer.local_description().unwrap()
+        };
+        let offer = self.a.with(offer).await.unwrap();
+        let answer = move |peer: &mut peer::Peer, now| {
+            peer.set_remote_description(now, &offer).unwrap();
+            peer.set_local_description(now, None).unwrap();
+            peer.local_description().unwrap()
+        };
+        let answer = self.b.with(answer).await.unwrap();
+        self.a.with(move |peer, now| peer.set_remote_description(now, &answer)).await.unwrap().unwrap();
+        for (events, to) in [(&mut self.a_events, &self.b), (&mut self.b_events, &self.a)] {
+            let mut told = Vec::new();
+            until(events, |event| match event {
+                Event::IceCandidate(Some(candidate)) => {
+                    told.push(candidate);
+                    None
+                }
+                event => (event == Event::IceCandidate(None)).then_some(()),
+            })
+            .await;
+            let add = move |peer: &mut peer::Peer, now| {
+                for told in told {
+                    let LocalCandidate { candidate, mid, index, ufrag } = &*told;
+                    peer.add_ice_candidate(now, candidate, mid.as_deref(), *index, Some(ufrag)).unwrap();
+                }
+            };
+            to.with(add).await.unwrap();
+        }
+    }
+
+    /// Messages from the first to the second, which arrive whole and in order.
+    async fn carry(&mut self, messages: usize, size: usize) {
+        let (sender, channel) = (self.a.clone(), self.channel);
+        let sending = tokio::spawn(async move {
+            for n in 0..messages {
+                let data = vec![u8::try_from(n % 251).unwrap(); size];
+                sender.send(channel, Kind::Binary, data.into()).await.unwrap();
+            }
+        });
+        for n in 0..messages {
+            let data = until(&mut self.b_events, |event| match event {
+                Event::Message(_, Kind::Binary, data) => Some(data),
+                _ => None,
+            })
+            .await;
+            assert!(
+                data.len() == size && data.iter().all(|byte| usize::from(*byte) == n % 251),
+                "message {n}"
+            );
+        }
+        sending.await.unwrap();
+    }
+
+    /// What carries the data, as both sides have it.
+    async fn pairs(&self) -> [Pair; 2] {
+        let pair = |peer: &mut peer::Peer, _| *peer.selected_pair().unwrap();
+        [self.a.with(pair).await.unwrap(), self.b.with(pair).await.unwrap()]
+    }
+}
+
+async fn described(connection: &Connection) -> Description {
+    connection.with(|peer, _| peer.local_description().unwrap()).await.unwrap()
+}
+
+/// Waits for the event that `is` knows.
+async fn until<T>(events: &mut Events, mut is: impl FnMut(Event) -> Option<T>) -> T {
     let wait = async {
         loop {
-            let event = events.next().await.expect("the connection lives");
-            if let Event::IceCandidate(Some(candidate)) = &event {
-                let candidate = candidate.clone();
-                let added = move |peer: &mut peer::Peer, now| {
-                    let (mid, ufrag) = (candidate.mid.as_deref(), Some(&*candidate.ufrag));
-                    // What the description had already may come again.
-                    let _ = peer.add_ice_candidate(now, &candidate.candidate, mid, candidate.index, ufrag);
-                };
-                other.with(added).await.unwrap();
-            }
-            if let Some(found) = is(event) {
+            if let Some(found) = is(events.next().await.expect("the connection lives")) {
                 return found;
             }
         }
@@ -37,44 +135,9 @@ async fn until<T>(events: &mut Events, other: &Connection, mut is: impl FnMut(Ev
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn megabytes_cross_and_the_end_is_heard() {
-    let ((a, mut a_events), (b, mut b_events)) = (start().await, start().await);
-    let channel =
-        a.with(|peer, now| peer.create_data_channel(now, ChannelConfig::default())).await.unwrap().unwrap();
-    let offer = a
-        .with(|peer, now| {
-            peer.set_local_description(now, None).unwrap();
-            peer.local_description().unwrap()
-        })
-        .await
-        .unwrap();
-    let answer = b
-        .with(move |peer, now| {
-            peer.set_remote_description(now, &offer).unwrap();
-            peer.set_local_description(now, None).unwrap();
-            peer.local_description().unwrap()
-        })
-        .await
-        .unwrap();
-    a.with(move |peer, now| peer.set_remote_description(now, &answer)).await.unwrap().unwrap();
-    until(&mut a_events, &b, |event| (event == Event::ChannelOpened(channel)).then_some(())).await;
-
-    let (messages, size) = (400usize, 200_000usize);
-    let sender = a.clone();
-    let sending = tokio::spawn(async move {
-        for n in 0..messages {
-            let data = vec![u8::try_from(n % 251).unwrap(); size];
-            sender.send(channel, Kind::Binary, data.into()).await.unwrap();
-        }
-    });
-    for n in 0..messages {
-        let data = until(&mut b_events, &a, |event| match event {
-            Event::Message(_, Kind::Binary, data) => Some(data),
-            _ => None,
-        })
-        .await;
-        assert!(data.len() == size && data.iter().all(|byte| usize::from(*byte) == n % 251), "message {n}");
-    }
-    sending.await.unwrap();
+    let mut two = Two::connect(&loopback(), &loopback()).await;
+    two.carry(400, 200_000).await;
+    let Two { a, a_events, mut b_events, b: _b, .. } = two;
     drop((a, a_events));
     tokio::time::timeout(PATIENCE, async {
         while let Some(event) = b_events.next().await {

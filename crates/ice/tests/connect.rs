@@ -1,6 +1,6 @@
 //! Two full agents find the pair that the reference model says they must.
 
-use crate::world::{CALM, NATS, Nat, World, ms, must_be_direct, pair_of_full};
+use crate::world::{CALM, NATS, Nat, Signal, World, ms, must_be_direct, pair_of_full};
 use ice::{CandidateKind, Event};
 
 /// Every NAT against every other: direct where the model says so, relayed elsewhere, never nothing.
@@ -37,4 +37,34 @@ fn a_direct_pair_takes_one_round_trip() {
         _ => None,
     });
     assert_eq!(first.unwrap().remote_kind, CandidateKind::Host);
+}
+
+/// A candidate whose check came by the relay before it was told itself is tried from the host address too: behind a
+/// symmetric NAT that is the only way to a direct path.
+#[test]
+fn what_is_told_after_its_check_is_paired_with_every_base() {
+    let mut world = World::new(1, [Nat::None, Nat::Symmetric], pair_of_full());
+    world.signalling = false;
+    world.start_with([false, true], ms(100));
+    let told = |world: &World, side: usize| -> Vec<String> {
+        let line = |event: &Event| match event {
+            Event::LocalCandidate(candidate) => Some(candidate.to_string()),
+            _ => None,
+        };
+        world.events_of(side).filter_map(line).collect()
+    };
+    world.run_for(ms(1));
+    // A program permits what it has learnt by other means.
+    let ip = world.sides[0].nat.public;
+    world.sides[1].permitted.insert(ip);
+    for line in told(&world, 1) {
+        world.signal(0, Signal::Candidate(line), ms(30));
+    }
+    let relayed = |world: &World| world.sides[1].agent.selected().is_some();
+    assert!(world.run_until(ms(1000), relayed), "the check by the relay arrives first");
+    for line in told(&world, 0) {
+        world.signal(1, Signal::Candidate(line), ms(0));
+    }
+    assert!(world.run_until(ms(10_000), World::agreed));
+    assert!(world.is_direct());
 }

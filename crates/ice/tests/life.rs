@@ -275,6 +275,34 @@ fn tcp_takes_over_where_udp_is_blocked() {
     }
 }
 
+/// The pair after a restart goes over the same connection as the one before, which then is not closed.
+#[test]
+fn a_restart_keeps_the_connection_that_both_generations_use() {
+    for initiator in 0..2usize {
+        let mut world = World::new(7, [Nat::UdpBlocked, Nat::None], pair_of_full());
+        let now = world.now;
+        stream(&mut world.sides[0], now, "10.0.9.9:9", TcpType::Active);
+        stream(&mut world.sides[1], now, "198.51.100.7:443", TcpType::Passive);
+        world.start(false);
+        assert!(world.run_until(ms(20_000), World::agreed));
+        world.run_for(ms(1000));
+        let now = world.now;
+        world.sides[initiator].agent.restart(now, None);
+        let credentials = world.credentials_of(initiator);
+        world.signal(1 - initiator, credentials, ms(50));
+        let before: Vec<_> = world.sides.iter().map(|side| side.agent.credentials().clone()).collect();
+        world.run_for(ms(20_000));
+        assert!(world.agreed());
+        assert_ne!(world.sides[1 - initiator].agent.credentials(), &before[1 - initiator]);
+        for side in 0..2 {
+            let pair = *world.sides[side].agent.selected().unwrap();
+            assert!(pair.nominated && pair.transport == Transport::Tcp);
+            let closed = Event::Disconnect { local: pair.local, remote: pair.remote };
+            assert!(world.events_of(side).all(|event| *event != closed), "side {side}");
+        }
+    }
+}
+
 /// UDP wins over TCP, and the connection that is not needed is given back.
 #[test]
 fn tcp_loses_against_udp_and_is_closed() {

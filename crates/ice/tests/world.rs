@@ -49,7 +49,7 @@ pub(crate) struct Side {
     pub(crate) nat: NatBox,
     pub(crate) hosts: Vec<SocketAddr>,
     pub(crate) relays: Vec<SocketAddr>,
-    permitted: BTreeSet<IpAddr>,
+    pub(crate) permitted: BTreeSet<IpAddr>,
     pub(crate) events: Vec<(Instant, Event)>,
     /// What `.local` names stand for.
     pub(crate) names: BTreeMap<String, IpAddr>,

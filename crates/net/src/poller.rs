@@ -1,6 +1,6 @@
 use std::fs::File;
 use std::io::{self, Read as _, Write as _};
-use std::os::fd::{AsRawFd, FromRawFd, OwnedFd, RawFd};
+use std::os::fd::{AsFd, AsRawFd, FromRawFd, OwnedFd, RawFd};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
@@ -49,7 +49,7 @@ impl Poller {
         let waker = Waker { event: Arc::new(event), rung: Arc::new(AtomicBool::new(false)) };
         let events = vec![libc::epoll_event { events: 0, u64: 0 }; EVENTS].into_boxed_slice();
         let poller = Self { epoll, events, ready: 0, waker };
-        poller.add_fd(poller.waker.event.as_raw_fd(), WAKER)?;
+        poller.control(libc::EPOLL_CTL_ADD, poller.waker.event.as_raw_fd(), WAKER, libc::EPOLLIN)?;
         Ok(poller)
     }
 
@@ -62,15 +62,34 @@ impl Poller {
     /// If the key is the greatest number, which is the waker's own.
     pub fn add(&self, socket: &Socket, key: u64) -> io::Result<()> {
         assert_ne!(key, WAKER, "the greatest key belongs to the waker");
-        self.add_fd(socket.fd(), key)
+        self.control(libc::EPOLL_CTL_ADD, socket.fd(), key, libc::EPOLLIN)
     }
 
-    fn add_fd(&self, fd: RawFd, key: u64) -> io::Result<()> {
-        let interest = libc::EPOLLIN.cast_unsigned();
-        let mut event = libc::epoll_event { events: interest, u64: key };
+    /// Reports something else with a descriptor, such as a TCP stream or a listener, under `key` whenever it is
+    /// readable or at its end, and with `writable` also while it takes bytes, until it is closed. Said again of the
+    /// same, it changes what is reported.
+    ///
+    /// # Errors
+    /// What the system says, above all that no more may be watched.
+    ///
+    /// # Panics
+    /// If the key is the greatest number, which is the waker's own.
+    pub fn watch(&self, source: &impl AsFd, key: u64, writable: bool) -> io::Result<()> {
+        assert_ne!(key, WAKER, "the greatest key belongs to the waker");
+        let fd = source.as_fd().as_raw_fd();
+        let interest = if writable { libc::EPOLLIN | libc::EPOLLOUT } else { libc::EPOLLIN };
+        match self.control(libc::EPOLL_CTL_ADD, fd, key, interest) {
+            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
+                self.control(libc::EPOLL_CTL_MOD, fd, key, interest)
+            }
+            result => result,
+        }
+    }
+
+    fn control(&self, operation: libc::c_int, fd: RawFd, key: u64, interest: libc::c_int) -> io::Result<()> {
+        let mut event = libc::epoll_event { events: interest.cast_unsigned(), u64: key };
         #[expect(unsafe_code, reason = "the pointer names a local event that outlives the call")]
-        let result =
-            unsafe { libc::epoll_ctl(self.epoll.as_raw_fd(), libc::EPOLL_CTL_ADD, fd, &raw mut event) };
+        let result = unsafe { libc::epoll_ctl(self.epoll.as_raw_fd(), operation, fd, &raw mut event) };
         checked(result).map(drop)
     }
 

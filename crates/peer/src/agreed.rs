@@ -2,6 +2,8 @@
 
 use std::net::IpAddr;
 
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD as BASE64;
 use dtls::{Dtls, Fingerprint};
 use ice::{Agent, CandidateKind, Credentials};
 use sctp::Association;
@@ -37,7 +39,8 @@ impl Peer {
         let credentials = Credentials { ufrag: local.ufrag.clone(), pwd: local.pwd.clone() };
         self.credentials = Some(local.clone());
         if let Some(agent) = &mut self.agent {
-            return agent.restart(now, Some(credentials));
+            agent.restart(now, Some(credentials));
+            return self.renew_relays(now);
         }
         let role = match &agreed.ice {
             Some(ice) if !ice.controlling => ice::Role::Controlled,
@@ -54,12 +57,23 @@ impl Peer {
         self.gather_relays(now);
     }
 
-    fn gather_relays(&mut self, now: Instant) {
+    /// The path is in doubt: a relay may have started anew and know nothing of us, or may be back.
+    pub(crate) fn renew_relays(&mut self, now: Instant) {
+        if self.closed {
+            return;
+        }
+        for relay in &mut self.relays {
+            relay.renew(now);
+        }
+        self.gather_relays(now);
+    }
+
+    pub(crate) fn gather_relays(&mut self, now: Instant) {
         for (number, relay) in self.relays.iter_mut().enumerate() {
             let Stage::Idle = relay.stage else { continue };
             let (transport, server) = (relay.server.transport, relay.server.address);
             if transport == Transport::Udp {
-                let same = self.locals.iter().find(|local| local.address.is_ipv4() == server.is_ipv4());
+                let same = self.locals.iter().find(|local| relay.is_reached_from(local));
                 match same.map(|local| local.address) {
                     Some(local) => relay.ask(now, local, &mut self.rng),
                     None if self.locals_done => relay.stage = Stage::Failed,
@@ -92,6 +106,7 @@ impl Peer {
             self.counters.dropped.candidates += 1;
         }
         for candidate in &ice.remote_candidates {
+            // The name of the attribute belongs to a candidate's text (RFC 8839 §5.1).
             match format!("candidate:{candidate}").parse() {
                 Ok(candidate) => self.add_remote(now, candidate),
                 Err(_) => self.counters.dropped.candidates += 1,
@@ -164,11 +179,21 @@ impl Peer {
                 .map(|most| usize::try_from(most).unwrap_or(usize::MAX)),
             ..self.config.sctp.clone()
         };
-        let mut association = Association::new(config, self.rng.array(), now);
+        self.sctp = Some(Association::new(config, self.sctp_seed, now));
+        let init = data.remote_init.as_ref().filter(|_| self.config.sctp_in_sdp);
+        self.remote_init = init.and_then(|text| BASE64.decode(text).ok());
         if self.dtls.as_ref().is_some_and(Dtls::is_connected) {
-            association.connect(now);
+            self.start_data(now);
         }
-        self.sctp = Some(association);
         self.open_pending(now);
+    }
+
+    /// Records can be sealed: the association is up at once if both sides know each other's INIT, or begins its handshake.
+    pub(crate) fn start_data(&mut self, now: Instant) {
+        let Some(sctp) = &mut self.sctp else { return };
+        let known = self.remote_init.take().is_some_and(|init| sctp.accept_parameters(now, &init).is_ok());
+        if !known {
+            sctp.connect(now);
+        }
     }
 }

@@ -48,6 +48,9 @@ pub struct Config {
     pub srtp_profiles: Vec<SrtpProfile>,
     /// Data channels: windows, buffers, timers. Ports, role and the peer's limits are filled in.
     pub sctp: sctp::Config,
+    /// Whether the parameters of SCTP travel in the descriptions (`a=sctp-init`, draft-hancke-tsvwg-snap), which saves its
+    /// handshake, a round trip or more, with a peer that does the same. Others ignore the attribute.
+    pub sctp_in_sdp: bool,
     /// Sound and pictures.
     pub media: MediaConfig,
 }
@@ -65,6 +68,7 @@ impl Config {
             dtls_versions: role.versions,
             srtp_profiles: role.srtp_profiles,
             sctp: sctp::Config::default(),
+            sctp_in_sdp: true,
             media: MediaConfig::default(),
         }
     }

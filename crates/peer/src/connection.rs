@@ -5,6 +5,8 @@ use std::fmt;
 use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD as BASE64;
 use dtls::Dtls;
 use ice::{Agent, Local};
 use sctp::Association;
@@ -55,6 +57,10 @@ pub struct Peer {
     /// What the handshake has agreed on.
     pub(crate) security: Option<Security>,
     pub(crate) sctp: Option<Association>,
+    /// What the association is made from; its INIT stands in our descriptions.
+    pub(crate) sctp_seed: [u8; 32],
+    /// The INIT of the other side, if it came in its description.
+    pub(crate) remote_init: Option<Vec<u8>>,
     pub(crate) media: Option<Box<Media>>,
     /// The keys of SRTP, once the handshake is complete.
     pub(crate) srtp: Option<Keys>,
@@ -89,6 +95,11 @@ impl Peer {
         config.negotiation.fingerprints = vec![config.certificate.fingerprint().to_string()];
         config.negotiation.max_message_size = config.sctp.max_message_size as u64;
         config.negotiation.sctp_port = config.sctp.local_port;
+        let sctp_seed = rng.array();
+        config.negotiation.sctp_init = config.sctp_in_sdp.then(|| {
+            // Tag and TSN follow from the seed, whatever role the association will have.
+            BASE64.encode(Association::new(config.sctp.clone(), sctp_seed, now).init_parameters())
+        });
         let negotiator = Negotiator::new(std::mem::take(&mut config.negotiation), rng.fork())?;
         let relays = config.turn_servers.iter().cloned().map(Relay::new).collect();
         Ok(Self {
@@ -101,6 +112,8 @@ impl Peer {
             dtls: None,
             security: None,
             sctp: None,
+            sctp_seed,
+            remote_init: None,
             media: None,
             srtp: None,
             wall: (now, Duration::ZERO),
@@ -222,15 +235,16 @@ impl Peer {
         Ok(())
     }
 
-    /// A UDP socket of ours. More may come at any time, until [`Peer::end_of_local_addresses`].
+    /// A UDP socket of ours, a TCP listener, or an address to open TCP connections from. More may come at any time,
+    /// until [`Peer::end_of_local_addresses`].
     pub fn add_local_address(&mut self, now: Instant, local: Local) {
         if self.closed || self.locals.len() >= self.config.ice.max_local {
             return;
         }
         for relay in &mut self.relays {
-            let reach = relay.server.transport == Transport::Udp
-                && relay.server.address.is_ipv4() == local.address.is_ipv4();
-            if reach && matches!(relay.stage, Stage::Idle) && self.agent.is_some() {
+            // One that could not be reached may be from here.
+            let idle = matches!(relay.stage, Stage::Idle | Stage::Failed);
+            if relay.is_reached_from(&local) && idle && self.agent.is_some() {
                 relay.ask(now, local.address, &mut self.rng);
             }
         }
@@ -243,15 +257,40 @@ impl Peer {
         }
     }
 
+    /// A socket of ours is gone, because its interface is. What was found from it goes with it; UDP relays are asked
+    /// for another address from another socket. If data went over it, another pair takes over as soon as one answers;
+    /// for a new address to be told to the other side, add it ([`Peer::add_local_address`]), before or after. A program
+    /// that wants to be sure restarts ICE ([`Peer::restart_ice`]) if the connection does not come back by itself.
+    pub fn remove_local_address(&mut self, now: Instant, address: SocketAddr) {
+        let Some(at) = self.locals.iter().position(|local| local.address == address) else { return };
+        self.locals.remove(at);
+        let mut gone = vec![(Transport::Udp, address), (Transport::Tcp, address)];
+        for relay in &mut self.relays {
+            let here = |relay: &mut Relay| relay.allocation().is_some_and(|a| a.local == address);
+            if relay.server.transport == Transport::Udp && here(relay) {
+                gone.extend(relay.forget().map(|relayed| (Transport::Udp, relayed)));
+            }
+        }
+        if self.agent.is_some() && !self.closed {
+            self.gather_relays(now);
+        }
+        self.with_agent(now, |agent| {
+            for (transport, address) in gone {
+                agent.remove_local(now, transport, address);
+            }
+        });
+    }
+
     /// There are no more sockets.
     pub fn end_of_local_addresses(&mut self, now: Instant) {
         self.locals_done = true;
         for relay in &mut self.relays {
-            if matches!(relay.stage, Stage::Idle) && relay.server.transport == Transport::Udp {
-                let same = |local: &&Local| local.address.is_ipv4() == relay.server.address.is_ipv4();
-                if !self.locals.iter().any(|local| same(&local)) {
-                    relay.stage = Stage::Failed;
-                }
+            let udp = relay.server.transport == Transport::Udp;
+            if udp
+                && matches!(relay.stage, Stage::Idle)
+                && !self.locals.iter().any(|local| relay.is_reached_from(local))
+            {
+                relay.stage = Stage::Failed;
             }
         }
         self.pump(now);
@@ -282,6 +321,12 @@ impl Peer {
             }
         }
         self.pump(now);
+    }
+
+    /// A TCP connection between two of the candidates (RFC 6544) could not be opened, or has broken: `local` and
+    /// `remote` as in the [`wire::Transmit`] that wanted it, or in the [`crate::Received`] that came of it.
+    pub fn stream_failed(&mut self, now: Instant, local: SocketAddr, remote: SocketAddr) {
+        self.with_agent(now, |agent| agent.connection_failed(now, local, remote));
     }
 
     /// The answer to [`Event::Resolve`]; `None` if nobody knows the name.

@@ -120,9 +120,9 @@ pub enum Event {
         /// The name in its certificate, for TLS.
         name: String,
     },
-    /// This TCP connection is not needed any more.
+    /// This TCP connection between two candidates is not needed any more.
     Disconnect {
-        /// Our address.
+        /// Our address, as in [`wire::Transmit::from`].
         local: SocketAddr,
         /// The other side's.
         remote: SocketAddr,

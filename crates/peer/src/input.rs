@@ -206,7 +206,7 @@ impl Peer {
     fn pump_relays(&mut self, now: Instant) {
         for relay in &mut self.relays {
             let (via, server) = (relay.server.transport, relay.server.address);
-            while let Some(news) = relay.poll_news() {
+            while let Some(news) = relay.poll_news(now, self.closed, &mut self.rng) {
                 let Some(agent) = &mut self.agent else { continue };
                 match news {
                     News::Allocated { relayed, mapped } => {
@@ -237,7 +237,12 @@ impl Peer {
                     self.negotiator.end_of_local_candidates();
                     self.events.push_back(Event::IceCandidate(None));
                 }
-                ice::Event::ConnectionState(state) => self.events.push_back(Event::IceConnectionState(state)),
+                ice::Event::ConnectionState(state) => {
+                    self.events.push_back(Event::IceConnectionState(state));
+                    if state == ice::ConnectionState::Disconnected {
+                        self.renew_relays(now);
+                    }
+                }
                 ice::Event::GatheringState(state) => self.events.push_back(Event::IceGatheringState(state)),
                 ice::Event::SelectedPair(pair) => self.select(now, pair),
                 ice::Event::Resolve(name) => self.events.push_back(Event::Resolve(name)),
@@ -307,9 +312,7 @@ impl Peer {
                     self.security = Some(Security { version: agreed.version, cipher: agreed.cipher });
                     let client = self.secured.as_ref().is_some_and(|s| s.role == DtlsRole::Client);
                     self.use_keys(agreed.srtp.map(|keys| Keys::new(keys, client)));
-                    if let Some(sctp) = &mut self.sctp {
-                        sctp.connect(now);
-                    }
+                    self.start_data(now);
                 }
                 dtls::Event::Closed(reason) => {
                     self.secured = None;

@@ -56,6 +56,13 @@ impl Relay {
         }
     }
 
+    /// Whether this is a UDP socket from which the server can be asked by UDP.
+    pub(crate) fn is_reached_from(&self, local: &ice::Local) -> bool {
+        self.server.transport == Transport::Udp
+            && local.kind == ice::LocalKind::Host
+            && local.address.is_ipv4() == self.server.address.is_ipv4()
+    }
+
     /// Asks for an address from `local`.
     pub(crate) fn ask(&mut self, now: Instant, local: SocketAddr, rng: &mut Rng) {
         let config = ClientConfig {
@@ -70,6 +77,24 @@ impl Relay {
         let asked = client.allocate(now);
         debug_assert!(asked.is_ok(), "a new client may allocate");
         self.stage = Stage::Asked(Box::new(Allocation { client, local, relayed: None }));
+    }
+
+    /// Forgets everything, to be asked anew; the address that it had given.
+    pub(crate) fn forget(&mut self) -> Option<SocketAddr> {
+        let relayed = self.relayed();
+        self.stage = Stage::Idle;
+        self.waiting.clear();
+        relayed
+    }
+
+    /// Finds out whether it still serves us; one that has failed may be asked again.
+    pub(crate) fn renew(&mut self, now: Instant) {
+        match &mut self.stage {
+            // No allocation yet: it is being asked.
+            Stage::Asked(allocation) => _ = allocation.client.refresh(now),
+            Stage::Failed => self.stage = Stage::Idle,
+            Stage::Idle | Stage::Connecting => {}
+        }
     }
 
     pub(crate) fn allocation(&mut self) -> Option<&mut Allocation> {
@@ -99,7 +124,9 @@ impl Relay {
         }
     }
 
-    pub(crate) fn poll_news(&mut self) -> Option<News> {
+    /// What has happened. An allocation that is lost, because the server has started anew, is asked for again the same
+    /// way, unless we are `closing`.
+    pub(crate) fn poll_news(&mut self, now: Instant, closing: bool, rng: &mut Rng) -> Option<News> {
         let Stage::Asked(allocation) = &mut self.stage else { return None };
         while let Some(event) = allocation.client.poll_event() {
             match event {
@@ -108,9 +135,12 @@ impl Relay {
                     return Some(News::Allocated { relayed, mapped });
                 }
                 ClientEvent::Closed(_) => {
-                    let relayed = allocation.relayed;
+                    let (relayed, local) = (allocation.relayed, allocation.local);
                     self.stage = Stage::Failed;
                     self.waiting.clear();
+                    if relayed.is_some() && !closing {
+                        self.ask(now, local, rng);
+                    }
                     return Some(News::Gone(relayed));
                 }
                 ClientEvent::Refused(ip, _) => self.waiting.retain(|(to, _)| to.ip() != ip),

@@ -1,6 +1,7 @@
 //! Negotiation: tables, browser captures, and two negotiators against each other.
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
+mod allocations;
 mod captures;
 mod errors;
 mod exchange;

@@ -163,7 +163,8 @@ fn sound_and_pictures_cross_a_path_with_loss_both_ways() {
         pair.pass(Duration::from_secs(2));
         for side in 0..2 {
             let (sent, came) = (pictures[1 - side].sent, check_frames(&pair, side, &pictures[1 - side]));
-            assert!(sent >= 249 && came >= sent - 8, "{picture:?}: {came} of {sent} pictures");
+            // A repair that is lost as well costs the pictures until the next whole one that was asked for.
+            assert!(sent >= 249 && came >= sent - 10, "{picture:?}: {came} of {sent} pictures");
             let came = check_frames(&pair, side, &sound[1 - side]);
             assert!(came > 465, "{came} of 500 frames of sound");
         }

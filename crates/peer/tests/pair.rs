@@ -105,6 +105,24 @@ impl Pair {
         self.negotiate(0);
     }
 
+    /// The same, with descriptions that take as long as datagrams.
+    pub(crate) fn introduce_slowly(&mut self) {
+        for side in 0..2 {
+            self.peers[side].add_local_address(self.now, Local::host(address(side)));
+            self.peers[side].end_of_local_addresses(self.now);
+        }
+        self.peers[0].set_local_description(self.now, None).unwrap();
+        let offer = self.peers[0].local_description().unwrap();
+        self.pass(self.delay);
+        self.peers[1].set_remote_description(self.now, &offer).unwrap();
+        self.peers[1].set_local_description(self.now, None).unwrap();
+        let answer = self.peers[1].local_description().unwrap();
+        self.collect();
+        self.pass(self.delay);
+        self.peers[0].set_remote_description(self.now, &answer).unwrap();
+        self.collect();
+    }
+
     pub(crate) fn negotiate(&mut self, from: usize) {
         let now = self.now;
         let to = 1 - from;

@@ -85,9 +85,16 @@ pub(crate) struct Channel {
     pub(crate) config: ChannelConfig,
     /// The peer opened it.
     pub(crate) remote: bool,
+    /// Whether the application knows that it is open.
+    pub(crate) told: bool,
 }
 
 impl Channel {
+    /// Whether messages may be sent, or will be when the association is up.
+    pub(crate) const fn is_usable(&self) -> bool {
+        matches!(self.state, State::Opening | State::Open)
+    }
+
     /// What the peer asked for.
     pub(crate) fn from_open(open: &Open<'_>) -> ChannelConfig {
         ChannelConfig {

@@ -20,7 +20,8 @@ pub enum Event {
     /// The association is up. It comes again when the peer restarted (RFC 9260 §5.2); the channels of before
     /// have then been closed by events of their own.
     Connected,
-    /// The peer opened a channel, or acknowledged one of ours (RFC 8832 §6), or both sides negotiated it.
+    /// The peer opened a channel, or one of ours can be used because the association is up. That does not wait for the
+    /// ACK of its OPEN (RFC 8832 §6); a peer that has no room for it resets it, and [`Event::ChannelClosed`] follows.
     ChannelOpened {
         /// The channel.
         channel: ChannelId,

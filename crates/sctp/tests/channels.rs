@@ -1,7 +1,7 @@
 //! Data channels: identifiers, closing, thresholds, shares.
 
 use crate::basic::messages;
-use crate::world::{Link, World, config};
+use crate::world::{Fault, Link, World, config};
 use bytes::Bytes;
 use sctp::{ChannelConfig, ChannelId, Config, Event, Kind, OpenError, SendError, priority};
 use std::time::Duration;
@@ -150,4 +150,24 @@ fn interleaving_leaves_room_in_a_small_window() {
     world.run_until(|w| messages(w, 1).len() == 50);
     assert_eq!(world.sides[0].stats().timeouts, 0);
     assert!(world.sides[1].stats().dropped.window == 0, "{}", world.report());
+}
+
+/// What a side opens when it is connected may overtake its COOKIE ACK; whatever is late, a channel is told once.
+#[test]
+fn a_channel_is_told_once_whatever_is_late() {
+    for late in 0..10 {
+        let mut world = World::new(1, [config(), config()], [Link::default(), Link::default()]);
+        world.fault = Some((late, Fault::Delay));
+        world.sides[0].connect(world.now);
+        world.run_until(|w| w.sides[1].is_connected());
+        let channel = world.sides[1].open_channel(world.now, ChannelConfig::default()).unwrap();
+        let told = |world: &World, side: usize| {
+            let is =
+                |event: &&Event| matches!(event, Event::ChannelOpened { channel: c, .. } if *c == channel);
+            world.events[side].iter().filter(is).count()
+        };
+        world.run_until(|w| told(w, 0) > 0 && told(w, 1) > 0);
+        world.run_for(Duration::from_secs(5));
+        assert_eq!([told(&world, 0), told(&world, 1)], [1, 1], "packet {late} is late");
+    }
 }

@@ -209,11 +209,7 @@ impl Client {
             format: Some(Format::Vp8),
             ..Frame::default()
         };
-        if self.peer.send_frame(now, camera, &frame).is_ok() {
-            self.keyframes[layer] = false;
-        } else {
-            self.keyframes[layer] = true;
-        }
+        self.keyframes[layer] = self.peer.send_frame(now, camera, &frame).is_err();
     }
 
     /// What tells whose it is stands at the end.

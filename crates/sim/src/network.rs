@@ -10,6 +10,8 @@ pub struct Weather {
     pub loss: u64,
     /// Packets that arrive twice, in a thousand.
     pub duplication: u64,
+    /// Packets of which one byte is changed, in a thousand: what the checksum of UDP lets through.
+    pub corruption: u64,
     /// The shortest time on the way.
     pub min_delay: Duration,
     /// The longest time on the way: packets whose delays differ overtake each other.
@@ -21,6 +23,7 @@ impl Weather {
     pub const CALM: Self = Self {
         loss: 0,
         duplication: 0,
+        corruption: 0,
         min_delay: Duration::from_millis(10),
         max_delay: Duration::from_millis(10),
     };
@@ -54,7 +57,17 @@ impl Network {
     }
 
     /// Sends a datagram; what happens to it is decided now.
-    pub fn send(&mut self, now: Instant, packet: Packet) {
+    pub fn send(&mut self, now: Instant, mut packet: Packet) {
+        if self.weather.corruption > 0 && !packet.bytes.is_empty() && self.rng.chance(self.weather.corruption)
+        {
+            let at = usize::try_from(self.rng.below(packet.bytes.len() as u64)).unwrap_or_default();
+            packet.bytes[at] ^= 0x55;
+        }
+        self.send_intact(now, packet);
+    }
+
+    /// Sends a datagram that is not corrupted, whatever the weather.
+    pub fn send_intact(&mut self, now: Instant, packet: Packet) {
         if self.rng.chance(self.weather.loss) {
             return;
         }

@@ -1,5 +1,8 @@
 //! Seeds through the virtual world.
 
+mod call;
+mod fairness;
+
 /// Hundreds of seeds, in parts so that they run beside each other.
 fn seeds(range: std::ops::Range<u64>) {
     let mut sum = sim::turn::Trace::default();

@@ -150,6 +150,32 @@ fn silence_ends_it() {
     assert_eq!(client.poll_event(), Some(ClientEvent::Closed(Closed::TimedOut)));
 }
 
+/// A server that starts anew knows nothing of the allocation, and says so when it is asked for anything.
+#[test]
+fn a_server_that_starts_anew_ends_it() {
+    let peer: SocketAddr = PEER.parse().unwrap();
+    let ask: [fn(&mut Client, Instant, SocketAddr); 3] = [
+        |client, now, _| client.refresh(now).unwrap(),
+        |client, now, peer| client.permit(now, peer.ip()).unwrap(),
+        |client, now, peer| client.bind(now, peer).unwrap(),
+    ];
+    for ask in ask {
+        let mut pair = Pair::new(client(1), |_| (), config());
+        pair.allocated();
+        let now = pair.bench.now;
+        pair.client.refresh(now).unwrap();
+        pair.client.refresh(now).unwrap();
+        pair.settle();
+        assert_eq!(pair.events, [], "it is still there");
+        pair.bench = Bench::new(config());
+        pair.bench.now = now;
+        ask(&mut pair.client, now, peer);
+        pair.settle();
+        assert_eq!(pair.events, [ClientEvent::Closed(Closed::Rejected(437))]);
+        assert_eq!(pair.client.refresh(now), Err(Rejected::WrongState));
+    }
+}
+
 #[test]
 fn it_moves_with_its_allocation() {
     let mut pair = Pair::new(client(1), |c| c.mobility = true, config());

@@ -9,10 +9,12 @@ import (
 	"fmt"
 	"hash"
 	"hash/fnv"
+	"net"
 	"os"
 	"strings"
 	"sync"
 
+	"github.com/pion/interceptor"
 	"github.com/pion/webrtc"
 )
 
@@ -31,6 +33,8 @@ type task struct {
 	Kind              string  `json:"kind"`
 	Data              string  `json:"data"`
 	Count             uint32  `json:"count"`
+	Video             string  `json:"video"`
+	Audio             string  `json:"audio"`
 }
 
 type happening map[string]interface{}
@@ -40,6 +44,7 @@ type side struct {
 	lock     sync.Mutex
 	channels map[string]*webrtc.DataChannel
 	restart  bool
+	films    []*film
 }
 
 var output sync.Mutex
@@ -133,6 +138,18 @@ func (s *side) act(t task) (interface{}, error) {
 			s.watch(channel, false)
 		}
 		return nil, err
+	case "media":
+		for _, path := range []string{t.Video, t.Audio} {
+			f, err := open(path)
+			if err == nil {
+				_, err = s.pc.AddTrack(f.track)
+			}
+			if err != nil {
+				return nil, err
+			}
+			s.films = append(s.films, f)
+		}
+		return nil, nil
 	case "offer":
 		offer, err := s.pc.CreateOffer(&webrtc.OfferOptions{ICERestart: s.restart})
 		s.restart = false
@@ -164,8 +181,28 @@ func (s *side) act(t task) (interface{}, error) {
 	return nil, fmt.Errorf("%q is nothing that can be done", t.Do)
 }
 
+// connection listens for TCP too; of itself it opens no connections by TCP.
+func connection() (*webrtc.PeerConnection, error) {
+	listener, err := net.ListenTCP("tcp4", &net.TCPAddr{})
+	if err != nil {
+		return nil, err
+	}
+	var settings webrtc.SettingEngine
+	settings.SetICETCPMux(webrtc.NewICETCPMux(nil, listener, 8))
+	settings.SetNetworkTypes([]webrtc.NetworkType{webrtc.NetworkTypeUDP4, webrtc.NetworkTypeUDP6, webrtc.NetworkTypeTCP4})
+	engine, registry := &webrtc.MediaEngine{}, &interceptor.Registry{}
+	if err := engine.RegisterDefaultCodecs(); err != nil {
+		return nil, err
+	}
+	if err := webrtc.RegisterDefaultInterceptors(engine, registry); err != nil {
+		return nil, err
+	}
+	api := webrtc.NewAPI(webrtc.WithSettingEngine(settings), webrtc.WithMediaEngine(engine), webrtc.WithInterceptorRegistry(registry))
+	return api.NewPeerConnection(webrtc.Configuration{})
+}
+
 func main() {
-	pc, err := webrtc.NewPeerConnection(webrtc.Configuration{})
+	pc, err := connection()
 	if err != nil {
 		panic(err)
 	}
@@ -180,7 +217,14 @@ func main() {
 	})
 	pc.OnConnectionStateChange(func(state webrtc.PeerConnectionState) {
 		tell(happening{"event": "state", "state": state.String()})
+		if state == webrtc.PeerConnectionStateConnected {
+			for _, f := range s.films {
+				go f.play()
+			}
+			s.films = nil
+		}
 	})
+	pc.OnTrack(func(track *webrtc.TrackRemote, _ *webrtc.RTPReceiver) { see(track) })
 	pc.OnDataChannel(func(channel *webrtc.DataChannel) { s.watch(channel, true) })
 	lines := bufio.NewScanner(os.Stdin)
 	lines.Buffer(nil, 1<<24)

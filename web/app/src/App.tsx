@@ -7,7 +7,7 @@ import { Dialogs } from './parts/dialogs.jsx'
 import { Icon, Mark } from './parts/icons.jsx'
 import { EndedScreen, IncomingScreen, LobbyScreen, OutgoingScreen, WaitingScreen } from './screens/ringing.jsx'
 import { RoomScreen } from './screens/room.jsx'
-import { RunningScreen } from './screens/running.jsx'
+import { createFriend, RunningScreen } from './screens/running.jsx'
 import { StartScreen } from './screens/start.jsx'
 import { talkOf, useApp, type App as AppState } from './state/app.js'
 import { serverNotice, statusLine } from './state/words.js'
@@ -97,6 +97,8 @@ export function App(): JSX.Element {
   moveFocus(app, () => main)
   const kind = (): Call['kind'] => app.model().call.kind
   const view = (): string => (kind() === 'idle' || kind() === 'waiting' ? 'start' : kind() === 'running' || kind() === 'room' ? 'running' : 'ringing')
+  const engaged = createMemo(() => ['outgoing', 'incoming', 'running'].includes(kind()))
+  const friend = createMemo(() => (engaged() ? createFriend(app) : null))
   const line = (): string => statusLine(app.t(), app.model(), app.ui().intent, app.prefs().name !== '', app.ui().news)
   return (
     <div class="app" data-view={view()} data-call={kind()} data-panel={view() === 'running' ? app.ui().panel ?? 'none' : 'none'}>
@@ -109,11 +111,14 @@ export function App(): JSX.Element {
           <Match when={call(app, 'outgoing')}>{now => <OutgoingScreen call={now()} />}</Match>
           <Match when={call(app, 'incoming')}>{now => <IncomingScreen call={now()} />}</Match>
           <Match when={call(app, 'waiting')}>{now => <WaitingScreen call={now()} />}</Match>
-          <Match when={call(app, 'running')}>{now => <RunningScreen call={now()} />}</Match>
+          <Match when={friend() && call(app, 'running')}>{now => <RunningScreen call={now()} friend={friend()!} />}</Match>
           <Match when={call(app, 'lobby')}><LobbyScreen /></Match>
           <Match when={call(app, 'room')}>{now => <RoomScreen room={now()} />}</Match>
           <Match when={call(app, 'ended')}>{now => <EndedScreen call={now()} />}</Match>
         </Switch>
+        <Show when={kind() !== 'running' && friend()}>
+          {early => <div class="early" aria-hidden="true">{early().voice}{early().picture}</div>}
+        </Show>
       </main>
       <Dialogs />
       <p class="sr-only" aria-live="polite">{app.announced()}</p>

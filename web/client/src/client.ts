@@ -46,6 +46,8 @@ export function createClient(options: ClientOptions = {}): Client {
   }
 }
 
+/** Milliseconds for which the page is not told of a call that gets connected: to draw it would hold that up. */
+const CONNECT_FIRST = 500
 /** Milliseconds for which we stay in a room after it has become a call of two: the other may not be as far. */
 const ROOM_LINGERS = 3_000
 /** The height of the friend's picture in a room that is not on the screen yet. */
@@ -54,7 +56,6 @@ const FRIEND_HEIGHT = 720
 const REACTION_FOR = 4_000
 const NO_PICTURES: ReadonlyMap<string, MediaStream> = new Map()
 const NO_VOICES: readonly MediaStream[] = []
-
 /** New credentials are asked for after this part of their life. */
 const ICE_REFRESH_AFTER = 0.8
 
@@ -75,6 +76,8 @@ class Core {
   private iceServers: readonly IceServer[] = []
   private cancelRefresh: (() => void) | null = null
   private findRequest = 0
+  /** Ends the time in which the listeners are not told. */
+  private tellNow: (() => void) | null = null
 
   constructor(private readonly options: ClientOptions) {
     this.environment = options.environment ?? browserEnvironment()
@@ -225,14 +228,15 @@ class Core {
 
   private streams(): ReturnType<Commands['streams']> {
     const { stream } = this.media
-    const running = this.model.call.kind === 'running' ? this.conversation : null
+    // A browser takes its time with a fresh element, so what will be played is there while it rings.
+    const talk = this.model.call.kind === 'room' ? null : this.conversation
     const room = this.model.call.kind === 'room' ? this.conference : null
     return {
       local: stream.getTracks().length > 0 ? stream : null,
       screen: this.media.screenStream,
-      remote: running?.remote ?? null,
-      remoteVoice: running?.remoteVoice ?? null,
-      remoteScreen: running?.remoteScreen ?? null,
+      remote: talk?.remote ?? null,
+      remoteVoice: talk?.remoteVoice ?? null,
+      remoteScreen: talk?.remoteScreen ?? null,
       pictures: room?.pictures ?? NO_PICTURES,
       voices: room?.voices ?? NO_VOICES,
     }
@@ -271,6 +275,7 @@ class Core {
     if (notice.type === 'people' && notice.request !== this.findRequest) return
     // The server moves on from a call that we have not even moved to.
     if ((notice.type === 'started' || notice.type === 'conference') && notice.replaces && notice.replaces === this.model.next?.id) this.move()
+    if (notice.type === 'started' && !notice.rejoined && !notice.replaces) this.tellLater()
     this.dispatch({ type: 'notice', notice, about, now: this.now() })
     const { call } = this.model
     if (before.kind !== 'ended' && call.kind === 'ended') this.part(false)
@@ -568,7 +573,23 @@ class Core {
     const next = reduce(this.model, event)
     if (next === this.model) return
     this.model = next
-    for (const listener of [...this.listeners]) listener(next)
+    if (this.tellNow === null) this.tell()
+    else if (next.call.kind !== 'running' || next.call.path === 'connected') this.tellNow()
+  }
+
+  private tell(): void {
+    for (const listener of [...this.listeners]) listener(this.model)
+  }
+
+  /** A page that draws does not answer: so it is told of the call once the path stands, or soon. */
+  private tellLater(): void {
+    this.tellNow?.()
+    const cancel = this.environment.clock.after(CONNECT_FIRST, () => this.tellNow?.())
+    this.tellNow = () => {
+      cancel()
+      this.tellNow = null
+      this.tell()
+    }
   }
 
   private now(): number { return this.environment.clock.now() }

@@ -55,6 +55,7 @@ export class Peer {
   dropped = 0
   private pc: PeerConnectionLike
   private work: Promise<unknown> = Promise.resolve()
+  private tuning: Promise<void> = Promise.resolve()
   private early: Candidate[] = []
   private opened = false
   private closed = false
@@ -111,11 +112,8 @@ export class Peer {
       if (transceiver === undefined || transceiver.sender.track === track) return
       await transceiver.sender.replaceTrack(track).catch(() => this.dropped++)
     }
-    const replaced = Promise.all([replace(microphone, outgoing.microphone), replace(camera, outgoing.camera), replace(screen, outgoing.screen)])
-    this.enqueue(async () => {
-      await replaced
-      await this.tune()
-    })
+    void Promise.all([replace(microphone, outgoing.microphone), replace(camera, outgoing.camera), replace(screen, outgoing.screen)])
+      .then(() => this.retune())
   }
 
   /** The tracks of the other side, once the sections stand: microphone, camera, screen. */
@@ -217,8 +215,8 @@ export class Peer {
       this.announce()
     }
     await this.addEarly()
-    await this.tune()
     this.events.described()
+    this.retune()
   }
 
   /** Takes the sections of the other side's first offer for our own use. */
@@ -263,6 +261,11 @@ export class Peer {
     for (const candidate of now) {
       await this.pc.addIceCandidate(candidate).catch(() => this.dropped++)
     }
+  }
+
+  /** Not in `work`: a candidate need not wait for it. */
+  private retune(): void {
+    this.tuning = this.tuning.then(() => (this.closed ? undefined : this.tune()))
   }
 
   /** Rates and what to give up first when there is not enough: of a face smoothness and sharpness, of a screen motion. */

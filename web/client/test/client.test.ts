@@ -55,6 +55,34 @@ test.each([1, 2])('a name that is typed on while frame %i of the greeting crosse
   await world.until(() => page.model.me?.name === 'Ada Lovelace', () => page.model.me)
 })
 
+describe('of a call that was accepted the page is told', () => {
+  const firstTold = (page: Page) => {
+    const told: { path: string; at: number }[] = []
+    page.client.subscribe(({ call }) => { if (call.kind === 'running') told.push({ path: call.path, at: page.world.clock.now() }) })
+    return told
+  }
+
+  test('once it is connected', async () => {
+    const { world, alice, bob } = await two()
+    const told = [firstTold(alice), firstTold(bob)]
+    await connect(world, alice, bob)
+    expect(told.map(([first]) => first?.path)).toEqual(['connected', 'connected'])
+  })
+
+  test('after half a second if no path is found', async () => {
+    const { world, alice, bob } = await two()
+    world.network.broken = true
+    const told = firstTold(alice)
+    alice.client.commands.call('Bob')
+    await world.until(() => kind(bob) === 'incoming')
+    void bob.client.commands.accept(sends)
+    await world.until(() => kind(alice) === 'running')
+    const start = world.clock.now()
+    await world.until(() => told.length > 0)
+    expect(told[0]).toEqual({ path: 'connecting', at: start + 500 })
+  })
+})
+
 describe.each<Fault>(['lose', 'deliver'])('a socket that breaks (%s)', (fault) => {
   test.each(Array.from({ length: framesOfACall }, (_, index) => index + 1))('at frame %i loses and doubles nothing', async (at) => {
     const world = new World()

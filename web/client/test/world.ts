@@ -160,7 +160,7 @@ export class Page {
   client: Client
   private events: PageEvents | null = null
 
-  constructor(private readonly world: World, private readonly stores: { readonly identity: Store; readonly tab: Store }) {
+  constructor(readonly world: World, private readonly stores: { readonly identity: Store; readonly tab: Store }) {
     this.client = this.load()
   }
 

@@ -12,7 +12,7 @@ const ROUNDS: usize = 5;
 /// The peer of the last line.
 const PEER: &str = "libwebrtc";
 /// Long enough that something arrives.
-const MILLIS: u64 = 100;
+const MILLIS: u64 = 400;
 /// What is aimed at.
 const MOST_KIB: f64 = 150.0;
 const MOST_NANOS: f64 = 100.0;

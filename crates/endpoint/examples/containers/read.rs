@@ -1,4 +1,4 @@
-//! Frames from files: IVF with VP8 or VP9, and Ogg with Opus (RFC 7845).
+//! Frames from files: IVF with VP8, VP9, H.264 or Opus, and Ogg with Opus (RFC 7845).
 
 use std::time::Duration;
 
@@ -21,6 +21,8 @@ fn ivf(file: &[u8]) -> Option<(Format, Vec<Frame>)> {
     let format = match (file.get(..4)?, file.get(8..12)?) {
         (b"DKIF", b"VP80") => Format::Vp8,
         (b"DKIF", b"VP90") => Format::Vp9,
+        (b"DKIF", b"H264") => Format::H264,
+        (b"DKIF", b"OPUS") => Format::Opus,
         _ => return None,
     };
     let (rate, scale) = (u64::from(number(16)?.max(1)), u64::from(number(20)?));
@@ -29,12 +31,24 @@ fn ivf(file: &[u8]) -> Option<(Format, Vec<Frame>)> {
         let begin = at + 12;
         at = begin + usize::try_from(len).ok()?;
         let Some(data) = file.get(begin..at).filter(|data| !data.is_empty()) else { break };
-        // RFC 6386 §9.1; VP9 bitstream §6.2 for profiles 0 to 2.
-        let inter = if format == Format::Vp8 { 0x01 } else { 0x04 };
+        let keyframe = is_keyframe(format, data);
         let due = Duration::from_nanos(u64::from(tick) * scale * 1_000_000_000 / rate);
-        frames.push(Frame { due, keyframe: data[0] & inter == 0, data: data.to_vec() });
+        frames.push(Frame { due, keyframe, data: data.to_vec() });
     }
     Some((format, frames))
+}
+
+fn is_keyframe(format: Format, data: &[u8]) -> bool {
+    match format {
+        // RFC 6386 §9.1.
+        Format::Vp8 => data[0] & 0x01 == 0,
+        // VP9 bitstream §6.2, for profiles 0 to 2.
+        Format::Vp9 => data[0] & 0x04 == 0,
+        // A unit of an IDR picture (ITU-T H.264 table 7-1).
+        Format::H264 => data.windows(4).any(|bytes| bytes[..3] == [0, 0, 1] && bytes[3] & 0x1f == 5),
+        Format::Opus => true,
+        Format::Av1 => false,
+    }
 }
 
 /// The packets of the pages (RFC 3533 §6) behind the two of the header.

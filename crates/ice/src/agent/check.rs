@@ -69,7 +69,7 @@ impl Agent {
         pair.valid_since = None;
         if pair.is_connected_stream() {
             let (local, remote) = (pair.base, pair.to);
-            self.push_event(crate::Event::Disconnect { local, remote });
+            self.release_stream(local, remote);
         }
     }
 

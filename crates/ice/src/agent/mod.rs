@@ -327,15 +327,26 @@ impl Agent {
         }
     }
 
+    /// Has a TCP connection closed, unless a pair that works or may yet work uses it too, as after a restart.
+    fn release_stream(&mut self, local: SocketAddr, remote: SocketAddr) {
+        let needed = |pair: &CheckedPair| {
+            (pair.is_active() || pair.is_valid())
+                && pair.protocol == crate::Protocol::Tcp
+                && (pair.base, pair.to) == (local, remote)
+        };
+        if !self.pairs.values().any(needed) {
+            self.push_event(Event::Disconnect { local, remote });
+        }
+    }
+
     /// Removes pairs and everything that points to them.
     fn remove_pairs(&mut self, doomed: &BTreeSet<u32>) {
         for id in doomed {
             self.timers.set(Timer::Check(*id), None);
-            if let Some(pair) = self.pairs.remove(id)
-                && pair.is_connected_stream()
-            {
-                self.push_event(Event::Disconnect { local: pair.base, remote: pair.to });
-            }
+        }
+        let doomed_pairs: Vec<_> = doomed.iter().filter_map(|id| self.pairs.remove(id)).collect();
+        for pair in doomed_pairs.iter().filter(|pair| pair.is_connected_stream()) {
+            self.release_stream(pair.base, pair.to);
         }
         if !doomed.is_empty() {
             self.triggered.retain(|id| !doomed.contains(id));

@@ -105,15 +105,15 @@ impl Agent {
             .filter(|(id, pair)| Some(**id) != selected && pair.is_connected_stream())
             .map(|(_, pair)| (pair.base, pair.to))
             .collect();
-        for (local, remote) in lost {
-            self.push_event(Event::Disconnect { local, remote });
-        }
         for (id, pair) in &mut self.pairs {
             if Some(*id) != selected && pair.protocol == Protocol::Tcp {
                 pair.cancel_check();
                 pair.state = PairState::Failed;
                 self.timers.set(Timer::Check(*id), None);
             }
+        }
+        for (local, remote) in lost {
+            self.release_stream(local, remote);
         }
     }
 

@@ -122,7 +122,11 @@ impl Agent {
             })
             .map(|(id, r)| (*id, r.kind, r.priority));
         match known {
-            Some((id, CandidateKind::PeerReflexive, _)) => self.update_remote(id, candidate),
+            Some((id, CandidateKind::PeerReflexive, _)) => {
+                self.update_remote(id, candidate);
+                // What was learnt from a check was paired with the base that received it alone (RFC 8445 §7.3.1.4).
+                self.pair_remote(id);
+            }
             Some((id, _, priority)) if candidate.priority > priority => self.update_remote(id, candidate),
             Some(_) => {}
             None if self.remotes.len() + self.unresolved.len() >= self.config.max_remote => {

@@ -75,7 +75,13 @@ impl Negotiator {
                 }
                 (Use::Data, Some(mid)) if bundle.contains(&at) && !media.is_rejected() => {
                     let form = if media.protocol == "DTLS/SCTP" { DataForm::Old } else { DataForm::Current };
-                    Some(self.data_section(mid, &media.protocol, own, form))
+                    let mut answered = self.data_section(mid, &media.protocol, own, form);
+                    // Only who has offered it knows what to do with it.
+                    let is_init = |attribute: &Attribute| matches!(attribute, Attribute::SctpInit(_));
+                    if !media.attributes.iter().any(is_init) {
+                        answered.attributes.retain(|attribute| !is_init(attribute));
+                    }
+                    Some(answered)
                 }
                 _ => None,
             };

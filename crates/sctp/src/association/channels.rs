@@ -49,8 +49,8 @@ impl Association {
             self.send_dcep(now, id, Open::of(&config).to_vec());
         }
         let state = if negotiated { ChannelState::Open } else { ChannelState::Opening };
-        self.channels.insert(id, Channel { state, config, remote: false });
-        if negotiated && self.state == State::Established {
+        self.channels.insert(id, Channel { state, config, remote: false, told: false });
+        if self.state == State::Established {
             self.opened(id);
         }
         Ok(ChannelId(id))
@@ -136,17 +136,20 @@ impl Association {
     }
 
     fn opened(&mut self, id: u16) {
-        let Some(channel) = self.channels.get(id) else { return };
+        let Some(channel) = self.channels.get_mut(id).filter(|channel| !channel.told) else { return };
+        channel.told = true;
         let (remote, config) = (channel.remote, Box::new(channel.config.clone()));
         self.events.push_back(Event::ChannelOpened { channel: ChannelId(id), remote, config });
     }
 
-    /// The association is up: negotiated channels are open, and those that the peer has no room for are not.
+    /// The association is up: channels are open, ours without waiting for their ACK, since messages may follow OPEN at
+    /// once (RFC 8832 §6). Those that the peer has no room for are not. A channel of the peer may have been told before,
+    /// by an OPEN that overtook the COOKIE ACK.
     pub(super) fn channels_connected(&mut self, now: Instant) {
         for id in self.channels.ids().collect::<Vec<_>>() {
             if id >= self.streams() {
                 self.close_now(id);
-            } else if self.channels.get(id).is_some_and(|c| c.state == ChannelState::Open) {
+            } else if self.channels.get(id).is_some_and(Channel::is_usable) {
                 self.opened(id);
             }
         }
@@ -192,7 +195,7 @@ impl Association {
                 self.stats.dropped.no_channel += 1;
                 return false;
             }
-            // Only who has seen OPEN sends: its ACK is on the way.
+            // Only who has seen OPEN sends: its ACK is on the way, and perhaps the COOKIE ACK too.
             Some(channel) if channel.state == ChannelState::Opening => {
                 channel.state = ChannelState::Open;
                 self.opened(id);
@@ -236,7 +239,7 @@ impl Association {
         }
         self.labels += size;
         self.sender.open(id, config.priority);
-        self.channels.insert(id, Channel { state: ChannelState::Open, config, remote: true });
+        self.channels.insert(id, Channel { state: ChannelState::Open, config, remote: true, told: false });
         self.send_dcep(now, id, dcep::ACK.to_vec());
         self.opened(id);
     }

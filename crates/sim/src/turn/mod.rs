@@ -94,6 +94,7 @@ impl World {
         let weather = Weather {
             loss: rng.below(300),
             duplication: rng.below(100),
+            corruption: 0,
             min_delay: Duration::from_millis(rng.below(50)),
             max_delay: Duration::from_millis(50 + rng.below(400)),
         };

@@ -342,6 +342,20 @@ impl Client {
         Ok(self.transmit(len))
     }
 
+    /// Asks now whether the allocation still exists, because nothing comes through it any more: a server that has
+    /// started anew says no, and then [`ClientEvent::Closed`] follows. Does nothing while that is being asked.
+    ///
+    /// # Errors
+    /// There is no allocation.
+    pub fn refresh(&mut self, now: Instant) -> Result<(), Rejected> {
+        self.check_live()?;
+        if !self.is_refreshing() {
+            self.timers.change(Timer::Refresh, self.refresh_due.take(), None);
+            self.request_refresh(now, self.config.lifetime);
+        }
+        Ok(())
+    }
+
     /// Gives the allocation back.
     pub fn close(&mut self, now: Instant) {
         match self.state {

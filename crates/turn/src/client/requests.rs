@@ -61,6 +61,10 @@ impl Client {
         self.request(now, Kind::Refresh(lifetime), 0);
     }
 
+    pub(super) fn is_refreshing(&self) -> bool {
+        self.pending.values().any(|pending| matches!(pending.kind, Kind::Refresh(_)))
+    }
+
     pub(super) fn request_permission(&mut self, now: Instant, ip: IpAddr) {
         self.request(now, Kind::Permission(ip), 0);
     }
@@ -261,6 +265,10 @@ impl Client {
         match kind {
             Kind::Refresh(Duration::ZERO) => self.end(Closed::Requested),
             Kind::Allocate | Kind::Refresh(_) => self.end(code.map_or(Closed::TimedOut, Closed::Rejected)),
+            // The server knows of no allocation: it has started anew (RFC 8656 §5).
+            Kind::Permission(_) | Kind::Channel(..) if code == Some(ErrorCode::ALLOCATION_MISMATCH.code) => {
+                self.end(Closed::Rejected(ErrorCode::ALLOCATION_MISMATCH.code));
+            }
             Kind::Permission(ip) => {
                 if let Some(Permission { due, .. }) = self.permissions.remove(&ip) {
                     self.timers.change(Timer::Permission(ip), due, None);

@@ -1,5 +1,5 @@
 /** Small parts that many screens use. They get plain data. */
-import { createEffect, createMemo, createSignal, onCleanup, onMount, Show, untrack, type JSX } from 'solid-js'
+import { createEffect, createRenderEffect, createMemo, createSignal, onCleanup, onMount, Show, type JSX } from 'solid-js'
 import type { Command } from '../commands.js'
 import { situation } from '../commands.js'
 import { hue, initials } from '../format.js'
@@ -79,11 +79,14 @@ export function Video(props: {
   readonly ref?: (element: HTMLVideoElement) => void
 }): JSX.Element {
   let element!: HTMLVideoElement
-  const who = untrack(() => props.who ?? '')
-  const old = leaving.get(who)
-  leaving.delete(who)
+  let who = ''
+  // Who it will be may not be known yet while it rings.
+  createRenderEffect(() => { who = props.who || who })
   playing(() => element, () => props.stream)
+  // Only now has everything left that leaves.
   onMount(() => {
+    const old = leaving.get(who)
+    leaving.delete(who)
     if (old && props.stream) keepUnder(element, old)
     else release(old)
   })

@@ -11,39 +11,59 @@ import { PeoplePanel } from '../parts/people.jsx'
 import { useApp, type App } from '../state/app.js'
 import type { RunningCall } from '@visavis/client/model.js'
 
-interface Props { readonly call: RunningCall }
+interface Props { readonly call: RunningCall, readonly friend: FriendElements }
+
+/** The elements that play the friend, and a way to begin if the browser refused the sound. */
+export interface FriendElements {
+  readonly voice: JSX.Element
+  readonly picture: JSX.Element
+  readonly blocked: () => (() => void) | null
+  readonly done: () => void
+}
+
+/** Makes them. They are there while it rings already, because a browser takes its time with fresh ones. */
+export function createFriend(app: App): FriendElements {
+  const [blocked, setBlocked] = createSignal<(() => void) | null>(null)
+  const call = (): RunningCall | null => { const now = app.model().call; return now.kind === 'running' ? now : null }
+  const look = (): string => `${seen(call()) ? '' : 'dark'} ${app.prefs().fill ? 'fill' : ''} ${call()?.path === 'reconnecting' ? 'stale' : ''}`
+  return {
+    voice: <Voice stream={app.streams().remoteVoice} speaker={app.model().devices.speaker} onBlocked={play => setBlocked(() => play)} />,
+    picture: <Video stream={app.streams().remote} label={call()?.peer.name ?? ''} who={call()?.peer.id ?? ''} class={`friend ${look()}`} />,
+    blocked,
+    done: () => setBlocked(null),
+  }
+}
+
+function seen(call: RunningCall | null): boolean {
+  return call !== null && call.remote.camera && call.path !== 'connecting'
+}
 
 /** The friend's voice, and the picture or what stands for it. */
 function Friend(props: Props): JSX.Element {
   const app = useApp()
-  const [blocked, setBlocked] = createSignal<(() => void) | null>(null)
   const screen = (): boolean => props.call.remote.screen && app.streams().remoteScreen !== null
-  const seen = (): boolean => props.call.remote.camera && props.call.path !== 'connecting'
   return (
     <>
       <Show when={screen()}>
         <Video stream={app.streams().remoteScreen} label={app.t().remoteScreen(props.call.peer.name)} class="their-screen" />
       </Show>
       <div class="friend-frame" classList={{ inset: screen() }}>
-        <Voice stream={app.streams().remoteVoice} speaker={app.model().devices.speaker} onBlocked={play => setBlocked(() => play)} />
-        <Video
-          stream={app.streams().remote} label={props.call.peer.name} who={props.call.peer.id}
-          class={`friend ${seen() ? '' : 'dark'} ${app.prefs().fill ? 'fill' : ''} ${props.call.path === 'reconnecting' ? 'stale' : ''}`}
-        />
-        <Show when={!seen()}>
+        {props.friend.voice}
+        {props.friend.picture}
+        <Show when={!seen(props.call)}>
           <div class="no-picture">
             <div class="halo" classList={{ pulsing: props.call.path === 'connecting' }}><Avatar name={props.call.peer.name} size="large" /></div>
             <p>{props.call.path === 'connecting' ? props.call.peer.name : app.t().remoteCameraOff(props.call.peer.name)}</p>
           </div>
         </Show>
       </div>
-      <SoundBlocked play={blocked()} onDone={() => setBlocked(null)} />
+      <SoundBlocked play={props.friend.blocked()} onDone={props.friend.done} />
     </>
   )
 }
 
 /** Lasting remarks about the call, one under the other at the top. */
-function Remarks(props: Props): JSX.Element {
+function Remarks(props: { readonly call: RunningCall }): JSX.Element {
   const app = useApp()
   return (
     <div class="remarks">
@@ -108,7 +128,7 @@ export function RunningScreen(props: Props): JSX.Element {
     <>
       <section class="stage" ref={stage} aria-label={app.t().stInCall(props.call.peer.name)} classList={{ quiet: quiet() }} {...drop.handlers}>
         <h1 class="sr-only" tabindex="-1">{props.call.peer.name}</h1>
-        <Friend call={props.call} />
+        <Friend call={props.call} friend={props.friend} />
         <div class="shade" aria-hidden="true" />
         <Facts call={props.call} people={2} />
         <Remarks call={props.call} />
