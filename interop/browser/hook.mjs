@@ -72,10 +72,10 @@ export function install() {
     video.srcObject instanceof MediaStream && video.srcObject.getVideoTracks().some(({ id }) => remote.has(id))
 
   // A picture that is played out of sight is not seen yet.
-  const look = (/** @type {HTMLVideoElement} */ video) => video.requestVideoFrameCallback(() => {
+  const awaitFrame = (/** @type {HTMLVideoElement} */ video) => video.requestVideoFrameCallback(() => {
     if (!isRemote(video)) return
     if (video.checkVisibility({ visibilityProperty: true, opacityProperty: true })) frames.push({ at: Date.now() })
-    else look(video)
+    else awaitFrame(video)
   })
 
   document.addEventListener('click', ({ target }) => {
@@ -85,7 +85,7 @@ export function install() {
   // Media events do not bubble, but they can be caught on their way down.
   for (const event of ['loadstart', 'loadedmetadata']) {
     document.addEventListener(event, ({ target }) => {
-      if (target instanceof HTMLVideoElement) look(target)
+      if (target instanceof HTMLVideoElement) awaitFrame(target)
     }, true)
   }
 

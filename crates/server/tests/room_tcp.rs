@@ -1,6 +1,7 @@
 //! Members of a room whose network lets no UDP through: ICE over TCP (RFC 6544), on threads that the kernel does not
 //! choose.
 
+use std::io::ErrorKind;
 use std::net::SocketAddr;
 use std::num::NonZeroUsize;
 use std::time::Duration;
@@ -9,7 +10,7 @@ use endpoint::{Connection, Options};
 use peer::negotiation::{Description, SdpType};
 use peer::{ChannelConfig, ChannelId, Event, Kind, Peer, Received, StreamId, TurnServer};
 use serde_json::json;
-use server::media::{ForwardConfig, Forwarding, MediaConfig, MediaPlane};
+use server::media::{ForwardConfig, Forwarding, MediaConfig, MediaPlane, StartError};
 use server::signal::forwarding::{LegKey, MediaCommand, MediaEvent, RoomKey};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};
@@ -64,6 +65,8 @@ impl Member {
             loop {
                 while let Some(event) = self.peer.poll_event() {
                     if is(&event) {
+                        // What the other side waits for is not kept back.
+                        self.flush().await;
                         return event;
                     }
                 }
@@ -76,7 +79,7 @@ impl Member {
         }
     }
 
-    async fn turn(&mut self) {
+    async fn flush(&mut self) {
         let mut buf = vec![0; 65_536];
         while let Some(transmit) = self.peer.poll_transmit(self.clock.now(), &mut buf) {
             assert_eq!(transmit.transport, Transport::Tcp);
@@ -91,6 +94,10 @@ impl Member {
                 stream.write_all(&[&length, message].concat()).await.unwrap();
             }
         }
+    }
+
+    async fn turn(&mut self) {
+        self.flush().await;
         let due = self.peer.poll_timeout().map_or(PATIENCE, |at| at.saturating_since(self.clock.now()));
         let Some((stream, remote)) = &mut self.stream else {
             sleep(due).await;
@@ -108,6 +115,17 @@ impl Member {
             let received =
                 Received { transport: Transport::Tcp, local: LOCAL.into(), remote: *remote, segment: length };
             self.peer.handle_input(self.clock.now(), received, &mut message);
+        }
+    }
+}
+
+/// A media plane on a free port. Between the choice of one and its use another program may take it.
+fn start(config: &MediaConfig) -> MediaPlane {
+    loop {
+        match MediaPlane::start(config.clone()) {
+            Ok(media) => return media,
+            Err(StartError::Listen { error, .. }) if error.kind() == ErrorKind::AddrInUse => {}
+            Err(error) => panic!("{error}"),
         }
     }
 }
@@ -150,7 +168,7 @@ async fn members_come_over_tcp_to_the_thread_of_their_room() {
         forward: Some(forward),
         ..MediaConfig::default()
     };
-    let media = MediaPlane::start(config).unwrap();
+    let media = start(&config);
     let served = media.clone();
     tokio::spawn(async move {
         while let Ok((stream, remote)) = listener.accept().await {
@@ -216,7 +234,7 @@ async fn members_come_through_the_relay() {
         ForwardConfig { external: Vec::new(), own: Vec::new(), bitrate: 10_000_000, streams: Vec::new() };
     let listen = vec!["127.0.0.1:0".parse().unwrap()];
     let config = MediaConfig { turn, listen, forward: Some(forward), ..MediaConfig::default() };
-    let media = MediaPlane::start(config).unwrap();
+    let media = start(&config);
     let served = media.clone();
     tokio::spawn(async move {
         while let Ok((stream, remote)) = listener.accept().await {
