@@ -179,9 +179,12 @@ impl Peer {
                 .map(|most| usize::try_from(most).unwrap_or(usize::MAX)),
             ..self.config.sctp.clone()
         };
-        self.sctp = Some(Association::new(config, self.sctp_seed, now));
+        let sctp = Association::new(config, self.sctp_seed, now);
         let init = data.remote_init.as_ref().filter(|_| self.config.sctp_in_sdp);
-        self.remote_init = init.and_then(|text| BASE64.decode(text).ok());
+        let init = init.and_then(|text| BASE64.decode(text).ok());
+        // Some stacks repeat every line of an offer that they do not know in their answer.
+        self.remote_init = init.filter(|init| *init != sctp.init_parameters());
+        self.sctp = Some(sctp);
         if self.dtls.as_ref().is_some_and(Dtls::is_connected) {
             self.start_data(now);
         }

@@ -145,6 +145,22 @@ fn a_channel_is_open_after_four_round_trips() {
     }
 }
 
+/// libdatachannel repeats every line of an offer that it does not know in its answer.
+#[test]
+fn an_answer_that_repeats_our_lines_does_not_have_its_own_init() {
+    let mut pair = Pair::with(2, |side, config| config.sctp_in_sdp = side == 0);
+    let now = pair.now;
+    let channel = pair.peers[0].create_data_channel(now, ChannelConfig::default()).unwrap();
+    pair.introduce_changed(|offer, answer| {
+        let line = offer.lines().find(|line| line.starts_with("a=sctp-init:")).expect("it is offered");
+        assert!(!answer.contains("a=sctp-init:"));
+        answer.push_str(line);
+        answer.push_str("\r\n");
+    });
+    pair.until("open", |pair| pair.heard(0, |event| *event == Event::ChannelOpened(channel)));
+    pair.until("told", |pair| pair.heard(1, |event| matches!(event, Event::DataChannel(..))));
+}
+
 #[test]
 fn whatever_happens_to_one_datagram_the_call_goes_through() {
     let mut whole = Pair::new(3);

@@ -105,6 +105,23 @@ impl Pair {
         self.negotiate(0);
     }
 
+    /// The same, but the answer is changed on its way by whoever sees the offer and it.
+    pub(crate) fn introduce_changed(&mut self, change: impl FnOnce(&str, &mut String)) {
+        let now = self.now;
+        for side in 0..2 {
+            self.peers[side].add_local_address(now, Local::host(address(side)));
+            self.peers[side].end_of_local_addresses(now);
+        }
+        self.peers[0].set_local_description(now, None).unwrap();
+        let offer = self.peers[0].local_description().unwrap();
+        self.peers[1].set_remote_description(now, &offer).unwrap();
+        self.peers[1].set_local_description(now, None).unwrap();
+        let mut answer = self.peers[1].local_description().unwrap();
+        change(&offer.sdp, &mut answer.sdp);
+        self.peers[0].set_remote_description(now, &answer).unwrap();
+        self.collect();
+    }
+
     /// The same, with descriptions that take as long as datagrams.
     pub(crate) fn introduce_slowly(&mut self) {
         for side in 0..2 {
