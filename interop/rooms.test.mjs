@@ -132,9 +132,9 @@ describe('a meeting of three in Chromium', () => {
       await ada.page.setViewport(NARROW)
       await ada.until('a small picture arrives', async () => { const height = await ada.receives(bruno); return height > 0 && height <= 180 })
       await ada.page.setViewport(WIDE)
-      await ada.press('Keep ' + bruno.name + ' large')
+      await ada.turn('Keep ' + bruno.name + ' large', true)
       await ada.until('a large picture arrives', async () => (await ada.receives(bruno)) >= 360)
-      await ada.press('Keep ' + bruno.name + ' large')
+      await ada.turn('Keep ' + bruno.name + ' large', false)
       await ada.seesAll([bruno, chloe])
     })
 

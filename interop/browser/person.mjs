@@ -124,6 +124,21 @@ export class Person {
   }
 
   /**
+   * Presses a button until it stands as wanted: one that moves with the picture it is on may be missed.
+   *
+   * @param {string} name
+   * @param {boolean} pressed
+   */
+  async turn(name, pressed) {
+    await this.until(`'${name}' is ${pressed ? '' : 'not '}pressed`, async () => {
+      const button = await this.page.$(`aria/${name}[role="button"]`)
+      if ((await button?.evaluate((element) => element.ariaPressed)) === String(pressed)) return true
+      if (button && (await button.evaluate(reachable))) await button.click().catch(() => {})
+      return false
+    })
+  }
+
+  /**
    * Fills in a text box.
    *
    * @param {string} name

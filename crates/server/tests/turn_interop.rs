@@ -66,9 +66,13 @@ impl Relay {
 /// Two UDP ports that are free on all addresses, the first for TCP as well.
 async fn ports() -> (u16, u16) {
     let any = || std::net::UdpSocket::bind("0.0.0.0:0").expect("a free port");
-    let (first, second) = (any(), any());
     let port = |socket: &std::net::UdpSocket| socket.local_addr().expect("an address").port();
-    (port(&first), port(&second))
+    loop {
+        let (first, second) = (any(), any());
+        if TcpListener::bind(("0.0.0.0", port(&first))).await.is_ok() {
+            return (port(&first), port(&second));
+        }
+    }
 }
 
 /// Runs a tool of coturn to its end.

@@ -152,7 +152,7 @@ export function ActionButton(props: {
       aria-pressed={props.pressed} aria-expanded={props.expanded} onClick={() => props.onClick()}
     >
       <Icon name={props.icon} />
-      <Show when={!props.iconOnly}><span>{props.label}</span></Show>
+      <Show when={!props.iconOnly}><span class={props.class?.includes('command') ? 'command-name' : undefined}>{props.label}</span></Show>
     </button>
   )
 }
