@@ -30,7 +30,8 @@ pub struct Config {
     pub max_members: usize,
     /// Media sections of one member, 128.
     pub max_sections: usize,
-    /// What a receiver's path is taken to carry at first, in bits per second, 1,000,000.
+    /// What a receiver's path is taken to carry at first, in bits per second, 2,500,000: what is not sent at all is not
+    /// measured, so this is enough for one screen or one large picture without smaller encodings.
     pub start_bitrate: u64,
     /// What a receiver's path is taken to carry at most, in bits per second, 20,000,000.
     pub max_bitrate: u64,
@@ -56,7 +57,7 @@ impl Config {
             max_rooms: 10_000,
             max_members: 10_000,
             max_sections: 128,
-            start_bitrate: 1_000_000,
+            start_bitrate: 2_500_000,
             max_bitrate: 20_000_000,
             keyframe_pause: Duration::from_millis(500),
             max_message: 16 << 10,
