@@ -71,7 +71,7 @@ impl Sfu {
     pub fn poll_transmit(&mut self, now: Instant, buf: &mut [u8]) -> Option<Transmit> {
         if let Some((transmit, bytes)) = self.held.take() {
             buf.get_mut(..bytes.len())?.copy_from_slice(&bytes);
-            return Some(transmit);
+            return Some(Transmit { from: self.socket(transmit), ..transmit });
         }
         while let Some(at) = self.queue.front().copied() {
             let transmit = self.transmit_for(now, at, buf);
@@ -366,4 +366,25 @@ pub(crate) fn send(
         },
     };
     peer.send_rtp(now, &out, buf)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{Address, Certificate, Config};
+
+    /// Behind a router the address that members know is not that of the socket.
+    #[test]
+    fn what_was_held_back_leaves_by_the_socket() {
+        let certificate = Certificate::generate(&mut wire::Rng::new([1; 32]), 1_700_000_000);
+        let [socket, advertised, to] = [1, 2, 3].map(|host| ([192, 0, 2, host], 3478).into());
+        let address = Address { transport: Transport::Udp, socket, advertised };
+        let mut sfu = Sfu::new(Config::new(certificate, vec![address]), [2; 32], Instant::ZERO);
+        let transmit =
+            Transmit { transport: Transport::Udp, from: advertised, to, len: 3, segment_size: None };
+        sfu.held = Some((transmit, vec![1, 2, 3]));
+        let mut buf = [0; 1500];
+        let sent = sfu.poll_transmit(Instant::ZERO, &mut buf).unwrap();
+        assert_eq!((sent.from, sent.to, &buf[..sent.len]), (socket, to, &[1, 2, 3][..]));
+    }
 }

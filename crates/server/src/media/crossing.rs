@@ -38,6 +38,11 @@ impl Fragments {
         self.0.write().unwrap_or_else(PoisonError::into_inner).remove(fragment);
     }
 
+    #[cfg(test)]
+    pub(super) fn len(&self) -> usize {
+        self.0.read().unwrap_or_else(PoisonError::into_inner).len()
+    }
+
     /// The thread of the agent that this message is a check for.
     pub(super) fn thread_of(&self, bytes: &[u8]) -> Option<usize> {
         let message = stun::Message::parse(bytes).ok()?;

@@ -19,6 +19,9 @@ const RUN_BYTES: usize = 64 << 10;
 /// Events that wait for the rendezvous at most; beyond, those of the moment are dropped.
 const LATE_EVENTS: usize = 65_536;
 
+/// User fragments of one member that checks may name: of the answer before the last one, too.
+const FRAGMENTS: usize = 2;
+
 /// What a thread's forwarder is made of.
 pub(super) struct Parts {
     pub(super) sfu: Sfu,
@@ -187,6 +190,11 @@ impl Forwarder {
                             found.fragments.push(fragment.to_owned());
                         }
                     }
+                    // Whoever restarts ICE for ever takes no more room than others: the machine forgets them as well.
+                    let old = found.fragments.len().saturating_sub(FRAGMENTS);
+                    for fragment in found.fragments.drain(..old) {
+                        self.fragments.remove(&fragment);
+                    }
                     Ok(answer)
                 }
                 Err(error) => Err(error.to_string()),
@@ -336,5 +344,47 @@ const fn from_machine(source: sfu::Source) -> Source {
         sfu::Source::Microphone => Source::Microphone,
         sfu::Source::Camera => Source::Camera,
         sfu::Source::Screen => Source::Screen,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use peer::negotiation::{Description, SdpType};
+    use peer::{Certificate, ChannelConfig, Peer};
+    use wire::{Rng, Transport};
+
+    use super::*;
+
+    #[tokio::test]
+    async fn restarts_leave_nothing_behind() {
+        let now = Instant::ZERO;
+        let certificate = Certificate::generate(&mut Rng::new([1; 32]), 1_700_000_000);
+        let socket = ([192, 0, 2, 1], 3478).into();
+        let address = sfu::Address { transport: Transport::Udp, socket, advertised: socket };
+        let sfu = Sfu::new(sfu::Config::new(certificate.clone(), vec![address]), [2; 32], now);
+        let (events, mut heard) = mpsc::channel(100);
+        let table = Arc::new(Fragments::default());
+        let mut forwarder = Forwarder::new(Parts { sfu, thread: 0, fragments: table.clone(), events });
+        let (room, leg) = (RoomKey(1), LegKey(1));
+        forwarder.obey(now, MediaCommand::Open { room, members: 3 });
+        forwarder.obey(now, MediaCommand::Join { room, leg, number: 1 });
+        let mut member = Peer::new(peer::Config::new(certificate), [3; 32], now).expect("a peer");
+        member.create_data_channel(now, ChannelConfig::default()).expect("a channel");
+        for _ in 0..10 {
+            member.set_local_description(now, None).expect("an offer");
+            let sdp = member.local_description().expect("it is there").sdp;
+            forwarder.obey(now, MediaCommand::Offer { leg, sdp });
+            forwarder.report();
+            let Ok(MediaEvent::Answer { answer: Ok(sdp), .. }) = heard.try_recv() else {
+                panic!("no answer")
+            };
+            let answer = Description { kind: SdpType::Answer, sdp };
+            member.set_remote_description(now, &answer).expect("it fits");
+            member.restart_ice().expect("another one");
+            assert!(table.len() <= FRAGMENTS);
+        }
+        assert_eq!(table.len(), FRAGMENTS, "the path that is being left still works");
+        forwarder.obey(now, MediaCommand::Leave { leg });
+        assert_eq!(table.len(), 0);
     }
 }
