@@ -71,7 +71,8 @@ pub struct Agent {
     previous: Option<Box<Session>>,
     locals: BTreeMap<u32, LocalCandidate>,
     remotes: BTreeMap<u32, RemoteCandidate>,
-    pairs: BTreeMap<u32, CheckedPair>,
+    /// Boxed: most agents end with one, and a table of one would be as large as one of eleven.
+    pairs: BTreeMap<u32, Box<CheckedPair>>,
     gathers: BTreeMap<u32, Gather>,
     /// Candidates of the peer whose name is being looked up.
     unresolved: Vec<Candidate>,
@@ -329,7 +330,7 @@ impl Agent {
 
     /// Has a TCP connection closed, unless a pair that works or may yet work uses it too, as after a restart.
     fn release_stream(&mut self, local: SocketAddr, remote: SocketAddr) {
-        let needed = |pair: &CheckedPair| {
+        let needed = |pair: &Box<CheckedPair>| {
             (pair.is_active() || pair.is_valid())
                 && pair.protocol == crate::Protocol::Tcp
                 && (pair.base, pair.to) == (local, remote)
