@@ -330,12 +330,12 @@ impl Agent {
 
     /// Has a TCP connection closed, unless a pair that works or may yet work uses it too, as after a restart.
     fn release_stream(&mut self, local: SocketAddr, remote: SocketAddr) {
-        let needed = |pair: &Box<CheckedPair>| {
+        let needed = |pair: &CheckedPair| {
             (pair.is_active() || pair.is_valid())
                 && pair.protocol == crate::Protocol::Tcp
                 && (pair.base, pair.to) == (local, remote)
         };
-        if !self.pairs.values().any(needed) {
+        if !self.pairs.values().any(|pair| needed(pair)) {
             self.push_event(Event::Disconnect { local, remote });
         }
     }
