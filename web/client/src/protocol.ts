@@ -313,6 +313,8 @@ export type ServerMessage =
     locked: boolean
     /** Whether whoever comes waits to be admitted. */
     lobby: boolean
+    /** The recording that goes on; `null`: nothing is recorded. */
+    recording: Recording | null
     /** Come back with this (`rejoin`) if the server loses the conference. A secret. */
     ticket: Secret
     /** The call of two that goes on here: keep it until the server ends it as `moved`. */
@@ -365,6 +367,12 @@ export type ServerMessage =
     locked: boolean
     /** Whether whoever comes waits to be admitted. */
     lobby: boolean
+  }
+  | {
+    type: 'recording'
+    call: string
+    recording: Recording | null
+    problem?: string
   }
   | {
     type: 'voices'
@@ -552,6 +560,13 @@ export type View = {
   source: Picture
 }
 
+export type Recording = {
+  id: string
+  by: Person
+  seconds: number
+  bytes: number
+}
+
 /** What a moderator does. */
 export type Action =
   | {
@@ -596,6 +611,7 @@ export type Action =
     on: boolean
   }
   | { 'kind': 'end' }
+  | { kind: 'record', on: boolean }
 
 /** Why a call is over. */
 export type EndReason =

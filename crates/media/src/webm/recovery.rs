@@ -1,5 +1,7 @@
 //! Finishes a file whose writer could not.
 
+use std::time::Duration;
+
 use super::bitstream::opus_duration;
 use super::ebml::id;
 use super::index::{Index, SEEK_ROOM};
@@ -53,7 +55,7 @@ impl Recovery {
     /// It is no file of a [`super::Writer`]. Damage further on is no error: what stands before it is kept.
     pub fn push(&mut self, bytes: &[u8]) -> Result<(), ReadError> {
         self.pushed += bytes.len() as u64;
-        if self.broken || self.whole {
+        if self.broken {
             return Ok(());
         }
         self.reader.push(bytes);
@@ -116,6 +118,16 @@ impl Recovery {
                 self.index.cue(time, frame.track, self.cluster);
             }
         }
+    }
+
+    /// Whether there is no frame in it.
+    pub fn is_empty(&self) -> bool {
+        self.index.duration == 0
+    }
+
+    /// How long the file is: until the end of its last sound or picture.
+    pub fn duration(&self) -> Duration {
+        Duration::from_millis(self.index.duration)
     }
 
     /// Whether the file needs nothing.
