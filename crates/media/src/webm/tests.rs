@@ -259,3 +259,41 @@ fn what_is_no_such_file_is_refused() {
     assert!(error.contains("more than is read at once"), "{error}");
     assert!(Recovery::new().finish().is_err());
 }
+
+/// Files that FFmpeg made: their tracks, how many frames they have, and how long a frame lasts.
+#[test]
+fn files_of_others_are_read() {
+    let folder = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../../vectors/webm");
+    for (name, formats, pictures) in [
+        ("vp8.webm", &[Format::Vp8, Format::Opus][..], 5),
+        ("vp9.webm", &[Format::Vp9], 5),
+        ("h264.mkv", &[Format::H264, Format::Opus], 5),
+        ("av1.mkv", &[Format::Av1], 5),
+        ("opus.mka", &[Format::Opus], 0),
+    ] {
+        let file = std::fs::read(folder.join(name)).unwrap();
+        let (reader, frames) = read(&file, 100);
+        let found: Vec<_> = reader.tracks().iter().filter_map(|track| track.format).collect();
+        assert_eq!(found, formats, "{name}");
+        let video: Vec<&Frame> = frames
+            .iter()
+            .filter(|frame| reader.tracks().iter().any(|track| track.number == frame.track && track.width == 32))
+            .collect();
+        assert_eq!(video.len(), pictures, "{name}");
+        let format = formats[0];
+        for (at, frame) in (0..).zip(&video) {
+            assert!(frame.at.abs_diff(Duration::from_millis(at * 200)) < Duration::from_millis(10), "{name}");
+            assert_eq!(frame.keyframe, at == 0, "{name}");
+            let size = super::dimensions(format, &frame.data);
+            assert!(at > 0 || size == Some((32, 32)), "{name}: {size:?} by its first frame");
+        }
+        if formats.contains(&Format::Opus) {
+            let sound: Duration = frames
+                .iter()
+                .filter(|frame| reader.tracks().iter().any(|t| t.number == frame.track && t.channels > 0))
+                .filter_map(|frame| super::opus_duration(&frame.data))
+                .sum();
+            assert!(sound.abs_diff(Duration::from_secs(1)) < Duration::from_millis(60), "{name}: {sound:?}");
+        }
+    }
+}
