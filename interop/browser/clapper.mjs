@@ -16,8 +16,8 @@ export function paintClapper({ every, lasts, tone }) {
   let made = null
   const make = () => {
     const canvas = document.createElement('canvas')
-    canvas.width = 320
-    canvas.height = 180
+    canvas.width = 640
+    canvas.height = 360
     const paint = canvas.getContext('2d')
     const context = new AudioContext({ latencyHint: 'interactive' })
     const [oscillator, gain, out] = [context.createOscillator(), context.createGain(), context.createMediaStreamDestination()]
@@ -35,10 +35,10 @@ export function paintClapper({ every, lasts, tone }) {
       if (on !== loud) gain.gain.setValueAtTime(on ? 0.5 : 0, context.currentTime)
       loud = on
       paint.fillStyle = on ? '#fff' : '#103010'
-      paint.fillRect(0, 0, 320, 180)
+      paint.fillRect(0, 0, 640, 360)
       // Something must move for a picture to be taken.
       paint.fillStyle = '#888'
-      paint.fillRect(count++ % 300, 0, 8, 8)
+      paint.fillRect(count++ % 600, 0, 8, 8)
     }, 33)
     return { picture, sound }
   }

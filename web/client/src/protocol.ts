@@ -370,8 +370,11 @@ export type ServerMessage =
   }
   | {
     type: 'recording'
+    /** The conference. */
     call: string
+    /** The recording that goes on; `null`: it has ended. */
     recording: Recording | null
+    /** For people: why it ended, if nobody ended it. */
     problem?: string
   }
   | {
@@ -560,10 +563,15 @@ export type View = {
   source: Picture
 }
 
+/** A recording that goes on. */
 export type Recording = {
+  /** Its name among the recordings. */
   id: string
+  /** Who began it. */
   by: Person
+  /** For how long it has gone on, in seconds. */
   seconds: number
+  /** How many bytes were written, as far as is known. */
   bytes: number
 }
 
@@ -610,8 +618,12 @@ export type Action =
     /** Whether. */
     on: boolean
   }
+  | {
+    'kind': 'record'
+    /** Whether. */
+    on: boolean
+  }
   | { 'kind': 'end' }
-  | { kind: 'record', on: boolean }
 
 /** Why a call is over. */
 export type EndReason =

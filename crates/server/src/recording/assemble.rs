@@ -71,7 +71,7 @@ impl Assembler {
         }
         let captured = self.captured(head);
         if self.format == Format::Opus {
-            return self.sound(captured, payload);
+            return self.sound(captured, head.first || head.lost > 0, payload);
         }
         if head.first || head.lost > 0 {
             self.lost += u64::from(self.shows);
@@ -104,13 +104,14 @@ impl Assembler {
         Some(Whole { at, keyframe })
     }
 
-    fn sound(&mut self, told: Duration, payload: &[u8]) -> Option<Whole> {
+    /// A packet of sound; `anew` if it does not follow the one before.
+    fn sound(&mut self, told: Duration, anew: bool, payload: &[u8]) -> Option<Whole> {
         let duration = opus_duration(payload)?;
         self.frame.clear();
         self.frame.extend_from_slice(payload);
         self.given = true;
         let at = match self.next {
-            Some(next) if told.abs_diff(next) < JUMP => {
+            Some(next) if !anew && told.abs_diff(next) < JUMP => {
                 let part = told.abs_diff(next) / SLOWLY;
                 if told > next { next + part } else { next.saturating_sub(part) }
             }

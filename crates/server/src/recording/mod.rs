@@ -16,6 +16,8 @@ mod part;
 mod queue;
 mod recorder;
 pub(crate) mod rest;
+#[cfg(test)]
+mod tests;
 mod timeline;
 
 use std::path::Path;
