@@ -16,6 +16,7 @@ mod sfu;
 mod stun_message;
 mod turn_frame;
 mod turn_server;
+mod webm;
 
 pub use self::sfu::sfu;
 pub use dtls::dtls;
@@ -31,6 +32,7 @@ pub use server::signal::fuzzing::signal_frames;
 pub use stun_message::stun_message;
 pub use turn_frame::turn_frame;
 pub use turn_server::turn_server;
+pub use webm::webm;
 
 /// A fuzz target.
 pub type Target = fn(&[u8]);
@@ -54,4 +56,5 @@ pub const TARGETS: &[(&str, Target)] = &[
     ("stun_message", stun_message),
     ("turn_frame", turn_frame),
     ("turn_server", turn_server),
+    ("webm", webm),
 ];

@@ -9,6 +9,7 @@ use crate::accounts::Accounts;
 use crate::config::Config;
 use crate::http::Limits;
 use crate::media::MediaPlane;
+use crate::recording::Recordings;
 use crate::signal::hub::Hub;
 use crate::store::Store;
 use crate::tls::Tls;
@@ -23,6 +24,8 @@ pub struct App {
     pub hub: Hub,
     /// STUN and TURN; `None` if they are off.
     pub media: Option<MediaPlane>,
+    /// Recordings of conferences; `None` if there are to be none.
+    pub recordings: Option<Arc<Recordings>>,
     /// The database.
     pub store: Store,
     /// Certificates; `None` without HTTPS.

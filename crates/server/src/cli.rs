@@ -15,7 +15,7 @@ use crate::accounts::{self, AddError};
 use crate::config::{self, Config, KEYS, LogFormat, Settings, Sources};
 use crate::store::Store;
 use crate::transfer::{check, command as transfer};
-use crate::{data, health, serve};
+use crate::{data, health, recording, serve};
 
 /// Runs the program; everything that goes wrong ends in one message on the standard error.
 pub fn main() -> ExitCode {
@@ -53,6 +53,11 @@ fn dispatch(matches: &ArgMatches) -> Result<()> {
             let (_, config) = read(matches)?;
             Runtime::new().context("cannot start the runtime")?.block_on(health::ask(&config))
         }
+        Some(("recordings", matches)) => {
+            let (action, matches) = matches.subcommand().context("clap requires one")?;
+            let (_, config) = read(matches)?;
+            recordings(action, matches, &config)
+        }
         Some(("account", matches)) => {
             let (action, matches) = matches.subcommand().context("clap requires one")?;
             let (_, config) = read(matches)?;
@@ -70,6 +75,7 @@ pub fn command() -> Command {
         let named = Arg::new("name").value_name("NAME").required(true).help("The name of the account");
         if name == "list" { command } else { command.arg(named) }
     };
+    let recording = |name: &'static str, about: &'static str| Command::new(name).about(about).args(common());
     Command::new("visavis")
         .version(env!("CARGO_PKG_VERSION"))
         .about("Video calls from browser to browser: the page, the signalling, STUN and TURN in one server")
@@ -100,6 +106,28 @@ pub fn command() -> Command {
             Command::new("health")
                 .about("Asks a server on this machine whether it is well; ends with 0 if it is")
                 .args(common()),
+        )
+        .subcommand(
+            Command::new("recordings")
+                .about("Lists, copies and deletes recordings of conferences, on the data folder of a server")
+                .subcommand_required(true)
+                .arg_required_else_help(true)
+                .subcommand(recording("list", "Lists them, the latest first"))
+                .subcommand(
+                    recording("export", "Copies one, with its timeline, into a folder that is made for it")
+                        .arg(Arg::new("id").value_name("ID").required(true).help("As `list` prints it"))
+                        .arg(
+                            Arg::new("to")
+                                .value_name("FOLDER")
+                                .required(true)
+                                .value_parser(value_parser!(PathBuf))
+                                .help("Where to; it must not be there yet"),
+                        ),
+                )
+                .subcommand(
+                    recording("delete", "Deletes one for good")
+                        .arg(Arg::new("id").value_name("ID").required(true).help("As `list` prints it")),
+                ),
         )
         .subcommand(
             Command::new("account")
@@ -222,6 +250,19 @@ async fn account(action: &str, name: &str, config: &Config) -> Result<()> {
     };
     store.close().await;
     done
+}
+
+fn recordings(action: &str, matches: &ArgMatches, config: &Config) -> Result<()> {
+    let folder = config.recordings.0.as_ref().context("`recordings` is off")?;
+    let folder = recording::Folder::new(config.data.join(folder));
+    let id = matches.try_get_one::<String>("id").ok().flatten().cloned().unwrap_or_default();
+    let to = matches.try_get_one::<PathBuf>("to").ok().flatten().cloned().unwrap_or_default();
+    print(&match action {
+        "list" => recording::command::list(&folder)?,
+        "export" => recording::command::export(&folder, &id, &to)?,
+        "delete" => recording::command::delete(&folder, &id)?,
+        _ => bail!("clap requires an action"),
+    })
 }
 
 async fn list(store: &Store) -> Result<()> {

@@ -17,6 +17,7 @@ pub mod media;
 mod metrics;
 mod plane;
 mod ports;
+pub mod recording;
 pub mod serve;
 pub mod signal;
 pub mod store;

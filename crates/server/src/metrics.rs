@@ -5,6 +5,7 @@ use metrics_exporter_prometheus::{PrometheusBuilder, PrometheusHandle};
 
 use crate::app::App;
 use crate::media::Snapshot;
+use crate::recording::Counts;
 use crate::signal::rendezvous::Stats;
 
 /// Starts to count; once for each process.
@@ -26,6 +27,9 @@ impl App {
         if let Some(media) = &self.media {
             relay(&media.stats());
             forwarding(&media.stats());
+        }
+        if let Some(recordings) = &self.recordings {
+            recording(&recordings.counts());
         }
         gauge!("visavis_connections").set(number(self.limits.in_all() as u64));
         gauge!("visavis_draining").set(f64::from(u8::from(self.is_draining())));
@@ -54,6 +58,21 @@ fn signalling(stats: &Stats) {
     counter!("visavis_message_errors_total").absolute(stats.errors);
     counter!("visavis_sockets_refused_total").absolute(stats.refused);
     counter!("visavis_sessions_overflowed_total").absolute(stats.overflows);
+}
+
+fn recording(counts: &Counts) {
+    gauge!("visavis_recordings").set(number(counts.active));
+    counter!("visavis_recordings_total").absolute(counts.begun);
+    counter!("visavis_recordings_failed_total").absolute(counts.failed);
+    counter!("visavis_recording_bytes_total").absolute(counts.bytes);
+    counter!("visavis_recording_packets_total").absolute(counts.packets);
+    for (reason, count) in
+        [("never-came", counts.packets_lost), ("recorder-too-slow", counts.packets_dropped)]
+    {
+        counter!("visavis_recording_packets_lost_total", "reason" => reason).absolute(count);
+    }
+    counter!("visavis_recording_frames_lost_total").absolute(counts.frames_lost);
+    counter!("visavis_recording_write_errors_total").absolute(counts.write_errors);
 }
 
 fn relay(stats: &Snapshot) {

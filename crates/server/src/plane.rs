@@ -3,11 +3,14 @@
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, UdpSocket};
 use std::num::NonZeroUsize;
 
+use std::sync::Arc;
+
 use anyhow::{Context as _, Result};
 
 use crate::addresses;
 use crate::config::{Config, Net};
 use crate::media::{ForwardConfig, MediaConfig, MediaPlane};
+use crate::recording::Queue;
 
 /// Bits per second to one member where there is no limit: no screen and no camera sends as much.
 const MOST_BITRATE: u64 = 1_000_000_000;
@@ -20,7 +23,7 @@ pub(crate) fn start(
     config: &Config,
     secret: Vec<u8>,
     stun: SocketAddr,
-    https: Option<SocketAddr>,
+    (https, recorder): (Option<SocketAddr>, Option<Arc<Queue>>),
 ) -> Result<MediaPlane> {
     let networks =
         |nets: &[Net]| nets.iter().map(|n| turn::IpNet { address: n.address, prefix: n.prefix }).collect();
@@ -52,7 +55,7 @@ pub(crate) fn start(
     };
     let forward = Some(forward);
     let media = MediaConfig { threads, listen: vec![stun], turn, forward, ..MediaConfig::default() };
-    MediaPlane::start(media).context("cannot start STUN and TURN")
+    MediaPlane::start_recording(media, recorder).context("cannot start STUN and TURN")
 }
 
 /// One address for each family: the one STUN listens on, else the one that packets to the world leave from.

@@ -17,9 +17,10 @@ use crate::accounts::Accounts;
 use crate::app::App;
 use crate::banner::{self, Bound};
 use crate::config::{Config, Metrics, Settings};
-use crate::http::{self, Limits, Listener, Speaks};
+use crate::http::{self, Limits as HttpLimits, Listener, Speaks};
 use crate::ice::Ice;
 use crate::media::MediaPlane;
+use crate::recording::{self, Folder, Limits, Recordings};
 use crate::signal::hub::{Hub, HubConfig};
 use crate::store::Store;
 use crate::tls::Tls;
@@ -65,6 +66,10 @@ pub async fn run(settings: Settings, config: Config) -> Result<()> {
     if let Some(media) = &app.media {
         media.shutdown();
     }
+    if let Some(recordings) = app.recordings.clone() {
+        // It has the last packets now; what it writes takes a moment.
+        let _ = tokio::task::spawn_blocking(move || recordings.stop()).await;
+    }
     app.store.close().await;
     tracing::info!("stopped");
     Ok(())
@@ -82,7 +87,10 @@ async fn assemble(config: Config, bound: &Bound, hostname: &str) -> Result<App> 
     // Both sides of the TURN REST convention are here: the TURN server, and who makes credentials for it.
     let turn_secret = data::derive(&secret, "visavis turn 1").to_vec();
     let ice = Arc::new(Ice::new(&config, &turn_secret, bound.stun, bound.https));
-    let media = bound.stun.map(|stun| plane::start(&config, turn_secret, stun, bound.https)).transpose()?;
+    let (recordings, recording) = record(&config, &secret)?.unzip();
+    let queue = recordings.as_ref().map(|recordings| recordings.queue());
+    let start = |stun| plane::start(&config, turn_secret, stun, (bound.https, queue));
+    let media = bound.stun.map(start).transpose()?;
     let forwarding = media.as_ref().and_then(MediaPlane::forwarding);
     let accounts = Arc::new(Accounts::new(store.clone(), &secret));
     let tickets = data::derive(&secret, "visavis tickets 1").to_vec();
@@ -91,6 +99,7 @@ async fn assemble(config: Config, bound: &Bound, hostname: &str) -> Result<App> 
     hub.rendezvous.ring_timeout = config.ring_timeout.duration();
     hub.rendezvous.resume_timeout = config.resume_timeout.duration();
     hub.forwarding = forwarding;
+    hub.recording = recording;
     hub.rendezvous.conferences = config.conferences.0.map(|n| n as usize);
     hub.rendezvous.members_per_conference = config.conference_members.as_usize();
     hub.rendezvous.sessions_per_address = config.sessions_per_address.as_usize();
@@ -98,14 +107,28 @@ async fn assemble(config: Config, bound: &Bound, hostname: &str) -> Result<App> 
         accounts,
         hub: Hub::start(hub),
         media,
+        recordings,
         store,
         tls,
-        limits: Limits::new(config.connections_per_address.as_usize(), config.connections.as_usize()),
+        limits: HttpLimits::new(config.connections_per_address.as_usize(), config.connections.as_usize()),
         metrics,
         draining: watch::Sender::new(false),
         started: clock::unix_seconds(),
         config,
     })
+}
+
+/// Starts the recorder, if there is to be one.
+fn record(config: &Config, secret: &[u8; 32]) -> Result<Option<(Arc<Recordings>, recording::Link)>> {
+    let Some(folder) = config.recordings.0.as_ref() else { return Ok(None) };
+    let folder = Folder::new(config.data.join(folder));
+    let limits = Limits { bytes: config.recording_bytes.0, free: config.recording_free.0.unwrap_or(0) };
+    if let Some(keep) = config.recording_keep.0 {
+        tokio::spawn(Recordings::expire(folder.clone(), keep));
+    }
+    let key = data::derive(secret, "visavis recordings 1");
+    let (recordings, link) = Recordings::start(folder, limits, key)?;
+    Ok(Some((Arc::new(recordings), link)))
 }
 
 /// Each connection takes a file descriptor, and many systems allow no more than 1024 unless a program asks.

@@ -19,6 +19,7 @@ mod signal_conference_walk;
 mod signal_document;
 mod signal_forwarder;
 mod signal_moderation;
+mod signal_recording;
 mod signal_resume;
 mod signal_rooms;
 mod signal_socket;

@@ -14,6 +14,7 @@ fn config() -> Config {
     let rate = Rate { burst: 100_000, every: Duration::from_millis(1) };
     Config {
         forwarding: true,
+        recording: true,
         messages: rate,
         messages_per_address: rate,
         invites: rate,

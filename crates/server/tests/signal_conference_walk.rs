@@ -358,7 +358,11 @@ impl Walk {
                 self.see_to(room);
             }
             (
-                Action::Mute { .. } | Action::Remove { .. } | Action::Promote { .. } | Action::Demote { .. },
+                Action::Mute { .. }
+                | Action::Remove { .. }
+                | Action::Promote { .. }
+                | Action::Demote { .. }
+                | Action::Record { .. },
                 _,
             ) => {}
         }

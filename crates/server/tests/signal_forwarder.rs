@@ -23,6 +23,8 @@ pub(crate) struct Forwarder {
     used_legs: BTreeSet<LegKey>,
     /// Answers offers, but connects nobody.
     pub(crate) hesitates: bool,
+    /// The rooms whose recording was turned on and off.
+    pub(crate) recorded: Vec<(RoomKey, bool)>,
 }
 
 impl Forwarder {
@@ -64,6 +66,10 @@ impl Forwarder {
                     assert_eq!(self.legs[&wish.leg].room, self.legs[&leg].room, "they see who is there");
                 }
                 self.legs.get_mut(&leg).expect("a layout is for a leg that is there").layout = slots;
+            }
+            MediaCommand::Record { room, on } => {
+                assert!(self.rooms.contains_key(&room), "this is about a room that is there");
+                self.recorded.push((room, on));
             }
             MediaCommand::Allow { leg, source, allowed } => {
                 let leg = self.legs.get_mut(&leg).expect("this is about a leg that is there");

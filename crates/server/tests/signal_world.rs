@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use server::signal::bus::{Command, Event, Identity, Request, SocketId};
 use server::signal::forwarding::MediaEvent;
+use server::signal::recording::{RecordingCommand, RecordingEvent};
 use server::signal::protocol::*;
 use server::signal::rendezvous::{Config, Rendezvous};
 use wire::Instant;
@@ -50,6 +51,8 @@ pub(crate) struct World {
     pub(crate) clients: Vec<Client>,
     /// Carries no media, but knows what it would carry.
     pub(crate) forwarder: Forwarder,
+    /// What the recorder was told.
+    pub(crate) recorded: Vec<RecordingCommand>,
     owners: BTreeMap<SocketId, usize>,
     next_socket: u64,
     /// Frames that crossed so far.
@@ -67,6 +70,7 @@ impl World {
             rendezvous: Rendezvous::new(config, [3; 32], Instant::ZERO),
             clients: Vec::new(),
             forwarder: Forwarder::default(),
+            recorded: Vec::new(),
             owners: BTreeMap::new(),
             next_socket: 0,
             crossed: 0,
@@ -215,6 +219,10 @@ impl World {
                     }
                     continue;
                 }
+                Event::Recording(command) => {
+                    self.recorded.push(command.clone());
+                    continue;
+                }
             };
             let Some(at) = self.owners.get(&socket).copied() else { continue };
             if self.clients[at].socket == Some(socket) {
@@ -260,8 +268,14 @@ impl World {
                 client.refused.push(code);
                 client.socket = None;
             }
-            Event::Media(_) => unreachable!("it is not for a socket"),
+            Event::Media(_) | Event::Recording(_) => unreachable!("it is not for a socket"),
         }
+    }
+
+    /// Something happens at the recorder.
+    pub(crate) fn recorder(&mut self, event: RecordingEvent) {
+        self.rendezvous.handle_input(self.now, Command::Recording(event));
+        self.settle();
     }
 
     /// Something happens at the forwarder.

@@ -91,7 +91,7 @@ impl Sfu {
     }
 
     fn hand_over(&mut self, now: Instant, at: u32, received: Received, bytes: &mut [u8]) {
-        let Self { members, tracks, stats, waiting, queue, wall, .. } = self;
+        let Self { members, tracks, stats, waiting, queue, wall, taps, .. } = self;
         let Some(member) = members.get_mut(at) else { return };
         let since_epoch = wall.1 + now.saturating_since(wall.0);
         let mut woken: Option<(u32, usize)> = None;
@@ -110,6 +110,9 @@ impl Sfu {
                 if found.allowed {
                     for follower in &layer_found.followers {
                         mark(waiting, queue, follower.member, follower.bit);
+                    }
+                    if found.tapped {
+                        taps.mark(track);
                     }
                 }
             }

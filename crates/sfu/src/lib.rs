@@ -18,6 +18,10 @@
 //! datagrams to one destination, padded by a few bytes where they are not equal (RFC 3550 §5.1), so that the driver needs
 //! one system call for all of them. Lost packets are answered from the same ring. Nothing is allocated for a packet.
 //!
+//! # Recording
+//! [`Sfu::record`] opens a tap: what members send is then offered by [`Sfu::poll_recorded`] as well, out of the same rings, in
+//! order, with what was lost told. Nobody is asked for more than a receiver would, and nothing is decoded.
+//!
 //! # Driving it
 //!
 //! ```
@@ -72,6 +76,7 @@ mod event;
 mod input;
 mod member;
 mod output;
+mod record;
 mod repair;
 mod ring;
 mod room;
@@ -85,7 +90,9 @@ mod track;
 
 pub use config::{Address, Config, JoinConfig, RoomConfig};
 pub use event::{DescribeError, Event, JoinError, MemberId, OpenError, Reason, Rid, RoomId, Source, Want};
+pub use record::Recorded;
 pub use sfu::Sfu;
 pub use stats::{MemberStats, SlotStats, SourceStats, Stats};
 
+pub use flow::payload::Format;
 pub use peer::{Certificate, Received};

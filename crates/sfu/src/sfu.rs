@@ -7,6 +7,7 @@ use peer::{MediaMode, Peer};
 use wire::{Instant, Rng, Transmit, Transport};
 
 use crate::member::{CONTROL, MAX_ADDRESSES, MAX_PICTURES, Member, Remote};
+use crate::record::Taps;
 use crate::room::Room;
 use crate::slab::Slab;
 use crate::timers::Timer;
@@ -41,6 +42,7 @@ pub struct Sfu {
     pub(crate) held: Option<(Transmit, Vec<u8>)>,
     /// Keyframes to be asked of tracks, by encoding.
     pub(crate) asks: Vec<(u32, u8)>,
+    pub(crate) taps: Taps,
     pub(crate) events: VecDeque<Event>,
     pub(crate) stats: Stats,
 }
@@ -65,6 +67,7 @@ impl Sfu {
             queue: VecDeque::new(),
             held: None,
             asks: Vec::new(),
+            taps: Taps::default(),
             events: VecDeque::new(),
             stats: Stats::default(),
         }
@@ -94,6 +97,7 @@ impl Sfu {
         for at in members {
             self.remove(now, at);
         }
+        self.taps.remove_room(room.0);
         if let Some(due) = self.rooms.remove(&room.0).and_then(|room| room.scheduled) {
             self.timers.remove(&(due, Timer::Room(room.0)));
         }
@@ -163,10 +167,12 @@ impl Sfu {
         let Some(member) = self.members.get_mut(at) else { return };
         member.allowed[source as usize] = allowed;
         let (room, track) = (member.room, member.track(source));
-        let Some(track) = track.and_then(|track| self.tracks.get_mut(track)) else { return };
+        let Some(at) = track else { return };
+        let Some(track) = self.tracks.get_mut(at) else { return };
         if std::mem::replace(&mut track.allowed, allowed) == allowed {
             return;
         }
+        self.taps.cut(now, at);
         self.think_over(now, room);
         self.flush_asks(now);
     }

@@ -233,6 +233,9 @@ impl Sfu {
         for (at, layer) in found.layers.iter().enumerate() {
             bits |= u8::from(!layer.followers.is_empty()) << at;
         }
+        if self.taps.holds(found.room) && found.allowed {
+            bits |= 1 << found.layers.len().saturating_sub(1).min(7);
+        }
         // A small one is at hand for whoever comes, or has too narrow a path, as long as anybody looks.
         bits |= u8::from(bits != 0);
         let Some(found) = self.tracks.get_mut(track) else { return };

@@ -172,6 +172,7 @@ impl Sfu {
             self.push_event(Event::Sending(owner, source, true));
         }
         self.wake_room(now, room);
+        self.tap(now, track);
         if source == Source::Microphone {
             let voices = self.rooms.get_mut(&room).is_some_and(|room| room.choose_voices(&self.tracks));
             let members = self.rooms.get(&room).map(|room| room.members.clone()).unwrap_or_default();
@@ -220,7 +221,7 @@ impl Sfu {
         let Some(found) = self.tracks.get_mut(track) else { return };
         found.scheduled = None;
         for (at, layer) in found.layers.iter_mut().enumerate() {
-            let waiting = layer.wanted && layer.active && !layer.followers.is_empty();
+            let waiting = layer.wanted && layer.active && (found.tapped || !layer.followers.is_empty());
             layer.wanted &= waiting;
             if waiting && let Ok(at) = u8::try_from(at) {
                 self.asks.push((track, at));
@@ -232,6 +233,7 @@ impl Sfu {
     /// Ends a track: nobody is fed by it any more.
     pub(crate) fn remove_track(&mut self, track: u32) {
         self.starve(track);
+        self.taps.remove_track(track);
         let Some(found) = self.tracks.remove(track) else { return };
         if let Some(due) = found.scheduled {
             self.timers.remove(&(due, Timer::Track(track)));

@@ -240,6 +240,8 @@ pub(crate) struct Track {
     pub(crate) layers: Vec<Layer>,
     /// Whether a moderator lets it be forwarded.
     pub(crate) allowed: bool,
+    /// Whether it is recorded.
+    pub(crate) tapped: bool,
     /// Whether it is sent, as far as it has been told.
     pub(crate) sending: bool,
     pub(crate) loudness: Loudness,
@@ -263,6 +265,7 @@ impl Track {
             transceiver,
             layers: Vec::new(),
             allowed: true,
+            tapped: false,
             sending: false,
             loudness: Loudness::default(),
             told: None,

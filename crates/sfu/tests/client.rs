@@ -285,7 +285,7 @@ fn with_header(mut data: Vec<u8>, keyframe: bool, height: u16) -> Vec<u8> {
     data
 }
 
-fn read(data: &[u8]) -> (u32, u8, u8, u32) {
+pub(crate) fn read(data: &[u8]) -> (u32, u8, u8, u32) {
     let tail: &[u8; 10] = data.last_chunk().unwrap();
     let word = |at: usize| u32::from_be_bytes(tail[at..at + 4].try_into().unwrap());
     let number = word(0);

@@ -6,5 +6,6 @@ mod client;
 mod forward;
 mod layers;
 mod random;
+mod record;
 mod rooms;
 mod world;

@@ -4,7 +4,10 @@ use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use sfu::{Address, Certificate, Config, Event, JoinConfig, MemberId, Received, RoomConfig, RoomId, Sfu};
+use sfu::{
+    Address, Certificate, Config, Event, Format, JoinConfig, MemberId, Received, Recorded, RoomConfig,
+    RoomId, Sfu, Source,
+};
 use wire::{Instant, Rng, Transmit, Transport};
 
 use crate::allocations::inside;
@@ -55,6 +58,32 @@ impl Link {
     }
 }
 
+/// A packet that the tap gave.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub(crate) struct Taken {
+    pub(crate) at: Instant,
+    pub(crate) member: MemberId,
+    pub(crate) source: Source,
+    pub(crate) format: Format,
+    pub(crate) first: bool,
+    pub(crate) lost: u64,
+    pub(crate) number: i64,
+    pub(crate) marker: bool,
+    pub(crate) key: bool,
+    pub(crate) arrived: Duration,
+    pub(crate) captured: Option<Duration>,
+    pub(crate) payload: Vec<u8>,
+}
+
+impl Taken {
+    fn of(at: Instant, packet: &Recorded<'_>) -> Self {
+        let Recorded { member, source, format, first, lost, number, marker, key, arrived, captured, .. } =
+            *packet;
+        let payload = packet.payload.to_vec();
+        Self { at, member, source, format, first, lost, number, marker, key, arrived, captured, payload }
+    }
+}
+
 /// A datagram on its way; `None` is the forwarder.
 struct Flight {
     to: Option<usize>,
@@ -71,6 +100,8 @@ pub(crate) struct World {
     pub(crate) up: Vec<Link>,
     pub(crate) down: Vec<Link>,
     pub(crate) events: Vec<(Instant, Event)>,
+    /// What the tap gave.
+    pub(crate) taken: Vec<Taken>,
     flights: BTreeMap<(Instant, u64), Flight>,
     pub(crate) sent: u64,
     /// Datagrams of the forwarder with media in them, and which one of them is to be lost.
@@ -111,6 +142,7 @@ impl World {
             up: Vec::new(),
             down: Vec::new(),
             events: Vec::new(),
+            taken: Vec::new(),
             flights: BTreeMap::new(),
             sent: 0,
             media_sent: 0,
@@ -193,6 +225,9 @@ impl World {
             while let Some(transmit) = inside(|| self.sfu.poll_transmit(self.now, &mut buf)) {
                 anything = true;
                 self.carry(None, transmit, &buf[..transmit.len]);
+            }
+            while let Some(packet) = inside(|| self.sfu.poll_recorded(self.now)) {
+                self.taken.push(Taken::of(self.now, &packet));
             }
             if !anything {
                 return;

@@ -6,7 +6,7 @@ import { selfOf, talkOf, type App, type Features, type Ui } from './state/app.js
 
 export type CommandId =
   | 'mute' | 'camera' | 'screen' | 'chat' | 'file' | 'details' | 'fullScreen' | 'picture' | 'fill'
-  | 'people' | 'hand' | 'speakerView' | 'link' | 'settings' | 'help' | 'hangUp' | 'accept' | 'acceptAudio' | 'decline'
+  | 'people' | 'hand' | 'speakerView' | 'link' | 'record' | 'recordings' | 'settings' | 'help' | 'hangUp' | 'accept' | 'acceptAudio' | 'decline'
 
 /** What decides whether a command can be given and how its button looks. */
 export interface Situation {
@@ -38,6 +38,9 @@ const ofTwo = ({ model }: Situation): boolean => model.call.kind === 'running'
 const inRoom = ({ model }: Situation): boolean => model.call.kind === 'room'
 /** Whether we may send in this call. An attendee looks and listens. */
 const mayPresent = ({ model: { call } }: Situation): boolean => call.kind !== 'room' || selfOf(call)?.role !== 'attendee'
+/** Whether we may moderate this room. */
+const owning = ({ model: { call } }: Situation): boolean => call.kind === 'room' && selfOf(call)?.role === 'owner'
+const recording = ({ model: { call } }: Situation): boolean => call.kind === 'room' && call.recording !== null
 const ringing = ({ model }: Situation): boolean => model.call.kind === 'incoming'
 const always = (): boolean => true
 const beforeOrIn = (now: Situation): boolean => now.model.call.kind !== 'ended' && mayPresent(now)
@@ -77,6 +80,18 @@ export const commands: Readonly<Record<CommandId, Command>> = {
   link: {
     id: 'link', name: t => t.copyLink, key: 'k', icon: () => 'link', available: running,
     run: app => { app.setUi({ more: false }); app.actions.copyLink() },
+  },
+  record: {
+    id: 'record', name: t => t.record, key: 'r', icon: () => 'record', pressed: recording, available: owning,
+    run: app => {
+      app.setUi({ more: false })
+      const { call } = app.model()
+      if (call.kind === 'room') app.commands.moderate({ kind: 'record', on: call.recording === null })
+    },
+  },
+  recordings: {
+    id: 'recordings', name: t => t.recordings, key: null, icon: () => 'play', available: always,
+    run: app => app.setUi({ dialog: 'recordings', more: false }),
   },
   file: {
     id: 'file', name: t => t.sendFile, key: 'f', icon: () => 'file', available: ofTwo,

@@ -264,6 +264,7 @@ export class Core {
       case 'member':
       case 'member-left':
       case 'settings':
+      case 'recording':
       case 'voices':
       case 'speaking':
         return

@@ -4,7 +4,7 @@
  * Every state that a person can meet is a variant here (denied, no device, reconnecting, ended and why): none of
  * them is an exception. One message from the server or the browser makes one new `Model`.
  */
-import type { Action, EndReason, Knock, Media, Member, Person, Picture, Presence, Refusal, View } from './protocol.js'
+import type { Action, EndReason, Knock, Media, Member, Person, Picture, Presence, Recording, Refusal, View } from './protocol.js'
 
 /** Everything there is to show. */
 export interface Model {
@@ -114,6 +114,10 @@ export interface RoomCall {
   readonly locked: boolean
   /** Whether whoever comes waits to be admitted. */
   readonly lobby: boolean
+  /** The recording that goes on. */
+  readonly recording: Recording | null
+  /** Why the last recording ended, if nobody ended it. */
+  readonly recordingProblem: string | null
   /** Who waits; owners alone are told. */
   readonly knocking: readonly Knock[]
   /** The numbers of those who speak, the loudest first. */

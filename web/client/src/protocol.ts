@@ -313,6 +313,8 @@ export type ServerMessage =
     locked: boolean
     /** Whether whoever comes waits to be admitted. */
     lobby: boolean
+    /** The recording that goes on; `null`: nothing is recorded. */
+    recording: Recording | null
     /** Come back with this (`rejoin`) if the server loses the conference. A secret. */
     ticket: Secret
     /** The call of two that goes on here: keep it until the server ends it as `moved`. */
@@ -365,6 +367,15 @@ export type ServerMessage =
     locked: boolean
     /** Whether whoever comes waits to be admitted. */
     lobby: boolean
+  }
+  | {
+    type: 'recording'
+    /** The conference. */
+    call: string
+    /** The recording that goes on; `null`: it has ended. */
+    recording: Recording | null
+    /** For people: why it ended, if nobody ended it. */
+    problem?: string
   }
   | {
     type: 'voices'
@@ -552,6 +563,18 @@ export type View = {
   source: Picture
 }
 
+/** A recording that goes on. */
+export type Recording = {
+  /** Its name among the recordings. */
+  id: string
+  /** Who began it. */
+  by: Person
+  /** For how long it has gone on, in seconds. */
+  seconds: number
+  /** How many bytes were written, as far as is known. */
+  bytes: number
+}
+
 /** What a moderator does. */
 export type Action =
   | {
@@ -592,6 +615,11 @@ export type Action =
   }
   | {
     'kind': 'lobby'
+    /** Whether. */
+    on: boolean
+  }
+  | {
+    'kind': 'record'
     /** Whether. */
     on: boolean
   }

@@ -105,6 +105,7 @@ function noticed(model: Model, notice: Notice, about: Request | null, now: numbe
     case 'muted':
     case 'role':
     case 'settings':
+    case 'recording':
       return inside(model, notice.call, (call) => (call.kind === 'room' ? advanceRoom(call, notice) : call))
     case 'ringing':
     case 'incoming':

@@ -6,7 +6,7 @@ import type { Notice } from './signal.js'
 
 type Of<T extends Notice['type']> = Extract<Notice, { type: T }>
 /** The messages about a room that goes on. */
-export type RoomNotice = Of<'knocking' | 'member' | 'member-left' | 'voices' | 'speaking' | 'shown' | 'wanted' | 'expressed' | 'muted' | 'role' | 'settings'>
+export type RoomNotice = Of<'knocking' | 'member' | 'member-left' | 'voices' | 'speaking' | 'shown' | 'wanted' | 'expressed' | 'muted' | 'role' | 'settings' | 'recording'>
 
 /** Feelings shown at the same time; the oldest go first. */
 const REACTIONS_MOST = 30
@@ -24,6 +24,8 @@ export function roomOf(conference: Of<'conference'>, before: RunningCall | RoomC
     members: sorted(conference.members),
     locked: conference.locked,
     lobby: conference.lobby,
+    recording: conference.recording,
+    recordingProblem: null,
     knocking: same?.knocking ?? [],
     speaking: [],
     shown: [],
@@ -57,6 +59,7 @@ export function advanceRoom(room: RoomCall, notice: RoomNotice): RoomCall {
     case 'expressed': return express(room, notice.member, notice.reaction)
     case 'muted': return { ...room, mutedBy: room.members.find(({ number }) => number === notice.by)?.person.name ?? '' }
     case 'settings': return { ...room, locked: notice.locked, lobby: notice.lobby, knocking: notice.lobby ? room.knocking : [] }
+    case 'recording': return { ...room, recording: notice.recording, recordingProblem: notice.problem ?? null }
     case 'role': return { ...room, members: room.members.map((member) => (member.number === room.you ? { ...member, role: notice.role } : member)) }
     case 'wanted': return room
   }

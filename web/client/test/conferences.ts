@@ -3,7 +3,7 @@
  * memory, and forwards what is written. What it shows in a slot is decoded there at once.
  */
 import type { Clock } from '../src/environment.js'
-import type { ClientMessage, Knock, Media, Member, Role, ServerMessage, Want } from '../src/protocol.js'
+import type { ClientMessage, Knock, Media, Member, Recording, Role, ServerMessage, Want } from '../src/protocol.js'
 import { FakePeerConnection, type FakeNetwork } from './fakes.js'
 import type { CallState, ConferenceServer, Rendezvous, Sent, Session } from './rendezvous.js'
 
@@ -22,6 +22,7 @@ interface Conference {
   readonly room: string
   seats: Seat[]
   lobby: boolean
+  recording: Recording | null
   locked: boolean
   knocking: { knock: Knock; session: Session; media: Media }[]
   count: number
@@ -54,7 +55,7 @@ export class Conferences implements ConferenceServer {
 
   join(call: CallState, session: Session, media: Media, rendezvous: Rendezvous): void {
     this.rendezvous = rendezvous
-    const conference: Conference = { id: `conference-${++this.count}`, room: call.room ?? '', seats: [], lobby: false, locked: false, knocking: [], count: 0, call, next: null }
+    const conference: Conference = { id: `conference-${++this.count}`, room: call.room ?? '', seats: [], lobby: false, recording: null, locked: false, knocking: [], count: 0, call, next: null }
     this.all.push(conference)
     for (const it of [call.caller, call.callee]) if (it) this.seat(conference, it, call.media)
     this.seat(conference, session, media)
@@ -128,7 +129,7 @@ export class Conferences implements ConferenceServer {
   private rejoin(session: Session, { ticket }: Sent<'rejoin'>): boolean {
     const told = this.tickets.get(ticket)
     if (!told) return false
-    const conference = this.all.find(({ id }) => id === told.id) ?? { id: told.id, room: told.room, seats: [], lobby: false, locked: false, knocking: [], count: 0, call: null, next: null }
+    const conference = this.all.find(({ id }) => id === told.id) ?? { id: told.id, room: told.room, seats: [], lobby: false, recording: null, locked: false, knocking: [], count: 0, call: null, next: null }
     if (!this.all.includes(conference)) this.all.push(conference)
     const before = conference.seats.find(({ member }) => member.number === told.number)
     before?.pc?.close()
@@ -153,7 +154,7 @@ export class Conferences implements ConferenceServer {
     for (const other of conference.seats) if (other !== seat) this.tell(other, { type: 'member', call: conference.id, member: seat.member })
     this.tell(seat, {
       type: 'conference', call: conference.id, room: conference.room, you: seat.member.number, role: seat.member.role,
-      members: conference.seats.map(({ member }) => member), locked: conference.locked, lobby: conference.lobby, ticket: seat.ticket, replaces,
+      members: conference.seats.map(({ member }) => member), locked: conference.locked, lobby: conference.lobby, recording: conference.recording, ticket: seat.ticket, replaces,
     })
     this.tellVoices(conference)
   }
@@ -219,6 +220,10 @@ export class Conferences implements ConferenceServer {
         if (!target) return
         this.change(conference, target, { role: 'owner' })
         return this.tell(target, { type: 'role', call: conference.id, role: 'owner', ticket: target.ticket })
+      case 'record':
+        conference.recording = action.on ? { id: 'recording', by: by.member.person, seconds: 0, bytes: 0 } : null
+        for (const seat of conference.seats) this.tell(seat, { type: 'recording', call: conference.id, recording: conference.recording })
+        return
       case 'lobby':
       case 'lock':
         conference[action.kind === 'lock' ? 'locked' : 'lobby'] = action.on

@@ -432,6 +432,18 @@ describe('what is decided', () => {
     expect(world.network.open).toEqual([])
   })
 
+  test('everybody knows that the room is recorded, and who comes later', async () => {
+    const { world, alice, cyd } = await three()
+    alice.client.commands.moderate({ kind: 'record', on: true })
+    await world.until(() => room(cyd).recording?.by.name === 'Alice')
+    const dan = await world.person('Dan')
+    dan.client.commands.meet('garden')
+    await world.until(() => inRoom(dan, 4))
+    expect(room(dan).recording?.by.name).toBe('Alice')
+    alice.client.commands.moderate({ kind: 'record', on: false })
+    await world.until(() => room(dan).recording === null && room(cyd).recording === null)
+  })
+
   test('who comes waits in the lobby, is let in or not', async () => {
     const { world, alice, bob, cyd } = await three()
     alice.client.commands.moderate({ kind: 'lobby', on: true })

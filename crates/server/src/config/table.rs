@@ -6,8 +6,8 @@ use std::path::PathBuf;
 use super::read::Settings;
 use super::value::Value;
 use super::{
-    AcmeDirectory, Bandwidth, Error, Host, Limit, List, Listen, LogFilter, LogFormat, Metrics, Net, Origins,
-    PortRange, Registration, Seconds, Threads, TlsMode,
+    AcmeDirectory, Bandwidth, Error, Folder, Host, Keep, Limit, List, Listen, LogFilter, LogFormat, Metrics,
+    Net, Origins, PortRange, Registration, Seconds, Size, Threads, TlsMode,
 };
 
 /// One row of the table.
@@ -132,6 +132,16 @@ keys! {
             "How many conferences there can be at a time.";
         conference_bandwidth: Bandwidth, "conference-bandwidth", "RATE", ["20M"],
             "How much is sent to one member of a conference at most.";
+    }
+    "Recordings" {
+        recordings: Folder, "recordings", "DIR", ["recordings"],
+            "Where recordings of conferences are written, a folder for each. An owner of a conference can begin one; everybody in it is told. `off` allows none.";
+        recording_keep: Keep, "recording-keep", "TIME", ["forever"],
+            "How long a recording is kept after it has ended. Older ones are deleted.";
+        recording_bytes: Size, "recording-bytes", "SIZE", ["unlimited"],
+            "How large one recording can be; one that reaches it ends. Half an hour of one person in 720p has about 400 MB.";
+        recording_free: Size, "recording-free", "SIZE", ["1G"],
+            "How much of the disk stays free: recordings end before there is less. `unlimited` does not look.";
     }
     "Relay" {
         turn_lifetime: Seconds, "turn-lifetime", "TIME", ["2h"],

@@ -1,7 +1,7 @@
 //! The forwarder of one media thread: an [`sfu::Sfu`] under the names that the rendezvous gives, above the thread's
 //! sockets.
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::{BTreeSet, HashMap, VecDeque};
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 
@@ -12,6 +12,7 @@ use wire::Instant;
 
 use super::counters::Snapshot;
 use super::crossing::Fragments;
+use crate::recording::{Gatherer, Queue};
 use crate::signal::forwarding::{LegKey, MediaCommand, MediaEvent, RoomKey, Source, Wish};
 
 /// Bytes of the longest run that the forwarder writes.
@@ -29,6 +30,7 @@ pub(super) struct Parts {
     pub(super) thread: usize,
     pub(super) fragments: Arc<Fragments>,
     pub(super) events: mpsc::Sender<MediaEvent>,
+    pub(super) recorder: Option<Arc<Queue>>,
 }
 
 /// The rooms of one thread.
@@ -42,6 +44,10 @@ pub(super) struct Forwarder {
     leg_keys: HashMap<MemberId, LegKey>,
     events: mpsc::Sender<MediaEvent>,
     late: VecDeque<MediaEvent>,
+    recorder: Option<Arc<Queue>>,
+    gatherer: Gatherer,
+    /// The rooms that are recorded.
+    recorded: BTreeSet<RoomKey>,
     buffer: Box<[u8]>,
     /// What is counted here, and not by the machine.
     tally: Tally,
@@ -66,7 +72,7 @@ struct Leg {
 
 impl Forwarder {
     pub(super) fn new(parts: Parts) -> Self {
-        let Parts { sfu, thread, fragments, events } = parts;
+        let Parts { sfu, thread, fragments, events, recorder } = parts;
         Self {
             sfu,
             thread,
@@ -77,6 +83,9 @@ impl Forwarder {
             leg_keys: HashMap::new(),
             events,
             late: VecDeque::new(),
+            recorder,
+            gatherer: Gatherer::default(),
+            recorded: BTreeSet::new(),
             buffer: vec![0; RUN_BYTES].into_boxed_slice(),
             tally: Tally::default(),
         }
@@ -130,6 +139,7 @@ impl Forwarder {
                 }
                 tracing::debug!(room = room.0, "a room is closed");
                 self.room_keys.remove(&id);
+                self.recorded.remove(&room);
                 self.sfu.close_room(now, id);
             }
             MediaCommand::Join { room, leg, number } => self.join(now, room, leg, number),
@@ -152,6 +162,16 @@ impl Forwarder {
             MediaCommand::Allow { leg, source, allowed } => {
                 if let Some(found) = self.legs.get(&leg) {
                     self.sfu.allow(now, found.member, to_machine(source), allowed);
+                }
+            }
+            MediaCommand::Record { room, on } => {
+                if on {
+                    self.recorded.insert(room);
+                } else {
+                    self.recorded.remove(&room);
+                }
+                if let Some(id) = self.rooms.get(&room) {
+                    self.sfu.record(now, *id, on);
                 }
             }
             MediaCommand::Leave { leg } => {
@@ -303,6 +323,21 @@ impl Forwarder {
         }
     }
 
+    /// Gives the recorder what members of its rooms sent. If it does not keep up, everything begins anew.
+    pub(super) fn record(&mut self, now: Instant) {
+        let Some(recorder) = self.recorder.as_ref().filter(|_| !self.recorded.is_empty()) else { return };
+        while let Some(packet) = self.sfu.poll_recorded(now) {
+            if let Some(leg) = self.leg_keys.get(&packet.member) {
+                self.gatherer.add(*leg, from_machine(packet.source), &packet);
+            }
+        }
+        if !self.gatherer.hand_over(recorder) {
+            for room in self.recorded.iter().filter_map(|room| self.rooms.get(room)) {
+                self.sfu.record(now, *room, true);
+            }
+        }
+    }
+
     pub(super) fn publish(&self, snapshot: &mut Snapshot) {
         let stats = self.sfu.counters();
         snapshot.legs = self.legs.len() as u64;
@@ -364,7 +399,8 @@ mod tests {
         let sfu = Sfu::new(sfu::Config::new(certificate.clone(), vec![address]), [2; 32], now);
         let (events, mut heard) = mpsc::channel(100);
         let table = Arc::new(Fragments::default());
-        let mut forwarder = Forwarder::new(Parts { sfu, thread: 0, fragments: table.clone(), events });
+        let mut forwarder =
+            Forwarder::new(Parts { sfu, thread: 0, fragments: table.clone(), events, recorder: None });
         let (room, leg) = (RoomKey(1), LegKey(1));
         forwarder.obey(now, MediaCommand::Open { room, members: 3 });
         forwarder.obey(now, MediaCommand::Join { room, leg, number: 1 });

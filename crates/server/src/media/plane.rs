@@ -15,6 +15,7 @@ use super::message::{Command, Notice};
 use super::peers::{self, Peers};
 use super::rooms::{self, Forwarding};
 use super::worker::{Parts, Worker};
+use crate::recording::Queue;
 
 /// Commands that may wait for one thread; who has more to say waits.
 const COMMANDS: usize = 1024;
@@ -63,6 +64,14 @@ impl MediaPlane {
     /// # Errors
     /// [`StartError`] says what is wrong; nothing is left running then.
     pub fn start(config: MediaConfig) -> Result<Self, StartError> {
+        Self::start_recording(config, None)
+    }
+
+    /// As [`Self::start`]; what is sent in rooms that are recorded goes to this recorder.
+    pub(crate) fn start_recording(
+        config: MediaConfig,
+        recorder: Option<Arc<Queue>>,
+    ) -> Result<Self, StartError> {
         config.turn.validate().map_err(StartError::Config)?;
         let cores = || std::thread::available_parallelism().map_or(1, std::num::NonZeroUsize::get);
         let count = config.threads.map_or_else(cores, std::num::NonZeroUsize::get);
@@ -91,7 +100,7 @@ impl MediaPlane {
         let link = config.forward.map(|forward| {
             let wakers: Vec<Waker> = threads.iter().map(|thread| thread.waker.clone()).collect();
             let (mut forwarders, events) =
-                rooms::forwarders(&forward, &ways, (&wakers, &fragments), clock.now());
+                rooms::forwarders(&forward, &ways, (&wakers, &fragments, &recorder), clock.now());
             for (parts, ..) in workers.iter_mut().rev() {
                 parts.forwarder = forwarders.pop();
             }

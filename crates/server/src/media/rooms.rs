@@ -14,6 +14,7 @@ use super::crossing::{Crossing, Entrance, Fragments};
 use super::forward::{Forwarder, Parts};
 use super::message::Command;
 use super::plane::Thread;
+use crate::recording::Queue;
 use crate::signal::forwarding::{LegKey, MediaCommand, MediaEvent, RoomKey};
 
 /// Events that may wait for the rendezvous.
@@ -46,7 +47,7 @@ pub(super) async fn route(threads: Vec<Thread>, mut commands: mpsc::Receiver<Med
                 rooms.insert(*room, Room { thread, legs: Vec::new() });
                 *room
             }
-            MediaCommand::Close { room } => *room,
+            MediaCommand::Close { room } | MediaCommand::Record { room, .. } => *room,
             MediaCommand::Join { room, leg, .. } => {
                 if let Some(found) = rooms.get_mut(room) {
                     found.legs.push(*leg);
@@ -86,7 +87,7 @@ pub(super) async fn route(threads: Vec<Thread>, mut commands: mpsc::Receiver<Med
 pub(super) fn forwarders(
     config: &ForwardConfig,
     addresses: &[Address],
-    (wakers, fragments): (&[Waker], &Arc<Fragments>),
+    (wakers, fragments, recorder): (&[Waker], &Arc<Fragments>, &Option<Arc<Queue>>),
     now: Instant,
 ) -> (Vec<(Forwarder, Crossing)>, mpsc::Receiver<MediaEvent>) {
     let (events, told) = mpsc::channel(EVENTS);
@@ -102,7 +103,8 @@ pub(super) fn forwarders(
             ..sfu::Config::new(certificate.clone(), addresses.to_vec())
         };
         let sfu = Sfu::new(config, crypto::random(), now);
-        let parts = Parts { sfu, thread, fragments: fragments.clone(), events: events.clone() };
+        let recorder = recorder.clone();
+        let parts = Parts { sfu, thread, fragments: fragments.clone(), events: events.clone(), recorder };
         let crossing = Crossing::new(thread, fragments.clone(), entrances.clone(), wakers.to_vec());
         (Forwarder::new(parts), crossing)
     };

@@ -279,6 +279,7 @@ impl Worker {
             let client = FiveTuple { transport: Transport::Tcp, local, remote };
             to_framed_stream(streams, &mut self.snapshot, client, message);
         });
+        forwarder.record(now);
         forwarder.report();
     }
 

@@ -9,6 +9,7 @@ use serde::{Deserialize, Serialize};
 
 use super::forwarding::{MediaCommand, MediaEvent};
 use super::protocol::{ClientMessage, IceServer, Person, Refusal, Resume, ServerFrame};
+use super::recording::{RecordingCommand, RecordingEvent};
 
 /// Names a WebSocket connection; never used twice.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Serialize, Deserialize)]
@@ -66,6 +67,8 @@ pub enum Command {
     },
     /// Something happened at the forwarder of media.
     Media(MediaEvent),
+    /// Something happened at the recorder.
+    Recording(RecordingEvent),
     /// The server is about to stop.
     Drain,
 }
@@ -114,6 +117,8 @@ pub enum Event {
     },
     /// For the forwarder of media.
     Media(MediaCommand),
+    /// For the recorder.
+    Recording(RecordingCommand),
 }
 
 /// What the rendezvous knows of `ServerMessage::Welcome`.

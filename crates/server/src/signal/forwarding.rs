@@ -96,6 +96,13 @@ pub enum MediaCommand {
         /// Whether.
         allowed: bool,
     },
+    /// Whether what is sent in a room is given to the recorder as well.
+    Record {
+        /// The room.
+        room: RoomKey,
+        /// Whether.
+        on: bool,
+    },
     /// They are gone.
     Leave {
         /// The leg.
@@ -114,6 +121,7 @@ impl fmt::Debug for MediaCommand {
             Self::Candidate { leg, .. } => write!(f, "Candidate({})", leg.0),
             Self::Layout { leg, slots } => write!(f, "Layout({}, {slots:?})", leg.0),
             Self::Allow { leg, source, allowed } => write!(f, "Allow({}, {source:?}, {allowed})", leg.0),
+            Self::Record { room, on } => write!(f, "Record({}, {on})", room.0),
             Self::Leave { leg } => write!(f, "Leave({})", leg.0),
         }
     }

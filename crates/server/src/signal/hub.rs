@@ -21,9 +21,11 @@ use super::bus::{Command, Event, SocketId};
 use super::forwarding::{MediaCommand, MediaEvent};
 use super::origin::{host_name, is_allowed};
 use super::outbox::{Item, Outbox};
+use super::recording::RecordingEvent;
 use super::rendezvous::{self, Rendezvous, Stats};
 use super::socket::Connection;
 use crate::media::Forwarding;
+use crate::recording;
 
 /// The WebSocket subprotocol (RFC 6455 §1.9). A client may ask for it, or for none.
 pub const SUBPROTOCOL: &str = "visavis.1";
@@ -51,6 +53,8 @@ pub struct HubConfig {
     pub frame_bytes: usize,
     /// The forwarder of media; without one nobody but two can meet.
     pub forwarding: Option<Forwarding>,
+    /// The recorder; without one nothing is recorded.
+    pub(crate) recording: Option<recording::Link>,
 }
 
 impl HubConfig {
@@ -64,6 +68,7 @@ impl HubConfig {
             patience: Duration::from_secs(10),
             frame_bytes: 96 * 1024,
             forwarding: None,
+            recording: None,
         }
     }
 }
@@ -93,10 +98,11 @@ impl Hub {
     /// Starts the rendezvous on the current tokio runtime.
     pub fn start(mut config: HubConfig) -> Self {
         config.rendezvous.forwarding = config.forwarding.is_some();
+        config.rendezvous.recording = config.recording.is_some();
         let (commands, inbox) = mpsc::channel(COMMANDS);
         let stats = Arc::new(Mutex::new(Stats::default()));
         let rendezvous = Rendezvous::new(config.rendezvous, crypto::random(), Instant::ZERO);
-        tokio::spawn(run(rendezvous, inbox, config.forwarding, stats.clone()));
+        tokio::spawn(run(rendezvous, inbox, (config.forwarding, config.recording), stats.clone()));
         Self(Arc::new(Shared {
             authority: config.authority,
             idle_timeout: config.idle_timeout,
@@ -153,10 +159,12 @@ impl Hub {
 async fn run(
     mut rendezvous: Rendezvous,
     mut inbox: mpsc::Receiver<Envelope>,
-    forwarding: Option<Forwarding>,
+    (forwarding, recording): (Option<Forwarding>, Option<recording::Link>),
     stats: Arc<Mutex<Stats>>,
 ) {
     let (forwarder, mut events) = forwarding.map(|f| (f.commands, f.events)).unzip();
+    let (recorder, mut written) = recording.map(|r| (r.queue, r.events)).unzip();
+    let ends = Ends { forwarder, recorder };
     let mut told = Vec::new();
     let start = Clock::now();
     let now = || Instant::ZERO + start.elapsed();
@@ -179,6 +187,10 @@ async fn run(
                 tracing::debug!("the forwarder has ended");
                 events = None;
             },
+            event = receive(&mut written) => match event {
+                Some(event) => rendezvous.handle_input(now(), Command::Recording(event)),
+                None => written = None,
+            },
             () = sleep => rendezvous.handle_timeout(now()),
         }
         for event in told.drain(..) {
@@ -188,18 +200,18 @@ async fn run(
             let (socket, closed) = match &command {
                 Command::Hello { socket, .. } | Command::Frame { socket, .. } => (Some(*socket), false),
                 Command::Closed { socket, .. } => (Some(*socket), true),
-                Command::Media(_) | Command::Drain => (None, false),
+                Command::Media(_) | Command::Recording(_) | Command::Drain => (None, false),
             };
             if let (Some(socket), Some(outbox)) = (socket, outbox) {
                 outboxes.insert(socket, outbox);
             }
             rendezvous.handle_input(now(), command);
-            deliver(&mut rendezvous, &outboxes, forwarder.as_ref()).await;
+            deliver(&mut rendezvous, &outboxes, &ends).await;
             if let (Some(socket), true) = (socket, closed) {
                 outboxes.remove(&socket);
             }
         }
-        deliver(&mut rendezvous, &outboxes, forwarder.as_ref()).await;
+        deliver(&mut rendezvous, &outboxes, &ends).await;
         *stats.lock().unwrap_or_else(PoisonError::into_inner) = rendezvous.stats();
     }
 }
@@ -212,11 +224,21 @@ async fn receive_many(events: &mut Option<mpsc::Receiver<MediaEvent>>, into: &mu
     }
 }
 
-async fn deliver(
-    rendezvous: &mut Rendezvous,
-    outboxes: &HashMap<SocketId, Arc<Outbox>>,
-    forwarder: Option<&mpsc::Sender<MediaCommand>>,
-) {
+/// An event of the recorder; for ever if there is none.
+async fn receive(events: &mut Option<mpsc::UnboundedReceiver<RecordingEvent>>) -> Option<RecordingEvent> {
+    match events {
+        Some(events) => events.recv().await,
+        None => std::future::pending().await,
+    }
+}
+
+/// Where the rendezvous' events for the rest of the server go.
+struct Ends {
+    forwarder: Option<mpsc::Sender<MediaCommand>>,
+    recorder: Option<Arc<recording::Queue>>,
+}
+
+async fn deliver(rendezvous: &mut Rendezvous, outboxes: &HashMap<SocketId, Arc<Outbox>>, ends: &Ends) {
     while let Some(event) = rendezvous.poll_event() {
         let (socket, item) = match event {
             Event::Welcome { socket, welcome } => (socket, Item::Welcome(welcome)),
@@ -224,8 +246,14 @@ async fn deliver(
             Event::Close { socket, code, message } => (socket, Item::Close(code, message)),
             Event::Media(command) => {
                 // The forwarder never waits for the rendezvous, so it takes this in the end.
-                if let Some(forwarder) = forwarder {
+                if let Some(forwarder) = &ends.forwarder {
                     let _ = forwarder.send(command).await;
+                }
+                continue;
+            }
+            Event::Recording(command) => {
+                if let Some(recorder) = &ends.recorder {
+                    recorder.command(recording::Message::Command(command));
                 }
                 continue;
             }

@@ -16,5 +16,6 @@ pub mod hub;
 mod origin;
 mod outbox;
 pub mod protocol;
+pub mod recording;
 pub mod rendezvous;
 mod socket;

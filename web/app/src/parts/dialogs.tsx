@@ -6,6 +6,7 @@ import { NameField } from '../screens/start.jsx'
 import { useApp } from '../state/app.js'
 import type { Prefs } from '../state/prefs.js'
 import { AccountSection } from './account.jsx'
+import { RecordingList } from './recordings.jsx'
 import { ActionButton } from './basics.jsx'
 import { DeviceChoices } from './devices.jsx'
 
@@ -119,12 +120,18 @@ function Help(): JSX.Element {
   )
 }
 
+function Recordings(): JSX.Element {
+  const app = useApp()
+  return <Dialog title={app.t().recordings}><RecordingList /></Dialog>
+}
+
 export function Dialogs(): JSX.Element {
   const app = useApp()
   return (
     <>
       <Show when={app.ui().dialog === 'settings'}><Settings /></Show>
       <Show when={app.ui().dialog === 'help'}><Help /></Show>
+      <Show when={app.ui().dialog === 'recordings'}><Recordings /></Show>
     </>
   )
 }

@@ -39,6 +39,8 @@ function Remarks(props: Props): JSX.Element {
   return (
     <div class="remarks">
       <Show when={props.room.path === 'reconnecting'}><p class="notice"><span class="spinner" />{app.t().reconnectingText}</p></Show>
+      <Show when={props.room.recording}>{it => <p class="notice recording" role="status"><i aria-hidden="true" />{app.t().recordedBy(it().by.name)}</p>}</Show>
+      <Show when={props.room.recordingProblem}>{text => <p class="notice" role="alert"><Icon name="record" />{app.t().recordingEnded(text())}</p>}</Show>
       <Show when={props.room.mutedBy}>{by => <p class="notice"><Icon name="micOff" />{app.t().mutedBy(by())}</p>}</Show>
       <Show when={props.room.knocking.length > 0 && app.ui().panel !== 'people'}>
         <div class="notice knock-notice"><Knocking people={props.room.knocking.slice(0, 3)} /></div>
@@ -107,7 +109,7 @@ function RoomControls(): JSX.Element {
       <CommandButton command={commands.people} class="round wide-only" />
       <More
         narrow={[commands.people, commands.screen]} reactions
-        rows={[commands.speakerView, commands.link, commands.details, commands.fill, commands.fullScreen, commands.picture]}
+        rows={[commands.speakerView, commands.link, commands.record, commands.recordings, commands.details, commands.fill, commands.fullScreen, commands.picture]}
       />
       <CommandButton command={commands.hangUp} class="round stop" />
     </Controls>

@@ -9,7 +9,7 @@ import type { Prefs } from './prefs.js'
 import type { Intent } from './words.js'
 
 export type Panel = 'chat' | 'details' | 'people'
-export type Dialog = 'settings' | 'help'
+export type Dialog = 'settings' | 'help' | 'recordings'
 
 /** What is open and chosen on the screen now; none of it outlives the page. */
 export interface Ui {

@@ -98,6 +98,21 @@ pub struct View {
     pub source: Picture,
 }
 
+/// A recording that goes on.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[cfg_attr(test, derive(ts_rs::TS))]
+#[serde(rename_all = "camelCase")]
+pub struct Recording {
+    /// Its name among the recordings.
+    pub id: String,
+    /// Who began it.
+    pub by: Person,
+    /// For how long it has gone on, in seconds.
+    pub seconds: u32,
+    /// How many bytes were written, as far as is known.
+    pub bytes: u64,
+}
+
 /// What a moderator does.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
 #[cfg_attr(test, derive(ts_rs::TS))]
@@ -142,6 +157,11 @@ pub enum Action {
     },
     /// Whether whoever comes waits to be admitted.
     Lobby {
+        /// Whether.
+        on: bool,
+    },
+    /// Whether the server records what everybody sends. Everybody is told (`recording`).
+    Record {
         /// Whether.
         on: bool,
     },

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::conference::{Knock, Member, MemberNumber, Role, View};
+use super::conference::{Knock, Member, MemberNumber, Recording, Role, View};
 use super::types::*;
 
 /// What the server sends in one frame.
@@ -194,6 +194,8 @@ pub enum ServerMessage {
         locked: bool,
         /// Whether whoever comes waits to be admitted.
         lobby: bool,
+        /// The recording that goes on; `null`: nothing is recorded.
+        recording: Option<Recording>,
         /// Come back with this (`rejoin`) if the server loses the conference. A secret.
         ticket: Secret,
         /// The call of two that goes on here: keep it until the server ends it as `moved`.
@@ -246,6 +248,17 @@ pub enum ServerMessage {
         locked: bool,
         /// Whether whoever comes waits to be admitted.
         lobby: bool,
+    },
+    /// The server records the conference from now on, or no more; to owners also how much was written, now and then.
+    Recording {
+        /// The conference.
+        call: CallId,
+        /// The recording that goes on; `null`: it has ended.
+        recording: Option<Recording>,
+        /// For people: why it ended, if nobody ended it.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        #[cfg_attr(test, ts(optional))]
+        problem: Option<String>,
     },
     /// Whose sound your voice slots carry.
     Voices {

@@ -50,6 +50,7 @@ fn generate() -> String {
     declare::<Picture>(&mut out);
     declare::<Want>(&mut out);
     declare::<View>(&mut out);
+    declare::<Recording>(&mut out);
     declare::<Action>(&mut out);
     declare::<EndReason>(&mut out);
     declare::<Refusal>(&mut out);

@@ -33,6 +33,8 @@ pub struct Config {
     pub waiting_per_room: usize,
     /// Whether there is a forwarder of media: without one more than two cannot meet.
     pub forwarding: bool,
+    /// Whether there is a recorder.
+    pub recording: bool,
     /// Conferences at a time; `None` is unlimited.
     pub conferences: Option<usize>,
     /// Members of one conference.
@@ -79,6 +81,7 @@ impl Default for Config {
             sessions_per_person: 16,
             ringing_per_person: 8,
             waiting_per_room: 8,
+            recording: false,
             forwarding: false,
             conferences: None,
             members_per_conference: 100,

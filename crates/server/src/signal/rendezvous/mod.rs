@@ -149,6 +149,7 @@ impl Rendezvous {
                 None => {}
             },
             Command::Media(event) => self.media_event(event),
+            Command::Recording(event) => self.recording_event(event),
             Command::Drain => self.drain(),
         }
         self.end_overflowed();

@@ -200,6 +200,7 @@ fn weight(message: &ServerMessage) -> usize {
         | ServerMessage::MemberLeft { .. }
         | ServerMessage::Role { .. }
         | ServerMessage::Settings { .. }
+        | ServerMessage::Recording { .. }
         | ServerMessage::Voices { .. }
         | ServerMessage::Speaking { .. }
         | ServerMessage::Shown { .. }

@@ -89,6 +89,7 @@ impl Rendezvous {
             removed: BTreeSet::new(),
             phase: Phase::Steady,
             speaking: Vec::new(),
+            recording: None,
         };
         self.conferences.insert(id.clone(), conference);
         self.set_phase(id, phase);
@@ -314,6 +315,7 @@ impl Rendezvous {
             members,
             locked: conference.locked,
             lobby: conference.lobby,
+            recording: self.described_recording(conference),
             ticket: self.seat_ticket(call, conference, number, member),
             replaces,
         };

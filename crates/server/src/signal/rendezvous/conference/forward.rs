@@ -194,6 +194,7 @@ impl Rendezvous {
         let members: Vec<MemberNumber> = legs.iter().filter_map(|leg| Some(self.legs.get(leg)?.1)).collect();
         let Some(conference) = self.conferences.get_mut(&call) else { return };
         conference.speaking.clone_from(&members);
+        self.record_speaking(&call, &members);
         self.tell_members_of_the_moment(
             &call,
             None,

@@ -13,6 +13,7 @@ mod come;
 mod forward;
 mod moderate;
 mod pair;
+mod record;
 mod speak;
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
@@ -45,6 +46,7 @@ pub(super) struct Conference {
     removed: BTreeSet<String>,
     phase: Phase,
     speaking: Vec<MemberNumber>,
+    recording: Option<record::Running>,
 }
 
 /// Where a conference is on its way between two and more.
@@ -154,6 +156,7 @@ impl Rendezvous {
     fn tell_of(&mut self, call: &CallId, number: MemberNumber) {
         let Some(conference) = self.conferences.get(call) else { return };
         let Some(member) = self.described(conference, number) else { return };
+        self.record_member(call, number);
         let message = ServerMessage::Member { call: call.clone(), member };
         let sessions = &self.sessions;
         let Some(conference) = self.conferences.get_mut(call) else { return };
@@ -213,6 +216,7 @@ impl Rendezvous {
         let Some(conference) = self.conferences.get_mut(call) else { return };
         let Some(member) = conference.members.remove(&number) else { return };
         conference.speaking.retain(|speaker| *speaker != number);
+        self.record_left(call, number);
         self.end_leg(member.leg);
         self.release_conference(member.session, call);
         let message = ServerMessage::MemberLeft { call: call.clone(), number, reason };
@@ -235,6 +239,7 @@ impl Rendezvous {
 
     /// The conference is over for everybody who is still there.
     fn close_conference(&mut self, call: &CallId, reason: EndReason) {
+        self.end_recording(call);
         let heir = self.conferences.get(call).and_then(|conference| self.heir_of(conference));
         self.set_phase(call, Phase::Steady);
         let Some(conference) = self.conferences.remove(call) else { return };

@@ -53,6 +53,7 @@ impl Rendezvous {
                 self.wake_waiting(&room);
             }
             Action::Lobby { on } => self.set_lobby(call, on),
+            Action::Record { on } => self.record(call, by, on)?,
             Action::End => {
                 self.finish_from(call, None);
                 self.close_conference(call, EndReason::Closed);

@@ -43,6 +43,7 @@ impl Rendezvous {
             && conference.members.values().all(ready)
             && conference.waiting.is_empty()
             && conference.removed.is_empty()
+            && conference.recording.is_none()
             && !conference.locked
             && !conference.lobby
     }

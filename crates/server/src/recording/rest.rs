@@ -1,0 +1,300 @@
+//! Recordings over HTTP: the list for those who may have them, and files by links. `docs/recording.md` describes it.
+
+use std::io::SeekFrom;
+use std::sync::Arc;
+
+use axum::body::{Body, Bytes};
+use axum::extract::{Path, Query, State};
+use axum::http::{HeaderMap, HeaderValue, Response, StatusCode, header};
+use axum::response::IntoResponse as _;
+use axum::routing::{delete, get};
+use axum::{Json, Router};
+use serde::{Deserialize, Serialize};
+use tokio::fs::File;
+use tokio::io::{AsyncReadExt as _, AsyncSeekExt as _};
+
+use super::timeline::FILE;
+use super::{Recordings, State as Progress, Timeline};
+use crate::app::App;
+use crate::clock;
+use crate::signal::protocol::Person;
+
+/// Bytes of a file that are sent in one piece.
+const PIECE: usize = 64 << 10;
+
+/// `/api/v1/recordings` and `/recordings`.
+pub(crate) fn router() -> Router<Arc<App>> {
+    Router::new()
+        .route("/api/v1/recordings", get(list))
+        .route("/api/v1/recordings/{id}", delete(remove))
+        .route("/recordings/{id}/{file}", get(file))
+}
+
+/// A recording in the list.
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Entry {
+    id: String,
+    room: String,
+    /// Milliseconds since 1970.
+    begun: u64,
+    /// Milliseconds.
+    duration: u64,
+    state: Progress,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    problem: Option<String>,
+    by: Person,
+    bytes: u64,
+    timeline: String,
+    files: Vec<Entrance>,
+}
+
+/// A file of a recording in the list.
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Entrance {
+    name: String,
+    person: String,
+    shows: super::Shows,
+    offset: u64,
+    duration: u64,
+    bytes: u64,
+    link: String,
+}
+
+fn refuse(status: StatusCode, code: &'static str, message: &str) -> Response<Body> {
+    (status, Json(serde_json::json!({ "code": code, "message": message }))).into_response()
+}
+
+fn nothing() -> Response<Body> {
+    refuse(StatusCode::NOT_FOUND, "not-found", "there is no such recording, or it is not yours")
+}
+
+fn failed(error: &anyhow::Error) -> Response<Body> {
+    tracing::error!(error = format!("{error:#}"), "cannot read recordings");
+    refuse(
+        StatusCode::INTERNAL_SERVER_ERROR,
+        "failed",
+        "the recordings cannot be read; the server's log says why",
+    )
+}
+
+/// Who asks, by the identity in `Authorization`, and the recordings.
+async fn who(app: &App, headers: &HeaderMap) -> Result<(Arc<Recordings>, Person), Response<Body>> {
+    let Some(recordings) = app.recordings.clone() else {
+        return Err(refuse(StatusCode::NOT_FOUND, "off", "this server does not record"));
+    };
+    let told = headers.get(header::AUTHORIZATION).and_then(|value| value.to_str().ok());
+    let identity = told.and_then(|value| value.strip_prefix("Bearer ")).map(str::trim);
+    let person = match identity {
+        Some(identity) => app.accounts.authenticate(identity).await.map_err(|error| failed(&error))?,
+        None => None,
+    };
+    let message = "send the identity of `welcome` as `Authorization: Bearer`";
+    person
+        .map(|person| (recordings, person))
+        .ok_or_else(|| refuse(StatusCode::UNAUTHORIZED, "unauthorized", message))
+}
+
+async fn list(State(app): State<Arc<App>>, headers: HeaderMap) -> Response<Body> {
+    let (recordings, person) = match who(&app, &headers).await {
+        Ok(who) => who,
+        Err(refused) => return refused,
+    };
+    let folder = recordings.folder().clone();
+    let found = tokio::task::spawn_blocking(move || folder.list()).await;
+    let found = found.map_err(anyhow::Error::from).and_then(|found| found);
+    let now = clock::unix_seconds();
+    match found {
+        Ok(found) => {
+            let own = found.into_iter().filter(|timeline| timeline.owners.contains(&person.id));
+            let entries: Vec<Entry> = own.map(|timeline| entry(&recordings, timeline, now)).collect();
+            let mut response = Json(entries).into_response();
+            response.headers_mut().insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+            response
+        }
+        Err(error) => failed(&error),
+    }
+}
+
+fn entry(recordings: &Recordings, timeline: Timeline, now: u64) -> Entry {
+    let bytes = timeline.bytes();
+    let link = |file: &str| recordings.link(&timeline.id, file, now);
+    let files = timeline.people.iter().flat_map(|person| {
+        person.files.iter().map(|part| Entrance {
+            name: part.name.clone(),
+            person: person.person.name.clone(),
+            shows: part.shows,
+            offset: part.offset,
+            duration: part.duration,
+            bytes: part.bytes,
+            link: link(&part.name),
+        })
+    });
+    let (files, own) = (files.collect(), link(FILE));
+    let Timeline { id, room, begun, duration, state, problem, by, .. } = timeline;
+    Entry { id, room, begun, duration, state, problem, by, bytes, timeline: own, files }
+}
+
+async fn remove(State(app): State<Arc<App>>, Path(id): Path<String>, headers: HeaderMap) -> Response<Body> {
+    let (recordings, person) = match who(&app, &headers).await {
+        Ok(who) => who,
+        Err(refused) => return refused,
+    };
+    let folder = recordings.folder().clone();
+    let removed = tokio::task::spawn_blocking(move || {
+        let Some(timeline) = folder.load(&id)?.filter(|found| found.owners.contains(&person.id)) else {
+            return Ok(None);
+        };
+        if timeline.state == Progress::Recording {
+            return Ok(Some(false));
+        }
+        folder.delete(&id).map(Some)
+    });
+    match removed.await.map_err(anyhow::Error::from).and_then(|removed| removed) {
+        Ok(Some(true)) => StatusCode::NO_CONTENT.into_response(),
+        Ok(Some(false)) => {
+            refuse(StatusCode::CONFLICT, "recording", "it goes on: stop the recording, then delete it")
+        }
+        Ok(None) => nothing(),
+        Err(error) => failed(&error),
+    }
+}
+
+#[derive(Deserialize)]
+struct Signed {
+    #[serde(default)]
+    until: u64,
+    #[serde(default)]
+    key: String,
+    /// Whether it is to be kept rather than shown.
+    #[serde(default)]
+    save: Option<String>,
+}
+
+/// A file, or a part of it (RFC 9110 §14).
+async fn file(
+    State(app): State<Arc<App>>,
+    Path((id, name)): Path<(String, String)>,
+    Query(signed): Query<Signed>,
+    headers: HeaderMap,
+) -> Response<Body> {
+    let Some(recordings) = app.recordings.clone() else { return nothing() };
+    // A name that was signed is one that was listed.
+    if !recordings.is_good((&id, &name), (signed.until, &signed.key), clock::unix_seconds()) {
+        let message = "this link is not good any more: take a new one from the list of recordings";
+        return refuse(StatusCode::FORBIDDEN, "expired", message);
+    }
+    let Some(path) = recordings.folder().of(&id).map(|folder| folder.join(&name)) else { return nothing() };
+    let Ok(mut file) = File::open(path).await else { return nothing() };
+    let Ok(size) = file.metadata().await.map(|found| found.len()) else { return nothing() };
+    let asked = headers.get(header::RANGE).and_then(|value| value.to_str().ok());
+    let (from, to, status) = match range(asked, size) {
+        Asked::Whole => (0, size, StatusCode::OK),
+        Asked::Part(from, to) => (from, to, StatusCode::PARTIAL_CONTENT),
+        Asked::Beyond => {
+            let mut response = StatusCode::RANGE_NOT_SATISFIABLE.into_response();
+            put(&mut response, header::CONTENT_RANGE, &format!("bytes */{size}"));
+            return response;
+        }
+    };
+    if from > 0 && file.seek(SeekFrom::Start(from)).await.is_err() {
+        return nothing();
+    }
+    let mut response = Response::new(Body::from_stream(pieces(file, to - from)));
+    *response.status_mut() = status;
+    put(&mut response, header::CONTENT_TYPE, content_type(&name));
+    put(&mut response, header::CONTENT_LENGTH, &(to - from).to_string());
+    put(&mut response, header::ACCEPT_RANGES, "bytes");
+    put(&mut response, header::CACHE_CONTROL, "private, no-store");
+    if status == StatusCode::PARTIAL_CONTENT {
+        put(&mut response, header::CONTENT_RANGE, &format!("bytes {from}-{}/{size}", to - 1));
+    }
+    if signed.save.is_some() {
+        put(&mut response, header::CONTENT_DISPOSITION, &format!("attachment; filename=\"{name}\""));
+    }
+    response
+}
+
+fn put(response: &mut Response<Body>, name: header::HeaderName, value: &str) {
+    if let Ok(value) = HeaderValue::from_str(value) {
+        response.headers_mut().insert(name, value);
+    }
+}
+
+fn content_type(name: &str) -> &'static str {
+    match name.rsplit_once('.').map_or("", |(_, extension)| extension) {
+        "webm" => "video/webm",
+        "mkv" => "video/x-matroska",
+        _ => "application/json",
+    }
+}
+
+/// So many bytes of a file, piece by piece.
+fn pieces(file: File, left: u64) -> impl futures_util::Stream<Item = std::io::Result<Bytes>> {
+    futures_util::stream::unfold((file, left), |(mut file, left)| async move {
+        let most = usize::try_from(left).unwrap_or(usize::MAX).min(PIECE);
+        if most == 0 {
+            return None;
+        }
+        let mut piece = vec![0; most];
+        match file.read(&mut piece).await {
+            Ok(0) => Some((Err(std::io::ErrorKind::UnexpectedEof.into()), (file, 0))),
+            Ok(len) => {
+                piece.truncate(len);
+                Some((Ok(Bytes::from(piece)), (file, left - len as u64)))
+            }
+            Err(error) => Some((Err(error), (file, 0))),
+        }
+    })
+}
+
+/// What of a file is asked for.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+enum Asked {
+    Whole,
+    /// From this byte, to before that one.
+    Part(u64, u64),
+    /// Nothing of it is there.
+    Beyond,
+}
+
+/// Reads `Range`. Of several ranges, and of what cannot be read, the answer is the whole file (RFC 9110 §14.2).
+fn range(asked: Option<&str>, size: u64) -> Asked {
+    let Some((first, last)) = asked.and_then(|asked| asked.strip_prefix("bytes=")?.split_once('-')) else {
+        return Asked::Whole;
+    };
+    let (first, last) = (first.trim(), last.trim());
+    let part = match (first.parse::<u64>(), last.parse::<u64>()) {
+        (Ok(first), Ok(last)) if first <= last => (first, last.saturating_add(1).min(size)),
+        (Ok(first), Err(_)) if last.is_empty() => (first, size),
+        (Err(_), Ok(suffix)) if first.is_empty() => (size.saturating_sub(suffix), size),
+        _ => return Asked::Whole,
+    };
+    if part.0 >= part.1 { Asked::Beyond } else { Asked::Part(part.0, part.1) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn ranges_are_read() {
+        for (asked, expected) in [
+            ("", Asked::Whole),
+            ("bytes=0-", Asked::Part(0, 100)),
+            ("bytes=10-19", Asked::Part(10, 20)),
+            ("bytes=99-200", Asked::Part(99, 100)),
+            ("bytes=-30", Asked::Part(70, 100)),
+            ("bytes=-300", Asked::Part(0, 100)),
+            ("bytes=100-", Asked::Beyond),
+            ("bytes=-0", Asked::Beyond),
+            ("bytes=20-10", Asked::Whole),
+            ("bytes=0-1,5-6", Asked::Whole),
+            ("lines=1-2", Asked::Whole),
+        ] {
+            assert_eq!(range(Some(asked), 100), expected, "{asked}");
+        }
+        assert_eq!(range(Some("bytes=0-"), 0), Asked::Beyond);
+    }
+}
