@@ -9,6 +9,7 @@
 //! | [`opus`] | an encoder and decoder of Opus (RFC 6716), around libopus |
 //! | [`vp8`] | an encoder of VP8 (RFC 6386) for drawn pictures |
 //! | [`pattern`] | test pictures and sounds that a program can read the time from |
+//! | [`webm`] | WebM and Matroska (RFC 9559), read and written |
 //! | [`play`] | any of these files as a row of frames with their times |
 //!
 //! Readers take what anybody wrote: they bound what they hold, and what cannot be read is an error that says where.
@@ -25,6 +26,7 @@ pub mod resample;
 mod testing;
 pub mod vp8;
 pub mod wav;
+pub mod webm;
 
 pub use picture::Picture;
 

@@ -5,12 +5,15 @@ use std::time::Duration;
 
 use flow::payload::Format;
 
-use crate::{Error, fill, h264, ivf, ogg, opus, resample::Resampler, wav};
+use crate::{Error, fill, h264, ivf, ogg, opus, resample::Resampler, wav, webm};
 
 /// What pictures of a byte stream of H.264, which tells no times, are shown with.
 const PACE: u32 = 30;
 /// Bits per second of a WAVE file's sound.
 const SOUND_RATE: u32 = 64_000;
+
+/// Bytes read of a WebM file in one go.
+const CHUNK: usize = 64 << 10;
 
 /// A frame to be sent or played.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -34,7 +37,18 @@ enum Kind<R> {
     Ogg(ogg::Reader<R>),
     Ivf(ivf::Reader<R>),
     Wav(Box<Sound<R>>),
+    Webm(Box<Webm<R>>),
     H264 { reader: h264::Reader<R>, pace: u32, count: u32 },
+}
+
+/// The first sound and the first pictures of a file.
+#[derive(Debug)]
+struct Webm<R> {
+    from: R,
+    reader: webm::Reader,
+    /// The tracks that are played: sound, pictures.
+    tracks: [Option<(u64, Format)>; 2],
+    first: Option<webm::Frame>,
 }
 
 /// Sound that is encoded as it is read.
@@ -64,6 +78,7 @@ impl<R: Read + Seek> Player<R> {
             [b'R', b'I', b'F', b'F', _, _, _, _, b'W', b'A', b'V', b'E'] => {
                 Kind::Wav(Box::new(Sound::new(from)?))
             }
+            [0x1a, 0x45, 0xdf, 0xa3, ..] => Kind::Webm(Box::new(Webm::new(from)?)),
             [0, 0, 1, ..] | [0, 0, 0, 1, ..] => Kind::H264 {
                 reader: h264::Reader::new(from)?,
                 pace: pace.unwrap_or(PACE).clamp(1, 240),
@@ -71,7 +86,7 @@ impl<R: Read + Seek> Player<R> {
             },
             _ => {
                 return Err(Error::Unsupported(
-                    "of no known kind; Ogg with Opus, IVF with VP8, VP9 or AV1, WAVE, and H.264 byte streams can be played"
+                    "of no known kind; WebM and Matroska, Ogg with Opus, IVF with VP8, VP9 or AV1, WAVE, and H.264 byte streams can be played"
                         .to_owned(),
                 ));
             }
@@ -86,6 +101,7 @@ impl<R: Read> Player<R> {
         match &self.0 {
             Kind::Ogg(_) | Kind::Wav(_) => [Some(Format::Opus), None],
             Kind::Ivf(reader) => [None, Some(reader.header().format)],
+            Kind::Webm(webm) => webm.tracks.map(|track| track.map(|(_, format)| format)),
             Kind::H264 { .. } => [None, Some(Format::H264)],
         }
     }
@@ -111,6 +127,7 @@ impl<R: Read> Player<R> {
                 }))
             }
             Kind::Wav(sound) => sound.read(),
+            Kind::Webm(webm) => webm.read(),
             Kind::H264 { reader, pace, count } => {
                 let at = Duration::from_secs(1) * *count / *pace;
                 let unit = reader.read()?;
@@ -138,6 +155,55 @@ pub fn is_keyframe(format: Format, data: &[u8]) -> bool {
         found |= !found && format.glimpse(&parts.concat()).is_ok_and(|glimpse| glimpse.keyframe);
     });
     found
+}
+
+impl<R: Read> Webm<R> {
+    fn new(from: R) -> Result<Self, Error> {
+        let mut webm = Self { from, reader: webm::Reader::new(), tracks: [None, None], first: None };
+        // The tracks are known before the first frame is.
+        webm.first = webm.next()?;
+        let known = |video: bool| {
+            let mut tracks =
+                webm.reader.tracks().iter().filter_map(|track| Some((track.number, track.format?)));
+            tracks.find(|(_, format)| format.is_video() == video)
+        };
+        webm.tracks = [known(false), known(true)];
+        if webm.tracks == [None, None] {
+            let found: Vec<&str> = webm.reader.tracks().iter().map(|track| track.codec_id.as_str()).collect();
+            return Err(Error::Unsupported(format!(
+                "a WebM or Matroska file with {}; Opus, VP8, VP9, AV1 and H.264 are known",
+                if found.is_empty() { "nothing in it".to_owned() } else { found.join(", ") }
+            )));
+        }
+        Ok(webm)
+    }
+
+    fn next(&mut self) -> Result<Option<webm::Frame>, Error> {
+        loop {
+            let frame = self.reader.next_frame().map_err(|error| Error::Unsupported(error.to_string()))?;
+            if frame.is_some() {
+                return Ok(frame);
+            }
+            let mut bytes = vec![0; CHUNK];
+            let len = fill(&mut self.from, &mut bytes)?;
+            if len == 0 {
+                return Ok(None);
+            }
+            self.reader.push(&bytes[..len]);
+        }
+    }
+
+    fn read(&mut self) -> Result<Option<Frame>, Error> {
+        loop {
+            let first = self.first.take();
+            let Some(frame) = (if first.is_some() { first } else { self.next()? }) else { return Ok(None) };
+            let played = self.tracks.into_iter().flatten().find(|(track, _)| *track == frame.track);
+            if let Some((_, format)) = played {
+                let keyframe = frame.keyframe || !format.is_video();
+                return Ok(Some(Frame { format, at: frame.at, keyframe, data: frame.data }));
+            }
+        }
+    }
 }
 
 impl<R: Read> Sound<R> {
@@ -222,6 +288,7 @@ mod tests {
             (pictures, &["-c:v", "libx264", "-g", "25", "-f", "h264", "-"], Format::H264),
             (tone, &["-c:a", "libopus", "-f", "ogg", "-"], Format::Opus),
             (tone, &["-f", "wav", "-"], Format::Opus),
+            (pictures, &["-c:v", "libvpx", "-g", "25", "-f", "webm", "-"], Format::Vp8),
         ] {
             let (frames, formats) = read(crate::testing::ffmpeg(&[&source[..], more].concat(), &[]));
             assert_eq!(formats.into_iter().flatten().collect::<Vec<_>>(), [format], "{format:?}");

@@ -13,6 +13,7 @@ use tokio::runtime::Runtime;
 
 use crate::accounts::{self, AddError};
 use crate::config::{self, Config, KEYS, LogFormat, Settings, Sources};
+use crate::join::command as join;
 use crate::store::Store;
 use crate::transfer::{check, command as transfer};
 use crate::{data, health, serve};
@@ -28,6 +29,9 @@ pub fn main() -> ExitCode {
     }
     if let Some(("check", matches)) = matches.subcommand() {
         return check::run(matches);
+    }
+    if let Some(("join", matches)) = matches.subcommand() {
+        return join::run(matches);
     }
     match dispatch(&matches) {
         Ok(()) => ExitCode::SUCCESS,
@@ -84,6 +88,7 @@ pub fn command() -> Command {
         )
         .subcommand(transfer::send())
         .subcommand(transfer::receive())
+        .subcommand(join::command())
         .subcommand(check::command())
         .subcommand(
             Command::new("config")
