@@ -14,6 +14,7 @@ use tokio::runtime::Runtime;
 use crate::accounts::{self, AddError};
 use crate::config::{self, Config, KEYS, LogFormat, Settings, Sources};
 use crate::join::command as join;
+use crate::load::command as load;
 use crate::store::Store;
 use crate::transfer::{check, command as transfer};
 use crate::{data, health, serve};
@@ -32,6 +33,9 @@ pub fn main() -> ExitCode {
     }
     if let Some(("join", matches)) = matches.subcommand() {
         return join::run(matches);
+    }
+    if let Some(("load", matches)) = matches.subcommand() {
+        return load::run(matches);
     }
     match dispatch(&matches) {
         Ok(()) => ExitCode::SUCCESS,
@@ -89,6 +93,7 @@ pub fn command() -> Command {
         .subcommand(transfer::send())
         .subcommand(transfer::receive())
         .subcommand(join::command())
+        .subcommand(load::command())
         .subcommand(check::command())
         .subcommand(
             Command::new("config")

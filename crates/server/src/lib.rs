@@ -15,6 +15,7 @@ mod health;
 pub mod http;
 mod ice;
 mod join;
+mod load;
 pub mod media;
 mod metrics;
 mod plane;

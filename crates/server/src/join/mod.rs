@@ -5,7 +5,7 @@
 pub(crate) mod command;
 mod conference;
 mod direct;
-mod feed;
+pub(crate) mod feed;
 mod meeting;
 mod outgoing;
 mod publish;
