@@ -31,7 +31,7 @@ const EDGES: &[(&str, &[&str])] = &[
         "fuzz",
         &[
             "wire", "crypto", "stun", "turn", "ice", "dtls", "sctp", "rtp", "flow", "sdp", "peer", "sfu",
-            "sim", "server",
+            "media", "sim", "server",
         ],
     ),
     ("turn-load", &["wire", "crypto", "net"]),
