@@ -7,6 +7,7 @@ mod dtls;
 mod flow;
 mod ice_agent;
 mod ice_candidate;
+mod media;
 mod negotiator;
 mod rtp;
 mod sctp_association;
@@ -23,6 +24,7 @@ pub use dtls::dtls;
 pub use flow::{flow_machines, flow_payload};
 pub use ice_agent::ice_agent;
 pub use ice_candidate::ice_candidate;
+pub use media::{media_h264, media_ivf, media_ogg, media_wav};
 pub use negotiator::negotiator;
 pub use rtp::{rtcp_compound, rtp_packet, srtp_unprotect};
 pub use sctp_association::sctp_association;
@@ -44,6 +46,10 @@ pub const TARGETS: &[(&str, Target)] = &[
     ("flow_payload", flow_payload),
     ("ice_agent", ice_agent),
     ("ice_candidate", ice_candidate),
+    ("media_h264", media_h264),
+    ("media_ivf", media_ivf),
+    ("media_ogg", media_ogg),
+    ("media_wav", media_wav),
     ("negotiator", negotiator),
     ("rtcp_compound", rtcp_compound),
     ("rtp_packet", rtp_packet),

@@ -13,6 +13,8 @@ use tokio::runtime::Runtime;
 
 use crate::accounts::{self, AddError};
 use crate::config::{self, Config, KEYS, LogFormat, Settings, Sources};
+use crate::join::command as join;
+use crate::load::command as load;
 use crate::store::Store;
 use crate::transfer::{check, command as transfer};
 use crate::{data, health, recording, serve};
@@ -28,6 +30,12 @@ pub fn main() -> ExitCode {
     }
     if let Some(("check", matches)) = matches.subcommand() {
         return check::run(matches);
+    }
+    if let Some(("join", matches)) = matches.subcommand() {
+        return join::run(matches);
+    }
+    if let Some(("load", matches)) = matches.subcommand() {
+        return load::run(matches);
     }
     match dispatch(&matches) {
         Ok(()) => ExitCode::SUCCESS,
@@ -90,6 +98,8 @@ pub fn command() -> Command {
         )
         .subcommand(transfer::send())
         .subcommand(transfer::receive())
+        .subcommand(join::command())
+        .subcommand(load::command())
         .subcommand(check::command())
         .subcommand(
             Command::new("config")

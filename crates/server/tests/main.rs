@@ -7,6 +7,8 @@ mod acme;
 mod config;
 mod engine_relay;
 mod http;
+mod join;
+mod load;
 mod passkeys;
 mod room;
 mod room_link;

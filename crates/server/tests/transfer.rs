@@ -10,7 +10,7 @@ use serde_json::Value;
 use crate::support::{Folder, Server, visavis};
 
 /// A command under way, whose events are read as they come.
-struct Running {
+pub(crate) struct Running {
     child: Child,
     lines: BufReader<ChildStdout>,
     /// The most memory it had, in KiB, as far as was looked.
@@ -18,7 +18,7 @@ struct Running {
 }
 
 impl Running {
-    fn start(server: &Server, arguments: &[&str]) -> Self {
+    pub(crate) fn start(server: &Server, arguments: &[&str]) -> Self {
         let mut command = visavis(arguments);
         command.arg("--json").env("VISAVIS_SERVER", format!("http://{}", server.http));
         let mut child = command.stdin(Stdio::null()).stdout(Stdio::piped()).spawn().unwrap();
@@ -38,7 +38,7 @@ impl Running {
         Self::start(server, &[&arguments, more].concat())
     }
 
-    fn event(&mut self) -> Value {
+    pub(crate) fn event(&mut self) -> Value {
         let mut line = String::new();
         assert_ne!(self.lines.read_line(&mut line).unwrap(), 0, "it ended without saying so");
         let status = fs::read_to_string(format!("/proc/{}/status", self.child.id())).unwrap_or_default();
@@ -49,7 +49,7 @@ impl Running {
     }
 
     /// The next event of this name; others are passed over, but not the end.
-    fn until(&mut self, name: &str) -> Value {
+    pub(crate) fn until(&mut self, name: &str) -> Value {
         loop {
             let event = self.event();
             if event["event"] == name {
@@ -60,13 +60,13 @@ impl Running {
     }
 
     /// What Ctrl-C does.
-    fn interrupt(&self) {
+    pub(crate) fn interrupt(&self) {
         let pid = rustix::process::Pid::from_raw(self.child.id().try_into().unwrap()).unwrap();
         rustix::process::kill_process(pid, rustix::process::Signal::INT).unwrap();
     }
 
     /// The events to the end, the last with the code that it ends with.
-    fn finish(mut self) -> (i32, Vec<Value>, u64) {
+    pub(crate) fn finish(mut self) -> (i32, Vec<Value>, u64) {
         let mut events = Vec::new();
         loop {
             let event = self.event();

@@ -10,16 +10,16 @@ use clap::{Arg, ArgAction, ArgMatches, Command, value_parser};
 use serde_json::json;
 use tokio::runtime::Runtime;
 
-use super::address::Address;
 use super::code;
 use super::disk::Disk;
 use super::outgoing;
-use super::output::{self, Output};
 use super::place::Place;
 use super::prompt::Prompt;
-use super::secure::{Connector, Trust};
 use super::session::{Exit, Plan, Receiving, Session};
 use crate::banner;
+use crate::client::address::Address;
+use crate::client::output::{self, Output};
+use crate::client::secure::{Connector, Trust};
 
 const SERVER: &str = "http://localhost:8080";
 
@@ -28,7 +28,7 @@ const CODES: &str = "Ends with 0 when everything has arrived and was verified, 1
 
 /// Wrong use, to be told apart from failure.
 #[derive(Debug)]
-struct Usage(String);
+pub(crate) struct Usage(pub(crate) String);
 
 impl std::fmt::Display for Usage {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
@@ -206,7 +206,7 @@ fn patience(matches: &ArgMatches) -> Duration {
 pub(crate) fn reach(matches: &ArgMatches, given: &str) -> Result<(Address, Connector, String)> {
     let trust = Trust { insecure: matches.get_flag("insecure"), ca: matches.get_one("ca").cloned() };
     let connector = Connector::new(&trust).map_err(|error| Usage(format!("--ca: {error}")))?;
-    let usage = |error: super::address::BadAddress| Usage(error.to_string());
+    let usage = |error: crate::client::address::BadAddress| Usage(error.to_string());
     if given.contains("://") {
         let (address, path) = Address::read(given).map_err(usage)?;
         let code = path.strip_prefix("/r/").unwrap_or_default().trim_end_matches('/').to_owned();
@@ -218,7 +218,7 @@ pub(crate) fn reach(matches: &ArgMatches, given: &str) -> Result<(Address, Conne
 }
 
 /// What the other side sees: the name of this machine, which is what people know it by.
-fn name() -> String {
+pub(crate) fn name() -> String {
     let name: String = crate::addresses::hostname().chars().filter(|c| !c.is_control()).take(40).collect();
     if name.trim().is_empty() { "visavis".to_owned() } else { name }
 }

@@ -47,6 +47,8 @@ pub(crate) enum News {
     Control(Control),
     /// A message of the bulk channel.
     Bulk(Bytes),
+    /// A frame has come, a keyframe is wanted, or the rate is another: for who sends or receives media.
+    Media(Box<Event>),
 }
 
 /// What [`Link::wait`] woke up for.
@@ -406,6 +408,9 @@ impl Link {
             Event::Message(channel, Kind::Binary, data) if self.is_bulk(channel) => {
                 self.news.push_back(News::Bulk(data.into()));
             }
+            event @ (Event::Frame(_) | Event::KeyframeRequested { .. } | Event::Target(_)) => {
+                self.news.push_back(News::Media(Box::new(event)));
+            }
             _ => {}
         }
     }
@@ -452,6 +457,11 @@ impl Link {
     pub(crate) async fn say(&self, message: &Control) {
         let Some((channel, true)) = self.present.control else { return };
         let _ = self.present.connection.send(channel, Kind::Text, message.write().into()).await;
+    }
+
+    /// The present peer connection, for media.
+    pub(crate) fn connection(&self) -> Connection {
+        self.present.connection.clone()
     }
 
     /// Where frames are sent to, while there is a bulk channel.

@@ -5,26 +5,20 @@
 //! name; from then on they are two clients in a call like any other, and say what `web/client/PEER.md` says. So a
 //! page that opens the link gets the files with no change on its side.
 
-mod address;
 pub(crate) mod check;
 mod code;
 pub(crate) mod command;
-mod control;
+pub(crate) mod control;
 mod disk;
 mod files;
 mod frame;
 mod hash;
 mod incoming;
-mod link;
+pub(crate) mod link;
 mod names;
-mod numbers;
 mod outgoing;
-mod output;
 mod place;
 mod prompt;
 mod sdp;
 mod sections;
-mod secure;
-mod servers;
 mod session;
-mod signalling;

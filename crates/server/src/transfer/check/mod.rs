@@ -20,10 +20,10 @@ use wire::Transport;
 
 use self::relay::Relay;
 use super::command;
-use super::secure::Connector;
-use super::servers::Url;
-use super::signalling::Signalling;
 use crate::addresses;
+use crate::client::secure::Connector;
+use crate::client::servers::Url;
+use crate::client::signalling::Signalling;
 use crate::signal::protocol::IceServer;
 
 /// How long one test may take.
@@ -103,7 +103,7 @@ pub(crate) fn run(matches: &ArgMatches) -> ExitCode {
 async fn check(matches: &ArgMatches) -> Result<Report> {
     let (address, connector, _) = command::reach(matches, "")?;
     let started = Instant::now();
-    let (signalling, welcome) = Signalling::open(&address, &connector, "visavis check", None).await?;
+    let (signalling, welcome) = Signalling::open(&address, &connector, "visavis check", None, false).await?;
     let mut report = Report {
         server: address.to_string(),
         signalling_ms: milliseconds(started),

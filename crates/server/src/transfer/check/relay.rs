@@ -12,8 +12,8 @@ use tokio::time::{Instant, sleep_until, timeout_at};
 use turn::{Client, ClientConfig, ClientEvent, Closed};
 use wire::Transport;
 
-use super::super::secure::{Connector, Stream};
-use super::super::servers::Url;
+use crate::client::secure::{Connector, Stream};
+use crate::client::servers::Url;
 
 /// What one test may send in all, bytes, and for how long.
 const BURST: usize = 5_000_000;

@@ -5,9 +5,9 @@ use serde_json::json;
 use tokio::time::Instant;
 
 use super::super::link::Link;
-use super::super::servers;
-use super::super::signalling::Notice;
 use super::{AGAIN, CONNECT, Call, GONE, Session, Wait};
+use crate::client::servers;
+use crate::client::signalling::Notice;
 use crate::signal::protocol::{ClientMessage, EndReason, ErrorCode, ServerMessage};
 
 impl Session<'_> {

@@ -13,17 +13,17 @@ use serde_json::json;
 use tokio::time::Instant;
 
 use self::waiting::{Here, here, poll, until, wait};
-use super::address::Address;
 use super::control::{Control, PROGRAM, Sending, Stop, VERSION};
 use super::disk::Disk;
 use super::files::{Effect, Files, Over};
 use super::link::{Link, News, Wake};
 use super::outgoing::{self, Source};
-use super::output::{self, Output};
 use super::place::Place;
 use super::prompt::{Answer, Prompt};
-use super::secure::Connector;
-use super::signalling::{Signalling, Welcome};
+use crate::client::address::Address;
+use crate::client::output::{self, Output};
+use crate::client::secure::Connector;
+use crate::client::signalling::{Signalling, Welcome};
 use crate::signal::protocol::{ClientMessage, IceServer, Media, Secret};
 
 /// How long the first path may take.
@@ -134,7 +134,7 @@ impl<'a> Session<'a> {
     pub(crate) async fn open(mut plan: Plan, output: &'a mut Output) -> Result<Self> {
         let identity = plan.receiving.as_ref().and_then(|receiving| receiving.place.identity());
         let (signal, welcome) =
-            Signalling::open(&plan.address, &plan.connector, &plan.name, identity).await?;
+            Signalling::open(&plan.address, &plan.connector, &plan.name, identity, false).await?;
         let files = Files::new(std::mem::take(&mut plan.sources));
         let mut session = Self {
             plan,
@@ -434,6 +434,8 @@ impl<'a> Session<'a> {
             }
             News::Control(message) => self.heard(message),
             News::Bulk(message) => self.files.bulk(&message),
+            // A page may send pictures as well.
+            News::Media(_) => {}
         }
         Ok(())
     }

@@ -101,6 +101,27 @@ impl Output {
         let _ = out.flush();
     }
 
+    /// Says how things are now, not more often than makes sense: as a line that stays in its place on a terminal.
+    pub(crate) fn status(&mut self, fields: Value, line: &str) {
+        let now = Instant::now();
+        let often = if self.form == Form::Lines { SELDOM } else { Duration::ZERO };
+        if self.measured.is_some_and(|(at, _)| now - at < often) {
+            return;
+        }
+        self.measured = Some((now, 0));
+        if self.form == Form::Json {
+            return self.say("status", fields, "");
+        }
+        let mut out = io::stderr().lock();
+        let _ = if self.form == Form::Terminal {
+            self.shown = true;
+            write!(out, "\r\x1b[K{line}")
+        } else {
+            writeln!(out, "{line}")
+        };
+        let _ = out.flush();
+    }
+
     /// Asks on the terminal.
     pub(crate) fn ask(&mut self, question: &str) {
         self.clear();

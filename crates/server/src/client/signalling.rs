@@ -70,6 +70,7 @@ struct Task {
     connector: Connector,
     name: String,
     identity: Option<Secret>,
+    conferences: bool,
     numbers: Numbers,
     idle: Duration,
     said: mpsc::Receiver<ClientMessage>,
@@ -87,7 +88,7 @@ enum End {
 }
 
 impl Signalling {
-    /// Connects and says hello.
+    /// Connects and says hello; `conferences` says whether more than two may meet.
     ///
     /// # Errors
     /// The server cannot be reached, or refuses.
@@ -96,6 +97,7 @@ impl Signalling {
         connector: &Connector,
         name: &str,
         identity: Option<Secret>,
+        conferences: bool,
     ) -> Result<(Self, Welcome)> {
         let (say, said) = mpsc::channel(QUEUE);
         let (tell, hear) = mpsc::channel(QUEUE);
@@ -104,6 +106,7 @@ impl Signalling {
             connector: connector.clone(),
             name: name.to_owned(),
             identity,
+            conferences,
             numbers: Numbers::default(),
             idle: Duration::from_secs(60),
             said,
@@ -183,7 +186,7 @@ impl Task {
             name: Some(self.name.clone()),
             identity: self.identity.clone(),
             resume: self.numbers.resume(),
-            conferences: false,
+            conferences: self.conferences,
         };
         let opening = async {
             let stream = self.connector.connect(&self.address).await?;
