@@ -10,6 +10,7 @@ pub mod cli;
 pub mod clock;
 pub mod config;
 mod data;
+mod doors;
 mod health;
 pub mod http;
 mod ice;

@@ -358,7 +358,12 @@ impl Walk {
                 self.see_to(room);
             }
             (
-                Action::Mute { .. } | Action::Remove { .. } | Action::Promote { .. } | Action::Demote { .. },
+                Action::Mute { .. }
+                | Action::Unmute { .. }
+                | Action::Remove { .. }
+                | Action::Promote { .. }
+                | Action::Demote { .. }
+                | Action::Watching { .. },
                 _,
             ) => {}
         }

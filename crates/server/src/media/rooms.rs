@@ -46,7 +46,7 @@ pub(super) async fn route(threads: Vec<Thread>, mut commands: mpsc::Receiver<Med
                 rooms.insert(*room, Room { thread, legs: Vec::new() });
                 *room
             }
-            MediaCommand::Close { room } => *room,
+            MediaCommand::Close { room } | MediaCommand::Stage { room, .. } => *room,
             MediaCommand::Join { room, leg, .. } => {
                 if let Some(found) = rooms.get_mut(room) {
                     found.legs.push(*leg);
@@ -57,6 +57,7 @@ pub(super) async fn route(threads: Vec<Thread>, mut commands: mpsc::Receiver<Med
             MediaCommand::Offer { leg, .. }
             | MediaCommand::Candidate { leg, .. }
             | MediaCommand::Layout { leg, .. }
+            | MediaCommand::Listen { leg, .. }
             | MediaCommand::Allow { leg, .. }
             | MediaCommand::Leave { leg } => match legs.get(leg) {
                 Some(room) => *room,

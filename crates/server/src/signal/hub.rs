@@ -18,9 +18,12 @@ use wire::Instant;
 
 use super::authority::{Authority, Door};
 use super::bus::{Command, Event, SocketId};
+use super::doors::{DoorCommand, DoorEvent, DoorId};
 use super::forwarding::{MediaCommand, MediaEvent};
+use super::keys::{Grant, Invalid, Keys};
 use super::origin::{host_name, is_allowed};
 use super::outbox::{Item, Outbox};
+use super::protocol::{IceServer, Person};
 use super::rendezvous::{self, Rendezvous, Stats};
 use super::socket::Connection;
 use crate::media::Forwarding;
@@ -30,6 +33,8 @@ pub const SUBPROTOCOL: &str = "visavis.1";
 
 /// Commands waiting for the rendezvous; a socket that has another waits.
 const COMMANDS: usize = 1024;
+/// Events that wait for one door: answers to its offers, and its end.
+const DOOR_EVENTS: usize = 8;
 /// Commands taken at once.
 const BATCH: usize = 64;
 /// What a socket reads at once, in bytes: the buffer lives as long as the socket, so it is small.
@@ -49,6 +54,8 @@ pub struct HubConfig {
     pub patience: Duration,
     /// Bytes in one frame.
     pub frame_bytes: usize,
+    /// How long a key of a room lasts.
+    pub key_lifetime: Duration,
     /// The forwarder of media; without one nobody but two can meet.
     pub forwarding: Option<Forwarding>,
 }
@@ -63,6 +70,7 @@ impl HubConfig {
             idle_timeout: Duration::from_secs(90),
             patience: Duration::from_secs(10),
             frame_bytes: 96 * 1024,
+            key_lifetime: Duration::from_secs(7 * 24 * 3600),
             forwarding: None,
         }
     }
@@ -77,22 +85,47 @@ pub(super) struct Shared {
     pub(super) idle_timeout: Duration,
     pub(super) patience: Duration,
     pub(super) frame_bytes: usize,
+    pub(super) key_lifetime: Duration,
+    keys: Keys,
     origins: Vec<String>,
     commands: mpsc::Sender<Envelope>,
     next_socket: AtomicU64,
+    next_door: AtomicU64,
     stats: Arc<Mutex<Stats>>,
 }
 
-/// A command, and with a hello the way back.
+/// A command, and with the first of a socket or a door the way back.
 struct Envelope {
     command: Command,
-    outbox: Option<Arc<Outbox>>,
+    way: Option<Way>,
+}
+
+/// Where events go.
+enum Way {
+    Socket(Arc<Outbox>),
+    Door(mpsc::Sender<DoorEvent>),
+}
+
+/// All ways back.
+#[derive(Default)]
+struct Ways {
+    sockets: HashMap<SocketId, Arc<Outbox>>,
+    doors: HashMap<DoorId, mpsc::Sender<DoorEvent>>,
+}
+
+/// The end of a door that the HTTP resource holds.
+pub struct DoorEnd {
+    /// The door.
+    pub id: DoorId,
+    /// What happens there; closed after [`DoorEvent::Refused`] or [`DoorEvent::Ended`].
+    pub events: mpsc::Receiver<DoorEvent>,
 }
 
 impl Hub {
     /// Starts the rendezvous on the current tokio runtime.
     pub fn start(mut config: HubConfig) -> Self {
         config.rendezvous.forwarding = config.forwarding.is_some();
+        let keys = Keys::new(&config.rendezvous.secret);
         let (commands, inbox) = mpsc::channel(COMMANDS);
         let stats = Arc::new(Mutex::new(Stats::default()));
         let rendezvous = Rendezvous::new(config.rendezvous, crypto::random(), Instant::ZERO);
@@ -102,9 +135,12 @@ impl Hub {
             idle_timeout: config.idle_timeout,
             patience: config.patience,
             frame_bytes: config.frame_bytes,
+            key_lifetime: config.key_lifetime,
+            keys,
             origins: config.origins,
             commands,
             next_socket: AtomicU64::new(0),
+            next_door: AtomicU64::new(0),
             stats,
         }))
     }
@@ -112,6 +148,33 @@ impl Hub {
     /// `GET /ws`. The address of a client is taken from a `ConnectInfo<SocketAddr>` among the request's extensions.
     pub fn router(&self) -> Router {
         Router::new().route("/ws", any(upgrade)).with_state(self.clone())
+    }
+
+    /// What the bearer of a room's key may do.
+    ///
+    /// # Errors
+    /// The key is none of this server's, or has ended.
+    pub fn verify_key(&self, key: &str) -> Result<Grant, Invalid> {
+        self.0.keys.verify(key, crate::clock::unix_seconds())
+    }
+
+    /// ICE servers for somebody who comes by HTTP.
+    pub fn ice_servers(&self, door: &Door, person: &Person) -> Vec<IceServer> {
+        (self.0.authority.ice_servers)(door, person).servers
+    }
+
+    /// Somebody comes to a room by HTTP: with [`DoorCommand::Enter`].
+    pub async fn open_door(&self, command: DoorCommand) -> DoorEnd {
+        let id = DoorId(self.0.next_door.fetch_add(1, Ordering::Relaxed));
+        let (way, events) = mpsc::channel(DOOR_EVENTS);
+        let command = Command::Door { door: id, command };
+        self.send_envelope(Envelope { command, way: Some(Way::Door(way)) }).await;
+        DoorEnd { id, events }
+    }
+
+    /// Something else happens at a door.
+    pub async fn at_door(&self, door: DoorId, command: DoorCommand) {
+        self.send(Command::Door { door, command }).await;
     }
 
     /// Tells everybody that the server is about to stop, and takes no new calls from now on.
@@ -134,12 +197,12 @@ impl Hub {
 
     /// Hands a command to the rendezvous, once it has room for it.
     pub(super) async fn send(&self, command: Command) {
-        self.send_envelope(Envelope { command, outbox: None }).await;
+        self.send_envelope(Envelope { command, way: None }).await;
     }
 
     /// Hands a hello over, with the way back.
     pub(super) async fn send_hello(&self, command: Command, outbox: Arc<Outbox>) {
-        self.send_envelope(Envelope { command, outbox: Some(outbox) }).await;
+        self.send_envelope(Envelope { command, way: Some(Way::Socket(outbox)) }).await;
     }
 
     async fn send_envelope(&self, envelope: Envelope) {
@@ -160,7 +223,7 @@ async fn run(
     let mut told = Vec::new();
     let start = Clock::now();
     let now = || Instant::ZERO + start.elapsed();
-    let mut outboxes: HashMap<SocketId, Arc<Outbox>> = HashMap::new();
+    let mut ways = Ways::default();
     let mut batch = Vec::new();
     loop {
         let due = rendezvous.poll_timeout();
@@ -184,22 +247,19 @@ async fn run(
         for event in told.drain(..) {
             rendezvous.handle_input(now(), Command::Media(event));
         }
-        for Envelope { command, outbox } in batch.drain(..) {
-            let (socket, closed) = match &command {
-                Command::Hello { socket, .. } | Command::Frame { socket, .. } => (Some(*socket), false),
-                Command::Closed { socket, .. } => (Some(*socket), true),
-                Command::Media(_) | Command::Drain => (None, false),
+        for Envelope { command, way } in batch.drain(..) {
+            let closed = match &command {
+                Command::Closed { socket, .. } => Some(*socket),
+                _ => None,
             };
-            if let (Some(socket), Some(outbox)) = (socket, outbox) {
-                outboxes.insert(socket, outbox);
-            }
+            ways.learn(&command, way);
             rendezvous.handle_input(now(), command);
-            deliver(&mut rendezvous, &outboxes, forwarder.as_ref()).await;
-            if let (Some(socket), true) = (socket, closed) {
-                outboxes.remove(&socket);
+            deliver(&mut rendezvous, &mut ways, forwarder.as_ref()).await;
+            if let Some(socket) = closed {
+                ways.sockets.remove(&socket);
             }
         }
-        deliver(&mut rendezvous, &outboxes, forwarder.as_ref()).await;
+        deliver(&mut rendezvous, &mut ways, forwarder.as_ref()).await;
         *stats.lock().unwrap_or_else(PoisonError::into_inner) = rendezvous.stats();
     }
 }
@@ -212,9 +272,38 @@ async fn receive_many(events: &mut Option<mpsc::Receiver<MediaEvent>>, into: &mu
     }
 }
 
+impl Ways {
+    /// The first command of a socket or a door brings the way back.
+    fn learn(&mut self, command: &Command, way: Option<Way>) {
+        match (command, way) {
+            (Command::Hello { socket, .. }, Some(Way::Socket(outbox))) => {
+                self.sockets.insert(*socket, outbox);
+            }
+            (Command::Door { door, .. }, Some(Way::Door(events))) => {
+                self.doors.insert(*door, events);
+            }
+            _ => {}
+        }
+    }
+
+    fn tell_door(&mut self, door: DoorId, event: DoorEvent) {
+        let last = matches!(event, DoorEvent::Refused(..) | DoorEvent::Ended(_));
+        if let Some(way) = self.doors.get(&door)
+            && way.try_send(event).is_err()
+        {
+            // There are never so many offers under way; the resource may be gone.
+            tracing::debug!(door = door.0, "a door does not listen");
+        }
+        if last {
+            // Closes the channel, so that the end is noticed even if the event is not.
+            self.doors.remove(&door);
+        }
+    }
+}
+
 async fn deliver(
     rendezvous: &mut Rendezvous,
-    outboxes: &HashMap<SocketId, Arc<Outbox>>,
+    ways: &mut Ways,
     forwarder: Option<&mpsc::Sender<MediaCommand>>,
 ) {
     while let Some(event) = rendezvous.poll_event() {
@@ -222,6 +311,10 @@ async fn deliver(
             Event::Welcome { socket, welcome } => (socket, Item::Welcome(welcome)),
             Event::Send { socket, frame } => (socket, Item::Frame(frame)),
             Event::Close { socket, code, message } => (socket, Item::Close(code, message)),
+            Event::Door { door, event } => {
+                ways.tell_door(door, event);
+                continue;
+            }
             Event::Media(command) => {
                 // The forwarder never waits for the rendezvous, so it takes this in the end.
                 if let Some(forwarder) = forwarder {
@@ -230,7 +323,7 @@ async fn deliver(
                 continue;
             }
         };
-        if let Some(outbox) = outboxes.get(&socket) {
+        if let Some(outbox) = ways.sockets.get(&socket) {
             outbox.push(item);
         }
     }

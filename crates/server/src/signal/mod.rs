@@ -10,9 +10,11 @@
 
 pub mod authority;
 pub mod bus;
+pub mod doors;
 pub mod forwarding;
 pub mod fuzzing;
 pub mod hub;
+pub mod keys;
 mod origin;
 mod outbox;
 pub mod protocol;

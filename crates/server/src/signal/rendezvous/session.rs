@@ -200,9 +200,12 @@ fn weight(message: &ServerMessage) -> usize {
         | ServerMessage::MemberLeft { .. }
         | ServerMessage::Role { .. }
         | ServerMessage::Settings { .. }
+        | ServerMessage::Watchers { .. }
+        | ServerMessage::Key { .. }
         | ServerMessage::Voices { .. }
         | ServerMessage::Speaking { .. }
         | ServerMessage::Shown { .. }
+        | ServerMessage::Unplayable { .. }
         | ServerMessage::Wanted { .. }
         | ServerMessage::Expressed { .. }
         | ServerMessage::Muted { .. }

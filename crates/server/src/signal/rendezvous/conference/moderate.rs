@@ -34,6 +34,7 @@ impl Rendezvous {
                     self.mute(call, by, other)?;
                 }
             }
+            Action::Unmute { member } => self.unmute(call, member)?,
             Action::Remove { member } => self.remove(call, by, member)?,
             Action::Admit { member } => self.admit(call, member)?,
             Action::Deny { member } => {
@@ -53,6 +54,10 @@ impl Rendezvous {
                 self.wake_waiting(&room);
             }
             Action::Lobby { on } => self.set_lobby(call, on),
+            Action::Watching { on } => {
+                conference.watching = on;
+                self.tell_settings(call);
+            }
             Action::End => {
                 self.finish_from(call, None);
                 self.close_conference(call, EndReason::Closed);
@@ -70,6 +75,38 @@ impl Rendezvous {
         self.tell_muted(call, number, by);
         self.tell_of(call, number);
         Ok(())
+    }
+
+    /// An encoder's sound is passed on again.
+    fn unmute(&mut self, call: &CallId, number: MemberNumber) -> Result<(), Failure> {
+        let conference = self.conferences.get_mut(call).ok_or_else(no_such_member)?;
+        let member = conference.members.get_mut(&number).ok_or_else(no_such_member)?;
+        if member.encoder.is_none() {
+            return Err(wrong_state("people unmute themselves: only an encoder is unmuted by others"));
+        }
+        if std::mem::replace(&mut member.mute, Mute::No) == Mute::No {
+            return Ok(());
+        }
+        let leg = member.leg.filter(|_| member.role != Role::Attendee);
+        if let Some(leg) = leg {
+            self.forwarder(MediaCommand::Allow { leg, source: Source::Microphone, allowed: true });
+        }
+        self.show_sending(call, number);
+        self.tell_of(call, number);
+        Ok(())
+    }
+
+    /// An encoder is shown to send what arrives of it and may pass. Whether that is something else than before.
+    pub(super) fn show_sending(&mut self, call: &CallId, number: MemberNumber) -> bool {
+        let member = self.conferences.get_mut(call).and_then(|c| c.members.get_mut(&number));
+        let Some(member) = member else { return false };
+        let Some(encoder) = &member.encoder else { return false };
+        let mut sending = encoder.flowing;
+        sending.microphone &= member.mute == Mute::No;
+        if member.role == Role::Attendee {
+            sending = Sending::default();
+        }
+        std::mem::replace(&mut member.sending, sending) != sending
     }
 
     /// Tells a member that they are muted, and keeps in mind since which of their messages they know.
@@ -119,7 +156,7 @@ impl Rendezvous {
         Ok(())
     }
 
-    fn set_lobby(&mut self, call: &CallId, on: bool) {
+    pub(super) fn set_lobby(&mut self, call: &CallId, on: bool) {
         let Some(conference) = self.conferences.get_mut(call) else { return };
         conference.lobby = on;
         let waiting: Vec<MemberNumber> = conference.waiting.keys().copied().collect();
@@ -136,8 +173,9 @@ impl Rendezvous {
 
     fn tell_settings(&mut self, call: &CallId) {
         let Some(conference) = self.conferences.get(call) else { return };
-        let (locked, lobby) = (conference.locked, conference.lobby);
-        self.tell_members(call, None, &ServerMessage::Settings { call: call.clone(), locked, lobby });
+        let (locked, lobby, watching) = (conference.locked, conference.lobby, conference.watching);
+        let message = ServerMessage::Settings { call: call.clone(), locked, lobby, watching };
+        self.tell_members(call, None, &message);
         self.look_at_pair(call);
     }
 
@@ -151,6 +189,9 @@ impl Rendezvous {
             (Role::Presenter, false) => Role::Attendee,
             (Role::Owner, true) | (Role::Attendee, false) => return Ok(()),
         };
+        if role == Role::Owner && member.encoder.is_some() {
+            return Err(wrong_state("an encoder cannot moderate: promote a person"));
+        }
         if member.role == Role::Owner && conference.owners() == 1 {
             return Err(wrong_state("the only owner stays one: make somebody else an owner first"));
         }
@@ -173,6 +214,7 @@ impl Rendezvous {
                 self.forwarder(MediaCommand::Allow { leg, source, allowed });
             }
         }
+        self.show_sending(call, number);
         let Some(conference) = self.conferences.get(call) else { return };
         let Some(member) = conference.members.get(&number) else { return };
         let ticket = self.seat_ticket(call, conference, number, member);

@@ -43,6 +43,8 @@ impl Rendezvous {
             && conference.members.values().all(ready)
             && conference.waiting.is_empty()
             && conference.removed.is_empty()
+            && conference.viewers.is_empty()
+            && !conference.watching
             && !conference.locked
             && !conference.lobby
     }
