@@ -31,3 +31,4 @@ mod support;
 mod tls;
 mod transfer;
 mod turn_interop;
+mod whip;

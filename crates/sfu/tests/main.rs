@@ -7,4 +7,5 @@ mod forward;
 mod layers;
 mod random;
 mod rooms;
+mod viewers;
 mod world;
