@@ -263,7 +263,7 @@ export class Core {
       case 'knocking':
       case 'member':
       case 'member-left':
-      case 'settings':
+      case 'settings': case 'watchers': case 'unplayable':
       case 'voices':
       case 'speaking':
         return
