@@ -7,6 +7,7 @@ use tokio::sync::watch;
 
 use crate::accounts::Accounts;
 use crate::config::Config;
+use crate::doors::Sessions;
 use crate::http::Limits;
 use crate::media::MediaPlane;
 use crate::recording::Recordings;
@@ -22,6 +23,8 @@ pub struct App {
     pub accounts: Arc<Accounts>,
     /// Signalling.
     pub hub: Hub,
+    /// Encoders and players that came by HTTP.
+    pub(crate) sessions: Sessions,
     /// STUN and TURN; `None` if they are off.
     pub media: Option<MediaPlane>,
     /// Recordings of conferences; `None` if there are to be none.

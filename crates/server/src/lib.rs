@@ -11,6 +11,7 @@ mod client;
 pub mod clock;
 pub mod config;
 mod data;
+mod doors;
 mod health;
 pub mod http;
 mod ice;

@@ -47,6 +47,10 @@ fn signalling(stats: &Stats) {
     gauge!("visavis_rooms").set(number(stats.rooms as u64));
     gauge!("visavis_conferences").set(number(stats.conferences as u64));
     gauge!("visavis_conference_members").set(number(stats.members as u64));
+    gauge!("visavis_conference_encoders").set(number(stats.encoders as u64));
+    gauge!("visavis_conference_viewers").set(number(stats.viewers as u64));
+    counter!("visavis_doors_opened_total").absolute(stats.doors_opened);
+    counter!("visavis_doors_refused_total").absolute(stats.doors_refused);
     counter!("visavis_conferences_total").absolute(stats.opened);
     counter!("visavis_conference_joins_total").absolute(stats.joined);
     counter!("visavis_sessions_total").absolute(stats.hellos);

@@ -17,6 +17,7 @@ use crate::accounts::Accounts;
 use crate::app::App;
 use crate::banner::{self, Bound};
 use crate::config::{Config, Metrics, Settings};
+use crate::doors::Sessions;
 use crate::http::{self, Limits as HttpLimits, Listener, Speaks};
 use crate::ice::Ice;
 use crate::media::MediaPlane;
@@ -101,11 +102,14 @@ async fn assemble(config: Config, bound: &Bound, hostname: &str) -> Result<App> 
     hub.forwarding = forwarding;
     hub.recording = recording;
     hub.rendezvous.conferences = config.conferences.0.map(|n| n as usize);
+    hub.rendezvous.viewers_per_conference = config.conference_viewers.as_usize();
+    hub.key_lifetime = config.key_lifetime.duration();
     hub.rendezvous.members_per_conference = config.conference_members.as_usize();
     hub.rendezvous.sessions_per_address = config.sessions_per_address.as_usize();
     Ok(App {
         accounts,
         hub: Hub::start(hub),
+        sessions: Sessions::default(),
         media,
         recordings,
         store,

@@ -142,7 +142,7 @@ impl Link {
 }
 
 /// A picture of VP8 by its beginning (RFC 6386 §9.1), and else by whose it is.
-fn picture(mark: u8, bytes: usize, height: u16, keyframe: bool) -> Vec<u8> {
+pub(crate) fn picture(mark: u8, bytes: usize, height: u16, keyframe: bool) -> Vec<u8> {
     let mut data = vec![mark; bytes];
     data[0] = u8::from(!keyframe);
     if keyframe {

@@ -11,7 +11,7 @@ use peer::negotiation::{Description, SdpType};
 use peer::{ChannelConfig, ChannelId, Event, Kind, Peer, Received, StreamId, TurnServer};
 use serde_json::json;
 use server::media::{ForwardConfig, Forwarding, MediaConfig, MediaPlane, StartError};
-use server::signal::forwarding::{LegKey, MediaCommand, MediaEvent, RoomKey};
+use server::signal::forwarding::{LegKey, MediaCommand, MediaEvent, Part, RoomKey};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::time::{sleep, timeout};
@@ -186,7 +186,7 @@ async fn members_come_over_tcp_to_the_thread_of_their_room() {
         let mut members = Vec::new();
         for number in 1..=2 {
             let leg = LegKey(room * 10 + u64::from(number));
-            link.commands.send(MediaCommand::Join { room: RoomKey(room), leg, number }).await.unwrap();
+            link.commands.send(MediaCommand::Join { room: RoomKey(room), leg, number, part: Part::Member }).await.unwrap();
             let mut member = Member::new(clock);
             let sdp = member.offer();
             link.commands.send(MediaCommand::Offer { leg, sdp }).await.unwrap();
@@ -245,7 +245,7 @@ async fn members_come_through_the_relay() {
     let mut link = media.forwarding().expect("there is a forwarder");
     let (room, leg) = (RoomKey(0), LegKey(0));
     link.commands.send(MediaCommand::Open { room, members: 5 }).await.unwrap();
-    link.commands.send(MediaCommand::Join { room, leg, number: 1 }).await.unwrap();
+    link.commands.send(MediaCommand::Join { room, leg, number: 1, part: Part::Member }).await.unwrap();
     let server = TurnServer {
         address: tcp,
         name: "localhost".to_owned(),

@@ -10,7 +10,7 @@ use crate::signal_world::*;
 
 const SECOND: Duration = Duration::from_secs(1);
 
-fn config() -> Config {
+pub(crate) fn config() -> Config {
     let rate = Rate { burst: 100_000, every: Duration::from_millis(1) };
     Config {
         forwarding: true,
@@ -30,7 +30,11 @@ pub(crate) fn meet() -> ClientMessage {
 /// People at the link `r`, one after the other; the first two in a call, with a third in a conference. Everybody
 /// but the first two of two has offered.
 pub(crate) fn room(people: &[&str]) -> (World, Vec<usize>) {
-    let mut world = World::new(config());
+    room_with(config(), people)
+}
+
+pub(crate) fn room_with(config: Config, people: &[&str]) -> (World, Vec<usize>) {
+    let mut world = World::new(config);
     let clients: Vec<usize> = people.iter().map(|id| world.join(id, id)).collect();
     for client in &clients {
         world.act(*client, meet());

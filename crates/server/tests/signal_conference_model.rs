@@ -132,7 +132,7 @@ impl View {
                 assert!(self.members.remove(&number).is_some(), "who left was there");
             }
             ServerMessage::Role { call, role, .. } if call == self.call => self.role = role,
-            ServerMessage::Settings { call, locked, lobby } if call == self.call => {
+            ServerMessage::Settings { call, locked, lobby, .. } if call == self.call => {
                 (self.locked, self.lobby) = (locked, lobby);
             }
             ServerMessage::Knocking { call, people } if call == self.call => {

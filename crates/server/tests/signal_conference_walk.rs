@@ -359,10 +359,12 @@ impl Walk {
             }
             (
                 Action::Mute { .. }
+                | Action::Unmute { .. }
                 | Action::Remove { .. }
                 | Action::Promote { .. }
                 | Action::Demote { .. }
-                | Action::Record { .. },
+                | Action::Record { .. }
+                | Action::Watching { .. },
                 _,
             ) => {}
         }

@@ -2,12 +2,15 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use server::signal::forwarding::{LegKey, MediaCommand, MediaEvent, RoomKey, Source, Wish};
+use server::signal::forwarding::{LegKey, MediaCommand, MediaEvent, Part, RoomKey, Source, Wish};
 
 /// A member's media connection.
 pub(crate) struct Leg {
     pub(crate) room: RoomKey,
     pub(crate) number: u32,
+    pub(crate) part: Part,
+    /// Whose voice alone it hears.
+    pub(crate) hears: Option<LegKey>,
     pub(crate) connected: bool,
     /// What is not passed on.
     pub(crate) barred: BTreeSet<Source>,
@@ -19,6 +22,8 @@ pub(crate) struct Forwarder {
     /// With the most members each may have.
     pub(crate) rooms: BTreeMap<RoomKey, usize>,
     pub(crate) legs: BTreeMap<LegKey, Leg>,
+    /// What viewers see.
+    pub(crate) stages: BTreeMap<RoomKey, Option<Wish>>,
     used_rooms: BTreeSet<RoomKey>,
     used_legs: BTreeSet<LegKey>,
     /// Answers offers, but connects nobody.
@@ -38,13 +43,22 @@ impl Forwarder {
                 assert!(self.rooms.remove(&room).is_some(), "a room is closed once");
                 self.legs.retain(|_, leg| leg.room != room);
             }
-            MediaCommand::Join { room, leg, number } => {
+            MediaCommand::Join { room, leg, number, part } => {
                 assert!(self.used_legs.insert(leg), "a leg's key is used once");
                 let most = self.rooms.get(&room).expect("the room is open");
                 let inside = self.legs.values().filter(|other| other.room == room);
                 assert!(inside.clone().count() < *most, "the room has a place");
-                assert!(inside.clone().all(|other| other.number != number), "numbers differ");
-                let new = Leg { room, number, connected: false, barred: BTreeSet::new(), layout: Vec::new() };
+                let same = |other: &&Leg| other.number == number && other.part == Part::Member;
+                assert!(part != Part::Member || !inside.clone().any(|other| same(&other)), "numbers differ");
+                let new = Leg {
+                    room,
+                    number,
+                    part,
+                    hears: None,
+                    connected: false,
+                    barred: BTreeSet::new(),
+                    layout: Vec::new(),
+                };
                 self.legs.insert(leg, new);
             }
             MediaCommand::Offer { leg, sdp } => {
@@ -70,6 +84,17 @@ impl Forwarder {
             MediaCommand::Record { room, on } => {
                 assert!(self.rooms.contains_key(&room), "this is about a room that is there");
                 self.recorded.push((room, on));
+            }
+            MediaCommand::Stage { room, wish } => {
+                assert!(self.rooms.contains_key(&room), "a stage is in a room that is open");
+                if let Some(wish) = wish {
+                    assert_eq!(self.legs[&wish.leg].room, room, "they see who is there");
+                }
+                self.stages.insert(room, wish);
+            }
+            MediaCommand::Listen { leg, to } => {
+                assert!(to.is_none_or(|to| self.legs.contains_key(&to)), "they hear who is there");
+                self.legs.get_mut(&leg).expect("a viewer hears").hears = to;
             }
             MediaCommand::Allow { leg, source, allowed } => {
                 let leg = self.legs.get_mut(&leg).expect("this is about a leg that is there");

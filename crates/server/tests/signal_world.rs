@@ -5,6 +5,7 @@ use std::net::{IpAddr, Ipv4Addr};
 use std::time::Duration;
 
 use server::signal::bus::{Command, Event, Identity, Request, SocketId};
+use server::signal::doors::{DoorCommand, DoorEvent, DoorId};
 use server::signal::forwarding::MediaEvent;
 use server::signal::recording::{RecordingCommand, RecordingEvent};
 use server::signal::protocol::*;
@@ -53,6 +54,8 @@ pub(crate) struct World {
     pub(crate) forwarder: Forwarder,
     /// What the recorder was told.
     pub(crate) recorded: Vec<RecordingCommand>,
+    /// What doors were told.
+    pub(crate) doors: BTreeMap<DoorId, Vec<DoorEvent>>,
     owners: BTreeMap<SocketId, usize>,
     next_socket: u64,
     /// Frames that crossed so far.
@@ -71,6 +74,7 @@ impl World {
             clients: Vec::new(),
             forwarder: Forwarder::default(),
             recorded: Vec::new(),
+            doors: BTreeMap::new(),
             owners: BTreeMap::new(),
             next_socket: 0,
             crossed: 0,
@@ -213,6 +217,10 @@ impl World {
                 Event::Welcome { socket, .. } | Event::Send { socket, .. } | Event::Close { socket, .. } => {
                     *socket
                 }
+                Event::Door { door, event } => {
+                    self.doors.entry(*door).or_default().push(event.clone());
+                    continue;
+                }
                 Event::Media(command) => {
                     for event in self.forwarder.command(command.clone()) {
                         self.rendezvous.handle_input(self.now, Command::Media(event));
@@ -268,13 +276,21 @@ impl World {
                 client.refused.push(code);
                 client.socket = None;
             }
-            Event::Media(_) | Event::Recording(_) => unreachable!("it is not for a socket"),
+            Event::Media(_) | Event::Recording(_) | Event::Door { .. } => {
+                unreachable!("it is not for a socket")
+            }
         }
     }
 
     /// Something happens at the recorder.
     pub(crate) fn recorder(&mut self, event: RecordingEvent) {
         self.rendezvous.handle_input(self.now, Command::Recording(event));
+        self.settle();
+    }
+
+    /// Something happens at a door.
+    pub(crate) fn door(&mut self, door: u64, command: DoorCommand) {
+        self.rendezvous.handle_input(self.now, Command::Door { door: DoorId(door), command });
         self.settle();
     }
 
@@ -311,6 +327,9 @@ fn client_seq(client: &Client) -> u64 {
 /// What the socket makes of a message: here every name is free and the ICE servers are none.
 fn request(me: &Person, message: ClientMessage) -> Request {
     match message {
+        ClientMessage::Key { room, door, name } => {
+            Request::Key { room, door, name: Ok(name), expires: 1_000_000 }
+        }
         ClientMessage::Rename { name } if name.is_empty() => Request::Rename(Err("empty".into())),
         ClientMessage::Rename { name } => Request::Rename(Ok(Person { name, ..me.clone() })),
         ClientMessage::IceServers => Request::IceServers { ice_servers: Vec::new(), ice_lifetime: 600 },

@@ -93,11 +93,14 @@ pub struct JoinConfig {
     pub publish: bool,
     /// Whether it is sent anything. Otherwise its slots are answered as inactive.
     pub subscribe: bool,
+    /// Whether all of its slots belong to one MediaStream, so that a player keeps sound and picture in step: for a
+    /// viewer with a slot of each. Otherwise the slots belong to none, and the program says which go together.
+    pub one_stream: bool,
 }
 
 impl Default for JoinConfig {
-    /// Both, and the number 1.
+    /// Both, and the number 1; slots of no stream.
     fn default() -> Self {
-        Self { number: 1, publish: true, subscribe: true }
+        Self { number: 1, publish: true, subscribe: true, one_stream: false }
     }
 }

@@ -24,7 +24,9 @@ impl Sfu {
         if member.channel != Some(channel) {
             return;
         }
-        if data.len() > self.config.max_message || !member.allowance.take(now, data.len()) {
+        // Who only sends media, or only receives them, has no say here.
+        let speaks = member.join.publish && member.join.subscribe;
+        if !speaks || data.len() > self.config.max_message || !member.allowance.take(now, data.len()) {
             self.stats.messages_dropped += 1;
             return;
         }

@@ -15,6 +15,9 @@ const CONTROL_STREAM: StreamId = StreamId(0);
 /// The stream of the channel for the room.
 const ROOM_STREAM: StreamId = StreamId(1);
 
+/// The MediaStream of all slots of a member that has asked for one.
+const STREAM: &str = "room";
+
 impl Sfu {
     /// Takes a member's offer and gives the answer, with all candidates. Later offers add or remove sections, or restart
     /// ICE.
@@ -175,8 +178,13 @@ fn assign(member: &mut Member) {
             Use::Slot(_) if member.join.subscribe => Direction::SendOnly,
             Use::Source(_) | Use::Slot(_) | Use::None => Direction::Inactive,
         };
+        let stream = member.join.one_stream && direction == Direction::SendOnly;
         // The transceiver was listed a moment ago.
-        let _ = member.peer.with_negotiator(|negotiator| negotiator.set_direction(id, direction));
+        let _ = member.peer.with_negotiator(|negotiator| {
+            negotiator.set_direction(id, direction)?;
+            let streams = if stream { vec![STREAM.to_owned()] } else { Vec::new() };
+            negotiator.set_streams(id, streams)
+        });
     }
 }
 
@@ -203,6 +211,11 @@ fn classify(member: &Member, kind: MediaKind, offered: Option<Direction>) -> Use
     let count = |wanted: fn(u8) -> bool| {
         let slot = |usage: &Use| matches!(usage, Use::Slot(bit) if wanted(*bit));
         member.sections.iter().filter(|(_, usage)| slot(usage)).count()
+    };
+    let offered = match offered {
+        // What a viewer would send is not taken: it is there to receive.
+        Some(Direction::SendRecv) if !member.join.publish => Some(Direction::RecvOnly),
+        other => other,
     };
     let taken = |source| member.sections.iter().any(|(_, usage)| *usage == Use::Source(source));
     match (kind, offered) {

@@ -73,6 +73,9 @@ pub enum Event {
     Speaking(RoomId, Vec<MemberId>),
     /// What this member's picture slot of this index shows from now on: told with the first packet that is forwarded.
     Shown(MemberId, usize, Option<(MemberId, Source)>),
+    /// What this member's picture slot shows cannot be sent to it, because it has negotiated no codec for it. Told once,
+    /// after [`Event::Shown`]; it holds until the slot shows something else.
+    Unplayable(MemberId, usize),
     /// This picture slot goes on (`false`) or stands still (`true`) because the receiver's path carries no more.
     Paused(MemberId, usize, bool),
     /// The encodings of this member's camera that somebody wants now, the smallest first. A camera without named

@@ -143,6 +143,8 @@ pub(crate) struct Member {
     pub(crate) voices: Vec<Slot>,
     pub(crate) pictures: Vec<Slot>,
     pub(crate) wants: Vec<Option<Want>>,
+    /// Whose voice alone it wants to hear.
+    pub(crate) pin: Option<MemberId>,
     pub(crate) repair: Repair,
     /// The channel for the room.
     pub(crate) channel: Option<ChannelId>,
@@ -191,6 +193,7 @@ impl Member {
             voices: Vec::new(),
             pictures: Vec::new(),
             wants: Vec::new(),
+            pin: None,
             repair: Repair::default(),
             channel: None,
             reachable: false,

@@ -161,6 +161,7 @@ impl Sfu {
                         break 'run;
                     }
                     let step = write_packet(now, (peer, slot, feed), &mut sources, &mut run, (buf, held));
+                    let step = step.unwrap_or_else(|error| refused(slot, (follower, *id), &error, &mut sources));
                     if matches!(step, Step::Complete) {
                         break 'run;
                     }
@@ -246,6 +247,7 @@ fn switch(
     let shown = Some((track.owner, track.source));
     if !sound && slot.shown != shown {
         slot.shown = shown;
+        slot.unplayable = false;
         let event = Event::Shown(owner, picture_index(follower.bit), shown);
         push_event(sources.events, sources.stats, sources.max_events, event);
     }
@@ -264,33 +266,43 @@ fn write_packet(
     sources: &mut Sources<'_>,
     run: &mut Run,
     (buf, held): (&mut [u8], &mut Option<(Transmit, Vec<u8>)>),
-) -> Step {
+) -> Result<Step, peer::MediaError> {
     let layer = sources.tracks.get(feed.track).and_then(|track| track.layers.get(usize::from(feed.layer)));
-    let Some(ring) = layer.map(|layer| &layer.ring) else { return Step::Complete };
-    let Some(kept) = ring.get(feed.cursor) else { return Step::Complete };
+    let Some(ring) = layer.map(|layer| &layer.ring) else { return Ok(Step::Complete) };
+    let Some(kept) = ring.get(feed.cursor) else { return Ok(Step::Complete) };
     let need = slot.need(kept);
     let size = if run.count > 0 { run.size } else { longest(slot, ring, feed.cursor) };
     if run.count > 0 && (need.is_none_or(|need| need > size) || buf.len() - run.len < size) {
-        return Step::Complete;
+        return Ok(Step::Complete);
     }
     let padded = need.is_some_and(|need| size - need <= MAX_PADDING);
     if let Some(current) = &mut slot.current {
         current.cursor += 1;
     }
-    let Some(written) = slot.write(kept) else { return Step::On };
+    let Some(written) = slot.write(kept) else { return Ok(Step::On) };
     let to = if padded { size.saturating_sub(peer.srtp_overhead()) } else { 0 };
-    match send(now, peer, slot, (kept, written), (to, Purpose::First), &mut buf[run.len..]) {
-        Ok(transmit) => {
-            sources.stats.forwarded += 1;
-            slot.count(kept.payload.len());
-            slot.learn(kept, transmit.len, padded);
-            add(run, transmit, (buf, held), need.is_some())
-        }
-        Err(_) => {
-            sources.stats.unsent += 1;
-            Step::On
-        }
+    let transmit = send(now, peer, slot, (kept, written), (to, Purpose::First), &mut buf[run.len..])?;
+    sources.stats.forwarded += 1;
+    slot.count(kept.payload.len());
+    slot.learn(kept, transmit.len, padded);
+    Ok(add(run, transmit, (buf, held), need.is_some()))
+}
+
+/// A packet could not be sent to this receiver: it is told once of a picture whose codec it does not have.
+fn refused(
+    slot: &mut Slot,
+    (follower, owner): (Follower, MemberId),
+    error: &peer::MediaError,
+    sources: &mut Sources<'_>,
+) -> Step {
+    sources.stats.unsent += 1;
+    let picture = follower.bit >= FIRST_PICTURE;
+    if picture && matches!(error, peer::MediaError::NoCodec) && !slot.unplayable {
+        slot.unplayable = true;
+        let event = Event::Unplayable(owner, picture_index(follower.bit));
+        push_event(sources.events, sources.stats, sources.max_events, event);
     }
+    Step::On
 }
 
 /// A packet was written behind the run: it belongs to it, ends it, or is kept for the next call.

@@ -17,7 +17,7 @@ pub(crate) struct Room {
     pub(crate) members: Vec<u32>,
     /// All tracks of its members.
     pub(crate) tracks: Vec<u32>,
-    /// The microphones that are forwarded: those that are heard, and one more, which is for them alone, so that they hear
+    /// The microphones that are forwarded, about from the loudest to the quietest: those that are heard, and one more, which is for them alone, so that they hear
     /// as many others as anybody.
     pub(crate) voices: Vec<u32>,
     pub(crate) speaking: Vec<MemberId>,
@@ -67,7 +67,21 @@ impl Room {
                 Some(_) | None => break,
             }
         }
-        self.promote(level) || changed
+        let promoted = self.promote(level);
+        self.rank(level) || promoted || changed
+    }
+
+    /// Who has fewer slots than there are voices hears the first ones: who is clearly louder goes before.
+    fn rank(&mut self, level: impl Fn(&u32) -> u16) -> bool {
+        let most = self.voices.len().min(self.config.voices);
+        let mut moved = false;
+        for at in (1..most).rev() {
+            if level(&self.voices[at]) > level(&self.voices[at - 1]) + Loudness::MARGIN {
+                self.voices.swap(at - 1, at);
+                moved = true;
+            }
+        }
+        moved
     }
 
     /// The one that only some hear takes the place of one that all hear, if it is clearly louder.

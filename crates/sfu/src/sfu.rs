@@ -161,6 +161,16 @@ impl Sfu {
         self.flush_asks(now);
     }
 
+    /// Whose voice a member wants to hear, instead of the loudest; `None` is the loudest again. One who looks at a single
+    /// member hears that one, however quiet.
+    pub fn listen(&mut self, now: Instant, member: MemberId, to: Option<MemberId>) {
+        let Some(at) = self.place(member) else { return };
+        if let Some(member) = self.members.get_mut(at) {
+            member.pin = to;
+        }
+        self.assign_voices(now, at);
+    }
+
     /// Whether a source of a member is forwarded; it is at first. A moderator who mutes somebody says no.
     pub fn allow(&mut self, now: Instant, member: MemberId, source: Source, allowed: bool) {
         let Some(at) = self.place(member) else { return };

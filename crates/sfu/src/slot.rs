@@ -77,6 +77,8 @@ pub(crate) struct Slot {
     pub(crate) octets: u32,
     /// What the receiver has been told that it shows.
     pub(crate) shown: Option<(MemberId, Source)>,
+    /// Whether the receiver has been told that it cannot be sent what it is to show.
+    pub(crate) unplayable: bool,
     /// Whether the receiver has been told that it stands still.
     pub(crate) paused: bool,
     /// Packets when the last report was sent.
@@ -102,6 +104,7 @@ impl Slot {
             packets: 0,
             octets: 0,
             shown: None,
+            unplayable: false,
             paused: false,
             reported: 0,
         }

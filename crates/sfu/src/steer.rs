@@ -139,9 +139,14 @@ impl Sfu {
         }
         let id = member.id;
         let Some(room) = self.rooms.get(&member.room) else { return };
-        let foreign = |track: &&u32| self.tracks.get(**track).is_some_and(|track| track.owner != id);
-        let chosen: Vec<u32> =
-            room.voices.iter().filter(foreign).take(count.min(room.config.voices)).copied().collect();
+        let chosen: Vec<u32> = match member.pin {
+            Some(pinned) => self.voice_of(member.room, pinned).into_iter().collect(),
+            None => {
+                let foreign = |track: &&u32| self.tracks.get(**track).is_some_and(|track| track.owner != id);
+                let most = count.min(room.config.voices);
+                room.voices.iter().filter(foreign).take(most).copied().collect()
+            }
+        };
         let feeds = |slot: &crate::slot::Slot| slot.next.or(slot.current).map(|feed| feed.track);
         let mut carried: Vec<Option<u32>> =
             member.voices.iter().map(|slot| feeds(slot).filter(|track| chosen.contains(track))).collect();
@@ -168,6 +173,13 @@ impl Sfu {
         let owner = |track: &Option<u32>| track.and_then(|track| Some(self.tracks.get(track)?.owner));
         let voices = carried.iter().map(owner).collect();
         self.push_event(Event::Voices(id, voices));
+    }
+
+    /// The microphone of a member, if it may be heard in this room.
+    fn voice_of(&self, room: u64, member: crate::MemberId) -> Option<u32> {
+        let owner = self.members.get(self.place(member)?).filter(|owner| owner.room == room)?;
+        let track = owner.track(Source::Microphone)?;
+        self.tracks.get(track).filter(|found| found.sending && found.allowed).map(|_| track)
     }
 
     /// Takes away what a slot carries.

@@ -176,7 +176,11 @@ impl Sfu {
         if source == Source::Microphone {
             let voices = self.rooms.get_mut(&room).is_some_and(|room| room.choose_voices(&self.tracks));
             let members = self.rooms.get(&room).map(|room| room.members.clone()).unwrap_or_default();
-            members.into_iter().filter(|_| voices).for_each(|at| self.assign_voices(now, at));
+            for at in members {
+                if voices || self.members.get(at).is_some_and(|member| member.pin == Some(owner)) {
+                    self.assign_voices(now, at);
+                }
+            }
             return;
         }
         let members = self.rooms.get(&room).map(|room| room.members.clone()).unwrap_or_default();

@@ -66,8 +66,10 @@ impl Client {
         (now, seed, certificate): (Instant, [u8; 32], Certificate),
         (id, number): (MemberId, u32),
         (rids, voices, pictures): (&[&str], usize, usize),
+        without: &[&str],
     ) -> Self {
         let mut config = peer::Config::new(certificate);
+        config.negotiation.video_codecs.retain(|codec| !without.contains(&codec.name.as_str()));
         config.media.send.estimate.start = 5_000_000;
         let mut peer = Peer::new(config, seed, now).unwrap();
         peer.set_wall_clock(now, Duration::from_secs(1_767_225_600 + u64::from(number) * 1000));

@@ -8,4 +8,5 @@ mod layers;
 mod random;
 mod record;
 mod rooms;
+mod viewers;
 mod world;

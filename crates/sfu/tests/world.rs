@@ -96,6 +96,8 @@ pub(crate) struct World {
     pub(crate) sfu: Sfu,
     pub(crate) room: RoomId,
     pub(crate) clients: Vec<Client>,
+    /// The last that each was answered.
+    pub(crate) answers: Vec<String>,
     /// To the forwarder and from it, by client.
     pub(crate) up: Vec<Link>,
     pub(crate) down: Vec<Link>,
@@ -139,6 +141,7 @@ impl World {
             sfu,
             room,
             clients: Vec::new(),
+            answers: Vec::new(),
             up: Vec::new(),
             down: Vec::new(),
             events: Vec::new(),
@@ -161,15 +164,41 @@ impl World {
     /// Somebody comes, with so many voice and picture slots. `rids` are the encodings of the camera; none is no camera,
     /// one is a camera without simulcast.
     pub(crate) fn join(&mut self, rids: &[&str], voices: usize, pictures: usize) -> usize {
+        let number = u32::try_from(self.clients.len() + 1).unwrap();
+        self.join_as(JoinConfig { number, ..JoinConfig::default() }, rids, voices, pictures)
+    }
+
+    /// Somebody comes who takes part in another way.
+    pub(crate) fn join_as(
+        &mut self,
+        join: JoinConfig,
+        rids: &[&str],
+        voices: usize,
+        pictures: usize,
+    ) -> usize {
+        self.come(join, &[], (rids, voices, pictures))
+    }
+
+    /// Somebody comes, with no camera, who does not have these codecs.
+    pub(crate) fn join_without(&mut self, codecs: &[&str], voices: usize, pictures: usize) -> usize {
+        let number = u32::try_from(self.clients.len() + 1).unwrap();
+        self.come(JoinConfig { number, ..JoinConfig::default() }, codecs, (&[], voices, pictures))
+    }
+
+    fn come(
+        &mut self,
+        join: JoinConfig,
+        without: &[&str],
+        (rids, voices, pictures): (&[&str], usize, usize),
+    ) -> usize {
         let at = self.clients.len();
         let number = u32::try_from(at + 1).unwrap();
-        let id = inside(|| {
-            self.sfu.join(self.now, self.room, JoinConfig { number, ..JoinConfig::default() }).unwrap()
-        });
+        let id = inside(|| self.sfu.join(self.now, self.room, join).unwrap());
         let mut client = Client::new(
             (self.now, self.rng.array(), self.certificate.clone()),
             (id, number),
             (rids, voices, pictures),
+            without,
         );
         client.listen(self.now, Self::address(at));
         self.clients.push(client);
@@ -188,6 +217,8 @@ impl World {
             println!("{answer}");
         }
         client.answered(self.now, &answer);
+        self.answers.resize(self.clients.len(), String::new());
+        self.answers[at].clone_from(&answer);
         inside(|| drop(answer));
         self.collect();
     }

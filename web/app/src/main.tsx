@@ -7,7 +7,9 @@ import './styles/index.css'
 import { AppContext, type App as AppState } from './state/app.js'
 import { browserFeatures, createApp } from './state/create.js'
 import { startEffects } from './state/effects.js'
-import { readRoute } from './route.js'
+import { dictionaries, pickLanguage } from './i18n/index.js'
+import { readRoute, readWatch } from './route.js'
+import { WatchScreen } from './screens/watch.jsx'
 import { keepShell } from './shell.js'
 
 /** The client keeps the identity under this name for all tabs. */
@@ -41,7 +43,8 @@ async function begin(app: AppState): Promise<void> {
   if (app.prefs().speaker !== '') void app.commands.setSpeaker(app.prefs().speaker)
 }
 
-createRoot(() => {
+/** The page that calls. */
+function call(root: HTMLElement): void {
   const client = createClient()
   const app = createApp({
     source: client,
@@ -56,11 +59,25 @@ createRoot(() => {
       location.reload()
     },
   })
-  const root = document.getElementById('root')
-  if (!root) throw new Error('The page has no element "root".')
   startEffects(app)
   render(() => <AppContext.Provider value={app}><App /></AppContext.Provider>, root)
   window.addEventListener('popstate', () => app.setUi({ route: readRoute(location.pathname) }))
   keepShell(app)
   void begin(app)
+}
+
+/** The page that only watches. The key stands behind the `#`, which no server is told. */
+function watchOnly(root: HTMLElement, room: string): void {
+  const lang = pickLanguage(navigator.languages)
+  document.documentElement.lang = lang
+  document.title = `${dictionaries[lang].watchTitle} · Visavis`
+  render(() => <WatchScreen room={room} accessKey={location.hash.slice(1) || null} t={dictionaries[lang]} />, root)
+}
+
+createRoot(() => {
+  const root = document.getElementById('root')
+  if (!root) throw new Error('The page has no element "root".')
+  const room = readWatch(location.pathname)
+  if (room === null) call(root)
+  else watchOnly(root, room)
 })

@@ -30,6 +30,26 @@ export function meetLink(origin: string, room: string): string {
   return `${origin}/r/${room}`
 }
 
+/** Where an encoder publishes into a room (WHIP). */
+export function whipAddress(origin: string, room: string): string {
+  return `${origin}/whip/${room}`
+}
+
+/** Where a player watches a room (WHEP). */
+export function whepAddress(origin: string, room: string): string {
+  return `${origin}/whep/${room}`
+}
+
+/** The room that `/watch/ROOM` shows; null for other paths. */
+export function readWatch(path: string): string | null {
+  return /^\/watch\/([\w-]{1,64})\/?$/.exec(path)?.[1] ?? null
+}
+
+/** The page that only watches. */
+export function watchLink(origin: string, room: string): string {
+  return `${origin}/watch/${room}`
+}
+
 /** A room that nobody guesses, easy to read aloud: 12 letters and digits without the ambiguous ones, 59 bits. */
 export function freshRoom(random: (bytes: Uint8Array<ArrayBuffer>) => Uint8Array = bytes => crypto.getRandomValues(bytes)): string {
   const letters = 'abcdefghjkmnpqrstuvwxyz23456789'

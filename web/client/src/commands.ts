@@ -37,6 +37,7 @@ export function commandsOf(core: Core): Commands {
     raiseHand: (hand) => core.inRoom((call) => void core.signal.send({ type: 'express', call, hand })),
     react: (reaction) => core.inRoom((call) => core.react(call, reaction)),
     moderate: (action) => core.inRoom((call) => void core.signal.send({ type: 'moderate', call, action })),
+    askKey: (room, door) => void core.signal.send({ type: 'key', room, door }),
     streams: () => streams(core),
     level: () => media.level(),
   }

@@ -4,7 +4,7 @@
  * Every state that a person can meet is a variant here (denied, no device, reconnecting, ended and why): none of
  * them is an exception. One message from the server or the browser makes one new `Model`.
  */
-import type { Action, EndReason, Knock, Media, Member, Person, Picture, Presence, Recording, Refusal, View } from './protocol.js'
+import type { Action, Door, EndReason, Knock, Media, Member, Person, Picture, Presence, Recording, Refusal, View } from './protocol.js'
 
 /** Everything there is to show. */
 export interface Model {
@@ -22,6 +22,17 @@ export interface Model {
   readonly next: RunningCall | RoomCall | null
   /** The latest answer to `find`. */
   readonly people: readonly Presence[]
+  /** Keys of rooms that were asked for, the last of each sort. Secrets. */
+  readonly keys: readonly RoomKey[]
+}
+
+/** With this an encoder publishes into a room (WHIP), or a player watches it (WHEP). */
+export interface RoomKey {
+  readonly room: string
+  readonly door: Door
+  readonly key: string
+  /** When it ends, ms since the epoch. */
+  readonly expires: number
 }
 
 /** The way to the server. */
@@ -118,6 +129,12 @@ export interface RoomCall {
   readonly recording: Recording | null
   /** Why the last recording ended, if nobody ended it. */
   readonly recordingProblem: string | null
+  /** Whether whoever has the link may watch without a key. */
+  readonly watching: boolean
+  /** How many watch, who are no members. */
+  readonly watchers: number
+  /** The picture slots whose pictures this browser has no codec for. */
+  readonly unplayable: readonly number[]
   /** Who waits; owners alone are told. */
   readonly knocking: readonly Knock[]
   /** The numbers of those who speak, the loudest first. */
@@ -243,6 +260,8 @@ export interface Commands {
   react(reaction: string): void
   /** What an owner of a room may do. */
   moderate(action: Action): void
+  /** Asks for a key of a room (`Model.keys`): an owner of it may, or whoever is there first. */
+  askKey(room: string, door: Door): void
   /** The streams to show; they are not part of `Model` because they are not data. */
   streams(): Streams
   /** The loudness of our own microphone now, 0 to 1. */

@@ -144,6 +144,15 @@ export type ClientMessage =
     action: Action
   }
   | {
+    type: 'key'
+    /** The room's name as it stands in the link. */
+    room: string
+    /** What it is to open. */
+    door: Door
+    /** What the encoder is to be called, 1 to 64 characters; absent: as it says itself. */
+    name?: string | null
+  }
+  | {
     type: 'express'
     /** The conference. */
     call: string
@@ -315,6 +324,10 @@ export type ServerMessage =
     lobby: boolean
     /** The recording that goes on; `null`: nothing is recorded. */
     recording: Recording | null
+    /** Whether whoever has the link may watch without a key. */
+    watching?: boolean
+    /** How many watch (WHEP); absent: nobody. */
+    watchers?: number
     /** Come back with this (`rejoin`) if the server loses the conference. A secret. */
     ticket: Secret
     /** The call of two that goes on here: keep it until the server ends it as `moved`. */
@@ -367,6 +380,26 @@ export type ServerMessage =
     locked: boolean
     /** Whether whoever comes waits to be admitted. */
     lobby: boolean
+    /** Whether whoever has the link may watch without a key. */
+    watching?: boolean
+  }
+  | {
+    type: 'watchers'
+    /** The conference. */
+    call: string
+    /** How many. */
+    count: number
+  }
+  | {
+    type: 'key'
+    /** The room. */
+    room: string
+    /** What it opens. */
+    door: Door
+    /** The bearer token. A secret. */
+    key: Secret
+    /** When it ends, in seconds since 1970. */
+    expires: number
   }
   | {
     type: 'recording'
@@ -399,6 +432,13 @@ export type ServerMessage =
     slot: number
     /** `null`: nothing, for nobody sends it or the way to you is too narrow. */
     source: View | null
+  }
+  | {
+    type: 'unplayable'
+    /** The conference. */
+    call: string
+    /** The slot's place among the receiving video sections. */
+    slot: number
   }
   | {
     type: 'wanted'
@@ -516,6 +556,11 @@ export type Sending = {
   screen: boolean
 }
 
+/** What sort of member somebody is. */
+export type MemberKind =
+  | 'person'
+  | 'encoder'
+
 /** Somebody in a conference. */
 export type Member = {
   /** How the other messages, and the data channel `room`, name them. */
@@ -530,6 +575,8 @@ export type Member = {
   hand: boolean
   /** Whether their media connection with the server stands. */
   connected: boolean
+  /** What sort of member; absent: a person. */
+  kind?: MemberKind
 }
 
 /** Somebody who waits to be admitted. */
@@ -539,6 +586,11 @@ export type Knock = {
   /** Who. */
   person: Person
 }
+
+/** A way into a room by HTTP, without signalling. */
+export type Door =
+  | 'publish'
+  | 'watch'
 
 /** One of a member's pictures. */
 export type Picture =
@@ -583,6 +635,11 @@ export type Action =
     member: number
   }
   | { 'kind': 'mute-all' }
+  | {
+    'kind': 'unmute'
+    /** Whose. */
+    member: number
+  }
   | {
     'kind': 'remove'
     /** Who. */

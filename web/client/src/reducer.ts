@@ -32,6 +32,9 @@ export type Event =
 /** A room has no `remote`, `files` or `safetyCode` of its own and is never told of them. */
 export type TalkChange = Partial<Pick<RunningCall, 'path' | 'remote' | 'sharingScreen' | 'messages' | 'files' | 'quality' | 'safetyCode'>>
 
+/** Keys that are kept, of the rooms that were asked for last. */
+const KEYS_MOST = 10
+
 export const INITIAL: Model = {
   server: { kind: 'offline' },
   me: null,
@@ -41,6 +44,7 @@ export const INITIAL: Model = {
   call: { kind: 'idle' },
   next: null,
   people: [],
+  keys: [],
 }
 
 export function reduce(model: Model, event: Event): Model {
@@ -89,6 +93,10 @@ function noticed(model: Model, notice: Notice, about: Request | null, now: numbe
     case 'draining': return model.server.kind === 'online' ? { ...model, server: { kind: 'online', draining: true } } : model
     case 'error': return failed(model, notice.code, about, now)
     case 'ice-servers': return model
+    case 'key': {
+      const others = model.keys.filter(({ room, door }) => room !== notice.room || door !== notice.door)
+      return { ...model, keys: [...others.slice(1 - KEYS_MOST), { room: notice.room, door: notice.door, key: notice.key, expires: notice.expires * 1000 }] }
+    }
     case 'started': return started(model, notice, now)
     case 'conference': return conference(model, notice, now)
     case 'ended': return over(model, notice, now)
@@ -106,6 +114,8 @@ function noticed(model: Model, notice: Notice, about: Request | null, now: numbe
     case 'role':
     case 'settings':
     case 'recording':
+    case 'watchers':
+    case 'unplayable':
       return inside(model, notice.call, (call) => (call.kind === 'room' ? advanceRoom(call, notice) : call))
     case 'ringing':
     case 'incoming':
@@ -243,7 +253,7 @@ function ended(call: Call, reason: Ending, now: number): Call {
 export function taken(call: Call): Call {
   switch (call.kind) {
     case 'running': return { ...call, path: 'reconnecting', safetyCode: null }
-    case 'room': return { ...call, path: 'reconnecting', speaking: [], shown: [], voices: [], reactions: [] }
+    case 'room': return { ...call, path: 'reconnecting', speaking: [], shown: [], unplayable: [], voices: [], reactions: [] }
     default: return call
   }
 }

@@ -6,7 +6,7 @@ import type { Notice } from './signal.js'
 
 type Of<T extends Notice['type']> = Extract<Notice, { type: T }>
 /** The messages about a room that goes on. */
-export type RoomNotice = Of<'knocking' | 'member' | 'member-left' | 'voices' | 'speaking' | 'shown' | 'wanted' | 'expressed' | 'muted' | 'role' | 'settings' | 'recording'>
+export type RoomNotice = Of<'knocking' | 'member' | 'member-left' | 'voices' | 'speaking' | 'shown' | 'wanted' | 'expressed' | 'muted' | 'role' | 'settings' | 'recording' | 'watchers' | 'unplayable'>
 
 /** Feelings shown at the same time; the oldest go first. */
 const REACTIONS_MOST = 30
@@ -26,6 +26,9 @@ export function roomOf(conference: Of<'conference'>, before: RunningCall | RoomC
     lobby: conference.lobby,
     recording: conference.recording,
     recordingProblem: null,
+    watching: conference.watching ?? false,
+    watchers: conference.watchers ?? 0,
+    unplayable: [],
     knocking: same?.knocking ?? [],
     speaking: [],
     shown: [],
@@ -54,11 +57,13 @@ export function advanceRoom(room: RoomCall, notice: RoomNotice): RoomCall {
       const shown = [...room.shown]
       while (shown.length <= notice.slot) shown.push(null)
       shown[notice.slot] = notice.source
-      return { ...room, shown }
+      return { ...room, shown, unplayable: room.unplayable.filter((slot) => slot !== notice.slot) }
     }
+    case 'unplayable': return { ...room, unplayable: [...room.unplayable.filter((slot) => slot !== notice.slot), notice.slot] }
+    case 'watchers': return { ...room, watchers: notice.count }
     case 'expressed': return express(room, notice.member, notice.reaction)
     case 'muted': return { ...room, mutedBy: room.members.find(({ number }) => number === notice.by)?.person.name ?? '' }
-    case 'settings': return { ...room, locked: notice.locked, lobby: notice.lobby, knocking: notice.lobby ? room.knocking : [] }
+    case 'settings': return { ...room, locked: notice.locked, lobby: notice.lobby, watching: notice.watching ?? false, knocking: notice.lobby ? room.knocking : [] }
     case 'recording': return { ...room, recording: notice.recording, recordingProblem: notice.problem ?? null }
     case 'role': return { ...room, members: room.members.map((member) => (member.number === room.you ? { ...member, role: notice.role } : member)) }
     case 'wanted': return room

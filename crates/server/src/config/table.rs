@@ -128,6 +128,10 @@ keys! {
     "Conferences" {
         conference_members: Limit, "conference-members", "N", ["100"],
             "How many people can be in one conference. The media of more than two go through this server, which forwards and never decodes them.";
+        conference_viewers: Limit, "conference-viewers", "N", ["1000"],
+            "How many can watch one conference over HTTP (WHEP), besides its members.";
+        key_lifetime: Seconds, "key-lifetime", "TIME", ["7d"],
+            "How long a key lasts with which an encoder publishes into a room, or a player watches it.";
         conferences: Limit, "conferences", "N", ["1000"],
             "How many conferences there can be at a time.";
         conference_bandwidth: Bandwidth, "conference-bandwidth", "RATE", ["20M"],

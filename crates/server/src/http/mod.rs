@@ -43,6 +43,7 @@ pub fn router(app: Arc<App>) -> Router {
         .route("/visavis-ca.crt", get(authority))
         .nest("/api/v1/account", crate::accounts::rest::router(Arc::clone(&app)))
         .merge(crate::recording::rest::router())
+        .merge(crate::doors::router())
         .fallback_service(app.hub.router().fallback(page))
         .layer(middleware::from_fn_with_state(Arc::clone(&app), around))
         .with_state(app)

@@ -28,13 +28,13 @@ pub(super) fn serve(method: &Method, path: &str, headers: &HeaderMap) -> Respons
     }
 }
 
-/// The page answers at its root and at the share links `/c/NAME` and `/r/ROOM`; other paths are files.
+/// The page answers at its root and at the share links `/c/NAME`, `/r/ROOM` and `/watch/ROOM`; other paths are files.
 fn find(path: &str) -> Option<&'static File> {
     let link = |prefix: &str| {
         path.strip_prefix(prefix)
             .is_some_and(|rest| !rest.is_empty() && !rest.trim_end_matches('/').contains('/'))
     };
-    let path = if path == "/" || link("/c/") || link("/r/") { "/index.html" } else { path };
+    let path = if path == "/" || link("/c/") || link("/r/") || link("/watch/") { "/index.html" } else { path };
     FILES.binary_search_by(|f| f.path.cmp(path)).ok().map(|i| &FILES[i])
 }
 
@@ -171,6 +171,7 @@ mod tests {
             ("/c/anna", true),
             ("/c/anna/", true),
             ("/r/a-b_c", true),
+            ("/watch/a-b_c", true),
             ("/c/", false),
             ("/c/a/b", false),
             ("/x/anna", false),

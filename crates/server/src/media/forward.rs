@@ -13,7 +13,7 @@ use wire::Instant;
 use super::counters::Snapshot;
 use super::crossing::Fragments;
 use crate::recording::{Gatherer, Queue};
-use crate::signal::forwarding::{LegKey, MediaCommand, MediaEvent, RoomKey, Source, Wish};
+use crate::signal::forwarding::{LegKey, MediaCommand, MediaEvent, Part, RoomKey, Source, Wish};
 
 /// Bytes of the longest run that the forwarder writes.
 const RUN_BYTES: usize = 64 << 10;
@@ -38,7 +38,7 @@ pub(super) struct Forwarder {
     sfu: Sfu,
     thread: usize,
     fragments: Arc<Fragments>,
-    rooms: HashMap<RoomKey, RoomId>,
+    rooms: HashMap<RoomKey, Room>,
     room_keys: HashMap<RoomId, RoomKey>,
     legs: HashMap<LegKey, Leg>,
     leg_keys: HashMap<MemberId, LegKey>,
@@ -61,6 +61,14 @@ struct Tally {
     runs_out: u64,
     unsent: u64,
     events_dropped: u64,
+}
+
+/// A room, and what its viewers see.
+struct Room {
+    id: RoomId,
+    stage: Option<Wish>,
+    /// The viewers who are shown that.
+    followers: Vec<LegKey>,
 }
 
 struct Leg {
@@ -121,7 +129,7 @@ impl Forwarder {
                 match self.sfu.open_room(now, config) {
                     Ok(id) => {
                         tracing::debug!(room = room.0, thread = self.thread, "a room is open");
-                        self.rooms.insert(room, id);
+                        self.rooms.insert(room, Room { id, stage: None, followers: Vec::new() });
                         self.room_keys.insert(id, room);
                     }
                     Err(error) => {
@@ -131,7 +139,7 @@ impl Forwarder {
                 }
             }
             MediaCommand::Close { room } => {
-                let Some(id) = self.rooms.remove(&room) else { return };
+                let Some(Room { id, .. }) = self.rooms.remove(&room) else { return };
                 let legs: Vec<LegKey> =
                     self.legs.iter().filter(|(_, leg)| leg.room == room).map(|(key, _)| *key).collect();
                 for leg in legs {
@@ -142,22 +150,26 @@ impl Forwarder {
                 self.recorded.remove(&room);
                 self.sfu.close_room(now, id);
             }
-            MediaCommand::Join { room, leg, number } => self.join(now, room, leg, number),
+            MediaCommand::Join { room, leg, number, part } => self.join(now, room, leg, (number, part)),
             MediaCommand::Offer { leg, sdp } => self.describe(now, leg, &sdp),
             MediaCommand::Candidate { leg, candidate } => {
                 if let Some(found) = self.legs.get(&leg) {
                     self.sfu.candidate(now, found.member, &candidate);
                 }
             }
-            MediaCommand::Layout { leg, slots } => {
-                let Some(found) = self.legs.get(&leg) else { return };
-                let want = |wish: &Option<Wish>| {
-                    let Wish { leg, source, height } = (*wish)?;
-                    let member = self.legs.get(&leg)?.member;
-                    Some(Want { member, source: to_machine(source), height })
-                };
-                let wants: Vec<Option<Want>> = slots.iter().map(want).collect();
-                self.sfu.layout(now, found.member, &wants);
+            MediaCommand::Layout { leg, slots } => self.lay_out(now, leg, &slots),
+            MediaCommand::Stage { room, wish } => {
+                let Some(found) = self.rooms.get_mut(&room) else { return };
+                found.stage = wish;
+                for follower in found.followers.clone() {
+                    self.lay_out(now, follower, &[wish]);
+                }
+            }
+            MediaCommand::Listen { leg, to } => {
+                let to = to.and_then(|to| self.legs.get(&to)).map(|to| to.member);
+                if let Some(found) = self.legs.get(&leg) {
+                    self.sfu.listen(now, found.member, to);
+                }
             }
             MediaCommand::Allow { leg, source, allowed } => {
                 if let Some(found) = self.legs.get(&leg) {
@@ -182,14 +194,37 @@ impl Forwarder {
         }
     }
 
-    fn join(&mut self, now: Instant, room: RoomKey, leg: LegKey, number: u32) {
-        let id = self.rooms.get(&room).copied();
-        let join = JoinConfig { number, ..JoinConfig::default() };
+    /// What a member's picture slots are to show.
+    fn lay_out(&mut self, now: Instant, leg: LegKey, slots: &[Option<Wish>]) {
+        let Some(found) = self.legs.get(&leg) else { return };
+        let want = |wish: &Option<Wish>| {
+            let Wish { leg, source, height } = (*wish)?;
+            let member = self.legs.get(&leg)?.member;
+            Some(Want { member, source: to_machine(source), height })
+        };
+        let wants: Vec<Option<Want>> = slots.iter().map(want).collect();
+        self.sfu.layout(now, found.member, &wants);
+    }
+
+    fn join(&mut self, now: Instant, room: RoomKey, leg: LegKey, (number, part): (u32, Part)) {
+        let id = self.rooms.get(&room).map(|room| room.id);
+        let viewer = matches!(part, Part::Viewer { .. });
+        let join = JoinConfig {
+            number,
+            publish: !viewer,
+            subscribe: part != Part::Publisher,
+            one_stream: viewer,
+        };
         let joined = id.map(|id| self.sfu.join(now, id, join));
         match joined {
             Some(Ok(member)) => {
                 self.leg_keys.insert(member, leg);
                 self.legs.insert(leg, Leg { member, room, fragments: Vec::new() });
+                if let Some(found) = self.rooms.get_mut(&room).filter(|_| part == Part::Viewer { follows: true }) {
+                    found.followers.push(leg);
+                    let stage = found.stage;
+                    self.lay_out(now, leg, &[stage]);
+                }
             }
             Some(Err(error)) => {
                 tracing::warn!(%error, "cannot take somebody into a room");
@@ -226,6 +261,9 @@ impl Forwarder {
     fn forget(&mut self, leg: LegKey) -> Option<Leg> {
         let left = self.legs.remove(&leg)?;
         self.leg_keys.remove(&left.member);
+        if let Some(room) = self.rooms.get_mut(&left.room) {
+            room.followers.retain(|follower| *follower != leg);
+        }
         for fragment in &left.fragments {
             self.fragments.remove(fragment);
         }
@@ -275,7 +313,13 @@ impl Forwarder {
                 let rids = rids.into_iter().map(|rid| rid.0).filter(|rid| !rid.is_empty()).collect();
                 MediaEvent::Wanted { leg: key(&member)?, rids }
             }
-            Event::Paused(..) | Event::Sending(..) | Event::Reachable(_) => return None,
+            Event::Sending(member, source, sending) => {
+                MediaEvent::Sending { leg: key(&member)?, source: from_machine(source), sending }
+            }
+            Event::Unplayable(member, slot) => {
+                MediaEvent::Unplayable { leg: key(&member)?, slot: u16::try_from(slot).ok()? }
+            }
+            Event::Paused(..) | Event::Reachable(_) => return None,
         })
     }
 
@@ -403,7 +447,7 @@ mod tests {
             Forwarder::new(Parts { sfu, thread: 0, fragments: table.clone(), events, recorder: None });
         let (room, leg) = (RoomKey(1), LegKey(1));
         forwarder.obey(now, MediaCommand::Open { room, members: 3 });
-        forwarder.obey(now, MediaCommand::Join { room, leg, number: 1 });
+        forwarder.obey(now, MediaCommand::Join { room, leg, number: 1, part: Part::Member });
         let mut member = Peer::new(peer::Config::new(certificate), [3; 32], now).expect("a peer");
         member.create_data_channel(now, ChannelConfig::default()).expect("a channel");
         for _ in 0..10 {

@@ -47,7 +47,9 @@ pub(super) async fn route(threads: Vec<Thread>, mut commands: mpsc::Receiver<Med
                 rooms.insert(*room, Room { thread, legs: Vec::new() });
                 *room
             }
-            MediaCommand::Close { room } | MediaCommand::Record { room, .. } => *room,
+            MediaCommand::Close { room }
+            | MediaCommand::Record { room, .. }
+            | MediaCommand::Stage { room, .. } => *room,
             MediaCommand::Join { room, leg, .. } => {
                 if let Some(found) = rooms.get_mut(room) {
                     found.legs.push(*leg);
@@ -58,6 +60,7 @@ pub(super) async fn route(threads: Vec<Thread>, mut commands: mpsc::Receiver<Med
             MediaCommand::Offer { leg, .. }
             | MediaCommand::Candidate { leg, .. }
             | MediaCommand::Layout { leg, .. }
+            | MediaCommand::Listen { leg, .. }
             | MediaCommand::Allow { leg, .. }
             | MediaCommand::Leave { leg } => match legs.get(leg) {
                 Some(room) => *room,

@@ -7,8 +7,9 @@ use std::net::IpAddr;
 
 use serde::{Deserialize, Serialize};
 
+use super::doors::{DoorCommand, DoorEvent, DoorId};
 use super::forwarding::{MediaCommand, MediaEvent};
-use super::protocol::{ClientMessage, IceServer, Person, Refusal, Resume, ServerFrame};
+use super::protocol::{ClientMessage, Door, IceServer, Person, Refusal, Resume, ServerFrame};
 use super::recording::{RecordingCommand, RecordingEvent};
 
 /// Names a WebSocket connection; never used twice.
@@ -65,6 +66,13 @@ pub enum Command {
         /// Whether the client signed off (close code 1000): the session ends with it.
         goodbye: bool,
     },
+    /// Something happened at an HTTP door of a room.
+    Door {
+        /// The door.
+        door: DoorId,
+        /// What.
+        command: DoorCommand,
+    },
     /// Something happened at the forwarder of media.
     Media(MediaEvent),
     /// Something happened at the recorder.
@@ -80,6 +88,17 @@ pub enum Request {
     Message(ClientMessage),
     /// `rename`: the person under the new name, or what is wrong with it.
     Rename(Result<Person, String>),
+    /// `key`: the name as it is kept, or what is wrong with it.
+    Key {
+        /// The room.
+        room: String,
+        /// What the key is to open.
+        door: Door,
+        /// What the encoder is to be called.
+        name: Result<Option<String>, String>,
+        /// When the key is to end, in seconds since 1970.
+        expires: u64,
+    },
     /// `ice-servers`: the answer.
     IceServers {
         /// STUN and TURN servers with short-lived credentials.
@@ -114,6 +133,13 @@ pub enum Event {
         code: Refusal,
         /// For people.
         message: String,
+    },
+    /// For an HTTP door of a room.
+    Door {
+        /// The door.
+        door: DoorId,
+        /// What happened.
+        event: DoorEvent,
     },
     /// For the forwarder of media.
     Media(MediaCommand),

@@ -42,6 +42,21 @@ pub struct Wish {
     pub height: u16,
 }
 
+/// How somebody takes part.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub enum Part {
+    /// Sends and receives.
+    Member,
+    /// Only sends.
+    Publisher,
+    /// Only receives, and is counted apart from the members. One that follows the stage is shown what
+    /// [`MediaCommand::Stage`] says, instead of a layout of its own.
+    Viewer {
+        /// Whether.
+        follows: bool,
+    },
+}
+
 /// From the rendezvous to the forwarder. What names something that is no more does nothing.
 #[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub enum MediaCommand {
@@ -63,8 +78,10 @@ pub enum MediaCommand {
         room: RoomKey,
         /// The leg.
         leg: LegKey,
-        /// What stands before their messages on the data channel.
+        /// What stands before their messages on the data channel; only [`Part::Member`] says anything there.
         number: u32,
+        /// How they take part.
+        part: Part,
     },
     /// Their offer; answered by [`MediaEvent::Answer`].
     Offer {
@@ -86,6 +103,20 @@ pub enum MediaCommand {
         leg: LegKey,
         /// By picture slot.
         slots: Vec<Option<Wish>>,
+    },
+    /// What those of the viewers see who follow the stage.
+    Stage {
+        /// The room.
+        room: RoomKey,
+        /// What; `None` is nothing.
+        wish: Option<Wish>,
+    },
+    /// Whose voice alone they hear.
+    Listen {
+        /// The leg.
+        leg: LegKey,
+        /// Whose; `None` is the loudest.
+        to: Option<LegKey>,
     },
     /// Whether something of theirs is passed on; everything is at first.
     Allow {
@@ -116,10 +147,14 @@ impl fmt::Debug for MediaCommand {
         match self {
             Self::Open { room, members } => write!(f, "Open({}, {members})", room.0),
             Self::Close { room } => write!(f, "Close({})", room.0),
-            Self::Join { room, leg, number } => write!(f, "Join({}, {}, {number})", room.0, leg.0),
+            Self::Join { room, leg, number, part } => {
+                write!(f, "Join({}, {}, {number}, {part:?})", room.0, leg.0)
+            }
             Self::Offer { leg, sdp } => write!(f, "Offer({}, {} bytes)", leg.0, sdp.len()),
             Self::Candidate { leg, .. } => write!(f, "Candidate({})", leg.0),
             Self::Layout { leg, slots } => write!(f, "Layout({}, {slots:?})", leg.0),
+            Self::Stage { room, wish } => write!(f, "Stage({}, {wish:?})", room.0),
+            Self::Listen { leg, to } => write!(f, "Listen({}, {to:?})", leg.0),
             Self::Allow { leg, source, allowed } => write!(f, "Allow({}, {source:?}, {allowed})", leg.0),
             Self::Record { room, on } => write!(f, "Record({}, {on})", room.0),
             Self::Leave { leg } => write!(f, "Leave({})", leg.0),
@@ -177,6 +212,22 @@ pub enum MediaEvent {
         /// Whose, and which.
         source: Option<(LegKey, Source)>,
     },
+    /// A source of a leg begins to send, or has ended.
+    Sending {
+        /// The leg.
+        leg: LegKey,
+        /// Which.
+        source: Source,
+        /// Whether it sends now.
+        sending: bool,
+    },
+    /// What a picture slot of a leg shows cannot be sent there: it has no codec for it.
+    Unplayable {
+        /// The leg.
+        leg: LegKey,
+        /// The slot.
+        slot: u16,
+    },
     /// Which encodings of a leg's camera are wanted.
     Wanted {
         /// The leg.
@@ -197,6 +248,8 @@ impl fmt::Debug for MediaEvent {
             Self::Voices { leg, slots } => write!(f, "Voices({}, {slots:?})", leg.0),
             Self::Speaking { room, legs } => write!(f, "Speaking({}, {legs:?})", room.0),
             Self::Shown { leg, slot, source } => write!(f, "Shown({}, {slot}, {source:?})", leg.0),
+            Self::Sending { leg, source, sending } => write!(f, "Sending({}, {source:?}, {sending})", leg.0),
+            Self::Unplayable { leg, slot } => write!(f, "Unplayable({}, {slot})", leg.0),
             Self::Wanted { leg, rids } => write!(f, "Wanted({}, {rids:?})", leg.0),
         }
     }

@@ -71,6 +71,8 @@ fn media(number: u8, rest: &[u8]) -> MediaEvent {
     let [what, other, ..] = *rest else { return MediaEvent::RoomLost { room: RoomKey(u64::from(number)) } };
     let (leg, other) = (LegKey(u64::from(number % 16)), LegKey(u64::from(other % 16)));
     match what % 8 {
+        0 if what & 32 != 0 => MediaEvent::Sending { leg, source: Source::Camera, sending: what & 8 != 0 },
+        1 if what & 32 != 0 => MediaEvent::Unplayable { leg, slot: 0 },
         0 => MediaEvent::Answer { leg, answer: Ok(String::new()) },
         1 => MediaEvent::Answer { leg, answer: Err(String::new()) },
         2 => MediaEvent::Connected { leg },

@@ -1,6 +1,5 @@
 //! The hub: the rendezvous in a task of its own, and the way in for sockets.
 
-use std::collections::HashMap;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -17,13 +16,17 @@ use tokio::time::Instant as Clock;
 use wire::Instant;
 
 use super::authority::{Authority, Door};
-use super::bus::{Command, Event, SocketId};
-use super::forwarding::{MediaCommand, MediaEvent};
+use super::bus::{Command, SocketId};
+use super::doors::{DoorCommand, DoorEvent, DoorId};
+use super::forwarding::MediaEvent;
+use super::keys::{Grant, Invalid, Keys};
 use super::origin::{host_name, is_allowed};
-use super::outbox::{Item, Outbox};
+use super::outbox::Outbox;
+use super::protocol::{IceServer, Person};
 use super::recording::RecordingEvent;
 use super::rendezvous::{self, Rendezvous, Stats};
 use super::socket::Connection;
+use super::ways::{Way, Ways};
 use crate::media::Forwarding;
 use crate::recording;
 
@@ -32,6 +35,8 @@ pub const SUBPROTOCOL: &str = "visavis.1";
 
 /// Commands waiting for the rendezvous; a socket that has another waits.
 const COMMANDS: usize = 1024;
+/// Events that wait for one door: answers to its offers, and its end.
+const DOOR_EVENTS: usize = 8;
 /// Commands taken at once.
 const BATCH: usize = 64;
 /// What a socket reads at once, in bytes: the buffer lives as long as the socket, so it is small.
@@ -51,6 +56,8 @@ pub struct HubConfig {
     pub patience: Duration,
     /// Bytes in one frame.
     pub frame_bytes: usize,
+    /// How long a key of a room lasts.
+    pub key_lifetime: Duration,
     /// The forwarder of media; without one nobody but two can meet.
     pub forwarding: Option<Forwarding>,
     /// The recorder; without one nothing is recorded.
@@ -67,6 +74,7 @@ impl HubConfig {
             idle_timeout: Duration::from_secs(90),
             patience: Duration::from_secs(10),
             frame_bytes: 96 * 1024,
+            key_lifetime: Duration::from_secs(7 * 24 * 3600),
             forwarding: None,
             recording: None,
         }
@@ -82,16 +90,27 @@ pub(super) struct Shared {
     pub(super) idle_timeout: Duration,
     pub(super) patience: Duration,
     pub(super) frame_bytes: usize,
+    pub(super) key_lifetime: Duration,
+    keys: Keys,
     origins: Vec<String>,
     commands: mpsc::Sender<Envelope>,
     next_socket: AtomicU64,
+    next_door: AtomicU64,
     stats: Arc<Mutex<Stats>>,
 }
 
-/// A command, and with a hello the way back.
+/// A command, and with the first of a socket or a door the way back.
 struct Envelope {
     command: Command,
-    outbox: Option<Arc<Outbox>>,
+    way: Option<Way>,
+}
+
+/// The end of a door that the HTTP resource holds.
+pub struct DoorEnd {
+    /// The door.
+    pub id: DoorId,
+    /// What happens there; closed after [`DoorEvent::Refused`] or [`DoorEvent::Ended`].
+    pub events: mpsc::Receiver<DoorEvent>,
 }
 
 impl Hub {
@@ -99,6 +118,7 @@ impl Hub {
     pub fn start(mut config: HubConfig) -> Self {
         config.rendezvous.forwarding = config.forwarding.is_some();
         config.rendezvous.recording = config.recording.is_some();
+        let keys = Keys::new(&config.rendezvous.secret);
         let (commands, inbox) = mpsc::channel(COMMANDS);
         let stats = Arc::new(Mutex::new(Stats::default()));
         let rendezvous = Rendezvous::new(config.rendezvous, crypto::random(), Instant::ZERO);
@@ -108,9 +128,12 @@ impl Hub {
             idle_timeout: config.idle_timeout,
             patience: config.patience,
             frame_bytes: config.frame_bytes,
+            key_lifetime: config.key_lifetime,
+            keys,
             origins: config.origins,
             commands,
             next_socket: AtomicU64::new(0),
+            next_door: AtomicU64::new(0),
             stats,
         }))
     }
@@ -118,6 +141,33 @@ impl Hub {
     /// `GET /ws`. The address of a client is taken from a `ConnectInfo<SocketAddr>` among the request's extensions.
     pub fn router(&self) -> Router {
         Router::new().route("/ws", any(upgrade)).with_state(self.clone())
+    }
+
+    /// What the bearer of a room's key may do.
+    ///
+    /// # Errors
+    /// The key is none of this server's, or has ended.
+    pub fn verify_key(&self, key: &str) -> Result<Grant, Invalid> {
+        self.0.keys.verify(key, crate::clock::unix_seconds())
+    }
+
+    /// ICE servers for somebody who comes by HTTP.
+    pub fn ice_servers(&self, door: &Door, person: &Person) -> Vec<IceServer> {
+        (self.0.authority.ice_servers)(door, person).servers
+    }
+
+    /// Somebody comes to a room by HTTP: with [`DoorCommand::Enter`].
+    pub async fn open_door(&self, command: DoorCommand) -> DoorEnd {
+        let id = DoorId(self.0.next_door.fetch_add(1, Ordering::Relaxed));
+        let (way, events) = mpsc::channel(DOOR_EVENTS);
+        let command = Command::Door { door: id, command };
+        self.send_envelope(Envelope { command, way: Some(Way::Door(way)) }).await;
+        DoorEnd { id, events }
+    }
+
+    /// Something else happens at a door.
+    pub async fn at_door(&self, door: DoorId, command: DoorCommand) {
+        self.send(Command::Door { door, command }).await;
     }
 
     /// Tells everybody that the server is about to stop, and takes no new calls from now on.
@@ -140,12 +190,12 @@ impl Hub {
 
     /// Hands a command to the rendezvous, once it has room for it.
     pub(super) async fn send(&self, command: Command) {
-        self.send_envelope(Envelope { command, outbox: None }).await;
+        self.send_envelope(Envelope { command, way: None }).await;
     }
 
     /// Hands a hello over, with the way back.
     pub(super) async fn send_hello(&self, command: Command, outbox: Arc<Outbox>) {
-        self.send_envelope(Envelope { command, outbox: Some(outbox) }).await;
+        self.send_envelope(Envelope { command, way: Some(Way::Socket(outbox)) }).await;
     }
 
     async fn send_envelope(&self, envelope: Envelope) {
@@ -164,11 +214,10 @@ async fn run(
 ) {
     let (forwarder, mut events) = forwarding.map(|f| (f.commands, f.events)).unzip();
     let (recorder, mut written) = recording.map(|r| (r.queue, r.events)).unzip();
-    let ends = Ends { forwarder, recorder };
+    let mut ways = Ways { forwarder, recorder, ..Ways::default() };
     let mut told = Vec::new();
     let start = Clock::now();
     let now = || Instant::ZERO + start.elapsed();
-    let mut outboxes: HashMap<SocketId, Arc<Outbox>> = HashMap::new();
     let mut batch = Vec::new();
     loop {
         let due = rendezvous.poll_timeout();
@@ -196,22 +245,19 @@ async fn run(
         for event in told.drain(..) {
             rendezvous.handle_input(now(), Command::Media(event));
         }
-        for Envelope { command, outbox } in batch.drain(..) {
-            let (socket, closed) = match &command {
-                Command::Hello { socket, .. } | Command::Frame { socket, .. } => (Some(*socket), false),
-                Command::Closed { socket, .. } => (Some(*socket), true),
-                Command::Media(_) | Command::Recording(_) | Command::Drain => (None, false),
+        for Envelope { command, way } in batch.drain(..) {
+            let closed = match &command {
+                Command::Closed { socket, .. } => Some(*socket),
+                _ => None,
             };
-            if let (Some(socket), Some(outbox)) = (socket, outbox) {
-                outboxes.insert(socket, outbox);
-            }
+            ways.learn(&command, way);
             rendezvous.handle_input(now(), command);
-            deliver(&mut rendezvous, &outboxes, &ends).await;
-            if let (Some(socket), true) = (socket, closed) {
-                outboxes.remove(&socket);
+            ways.deliver(&mut rendezvous).await;
+            if let Some(socket) = closed {
+                ways.forget(socket);
             }
         }
-        deliver(&mut rendezvous, &outboxes, &ends).await;
+        ways.deliver(&mut rendezvous).await;
         *stats.lock().unwrap_or_else(PoisonError::into_inner) = rendezvous.stats();
     }
 }
@@ -229,38 +275,6 @@ async fn receive(events: &mut Option<mpsc::UnboundedReceiver<RecordingEvent>>) -
     match events {
         Some(events) => events.recv().await,
         None => std::future::pending().await,
-    }
-}
-
-/// Where the rendezvous' events for the rest of the server go.
-struct Ends {
-    forwarder: Option<mpsc::Sender<MediaCommand>>,
-    recorder: Option<Arc<recording::Queue>>,
-}
-
-async fn deliver(rendezvous: &mut Rendezvous, outboxes: &HashMap<SocketId, Arc<Outbox>>, ends: &Ends) {
-    while let Some(event) = rendezvous.poll_event() {
-        let (socket, item) = match event {
-            Event::Welcome { socket, welcome } => (socket, Item::Welcome(welcome)),
-            Event::Send { socket, frame } => (socket, Item::Frame(frame)),
-            Event::Close { socket, code, message } => (socket, Item::Close(code, message)),
-            Event::Media(command) => {
-                // The forwarder never waits for the rendezvous, so it takes this in the end.
-                if let Some(forwarder) = &ends.forwarder {
-                    let _ = forwarder.send(command).await;
-                }
-                continue;
-            }
-            Event::Recording(command) => {
-                if let Some(recorder) = &ends.recorder {
-                    recorder.command(recording::Message::Command(command));
-                }
-                continue;
-            }
-        };
-        if let Some(outbox) = outboxes.get(&socket) {
-            outbox.push(item);
-        }
     }
 }
 

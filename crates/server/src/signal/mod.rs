@@ -10,12 +10,15 @@
 
 pub mod authority;
 pub mod bus;
+pub mod doors;
 pub mod forwarding;
 pub mod fuzzing;
 pub mod hub;
+pub mod keys;
 mod origin;
 mod outbox;
 pub mod protocol;
 pub mod recording;
 pub mod rendezvous;
 mod socket;
+mod ways;

@@ -6,6 +6,9 @@ use std::time::Duration;
 use axum::extract::ws::{CloseFrame, Message, Utf8Bytes, WebSocket};
 use tokio::time::{Instant as Clock, sleep, timeout};
 
+use crate::accounts::names;
+use crate::clock;
+
 use super::authority::{Claim, Door};
 use super::bus::{Command, Request, SocketId, Welcome};
 use super::hub::Hub;
@@ -141,6 +144,11 @@ impl Connection {
                 }
                 None => return Ok(()),
             },
+            ClientMessage::Key { room, door, name } => {
+                let name = name.map(|name| names::check(&name)).transpose().map_err(str::to_owned);
+                let expires = clock::unix_seconds() + self.hub.shared().key_lifetime.as_secs();
+                Request::Key { room, door, name, expires }
+            }
             other => Request::Message(other),
         };
         self.hub.send(Command::Frame { socket: self.id, seq, ack, request }).await;

@@ -1,9 +1,10 @@
 /** Who is in the call, the link that leads to it, and what an owner of a room may do. */
 import type { Action, Knock, Member } from '@visavis/client'
 import { createSignal, For, onCleanup, Show, type JSX } from 'solid-js'
-import { meetLink } from '../route.js'
+import { meetLink, watchLink } from '../route.js'
 import { selfOf, useApp, type Talk } from '../state/app.js'
 import { ActionButton, Avatar, CopyButton } from './basics.jsx'
+import { Doors } from './doors.jsx'
 import { Icon } from './icons.jsx'
 import { Panel } from './panel.jsx'
 import { QrCode } from './qr-code.jsx'
@@ -47,13 +48,17 @@ export function Knocking(props: { readonly people: readonly Knock[] }): JSX.Elem
 /** What an owner may do with somebody, under their name once it is opened. */
 function Moderation(props: { readonly member: Member }): JSX.Element {
   const app = useApp()
-  const act = (kind: 'mute' | 'remove' | 'promote' | 'demote'): void => app.commands.moderate({ kind, member: props.member.number })
+  const encoder = (): boolean => props.member.kind === 'encoder'
+  const act = (kind: 'mute' | 'unmute' | 'remove' | 'promote' | 'demote'): void => app.commands.moderate({ kind, member: props.member.number })
   return (
     <div class="button-row member-actions">
       <Show when={props.member.sending.microphone}>
         <button type="button" class="button small" onClick={() => act('mute')}>{app.t().muteThem}</button>
       </Show>
-      <Show when={props.member.role !== 'owner'}>
+      <Show when={encoder() && !props.member.sending.microphone && props.member.role !== 'attendee'}>
+        <button type="button" class="button small" onClick={() => act('unmute')}>{app.t().unmuteThem}</button>
+      </Show>
+      <Show when={props.member.role !== 'owner' && !(encoder() && props.member.role === 'presenter')}>
         <button type="button" class="button small" onClick={() => act('promote')}>{props.member.role === 'attendee' ? app.t().makePresenter : app.t().makeOwner}</button>
       </Show>
       <Show when={props.member.role !== 'attendee'}>
@@ -68,7 +73,7 @@ function Row(props: { readonly member: Member, readonly mine: boolean, readonly 
   const app = useApp()
   const [open, setOpen] = createSignal(false)
   const name = (): string => props.member.person.name
-  const role = (): string => ({ owner: app.t().owner, presenter: '', attendee: app.t().attendee })[props.member.role]
+  const role = (): string => props.member.kind === 'encoder' ? app.t().encoder : ({ owner: app.t().owner, presenter: '', attendee: app.t().attendee })[props.member.role]
   return (
     <li class="member" classList={{ speaking: props.speaks, away: !props.member.connected && !props.mine }}>
       <div class="member-line">
@@ -146,11 +151,18 @@ export function PeoplePanel(props: { readonly call: Talk }): JSX.Element {
             </ul>
           )}
         </Show>
+        <Show when={room()?.watchers}>{count => <p class="quiet watchers">{app.t().watchers(count())}</p>}</Show>
+        <Show when={props.call.kind === 'running' && props.call.room}>{name => <Doors room={name()} />}</Show>
         <Show when={moderates() && room()}>
           {now => (
             <section class="moderation">
               <Toggle name={app.t().lobbyOn} on={now().lobby} action={on => ({ kind: 'lobby', on })} />
               <Toggle name={app.t().lockOn} on={now().locked} action={on => ({ kind: 'lock', on })} />
+              <Toggle name={app.t().watchingOn} on={now().watching} action={on => ({ kind: 'watching', on })} />
+              <Show when={now().watching}>
+                <CopyButton label={app.t().watchPage} text={() => watchLink(location.origin, now().room)} class="button small" />
+              </Show>
+              <Doors room={now().room} />
               <div class="button-row">
                 <button type="button" class="button small" onClick={() => app.commands.moderate({ kind: 'mute-all' })}>{app.t().muteAll}</button>
                 <Sure label={app.t().endForAll} question={app.t().endSure} onSure={() => app.commands.moderate({ kind: 'end' })} />

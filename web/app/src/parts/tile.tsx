@@ -30,6 +30,10 @@ export function Seat(props: { readonly figure: Figure, readonly place: Place, re
   const sends = (): boolean => props.figure.mine ? app.model().camera.kind === 'on' : member().sending[props.figure.source]
   const speaks = (): boolean => camera() && props.room.speaking.includes(member().number)
   const away = (): boolean => !props.figure.mine && !member().connected && props.room.path === 'connected'
+  const dark = (): boolean => props.room.unplayable.some(slot => {
+    const view = props.room.shown[slot]
+    return view?.member === member().number && view.source === props.figure.source
+  })
   const pinned = (): boolean => app.ui().pinned === props.figure.key
   const who = (): string => camera() ? (props.figure.mine ? 'me' : member().person.id) : ''
   const label = (): string => camera() ? (props.figure.mine ? app.t().you : member().person.name) : app.t().remoteScreen(member().person.name)
@@ -43,6 +47,7 @@ export function Seat(props: { readonly figure: Figure, readonly place: Place, re
       <Show when={camera()}><div class="seat-face"><Avatar name={member().person.name} size="large" /></div></Show>
       <Video stream={sends() ? stream() : null} label={label()} who={who()} mirror={props.figure.mine} class={sends() && stream() !== null ? '' : 'dark'} />
       <Show when={away()}><p class="seat-away"><span class="spinner" />{app.t().comesBack}</p></Show>
+      <Show when={!props.figure.mine && sends() && dark()}><p class="seat-away">{app.t().unplayable}</p></Show>
       <Show when={camera() && member().hand}>
         <span class="seat-hand"><Icon name="hand" /><span class="sr-only">{app.t().handUp(label())}</span></span>
       </Show>

@@ -4,6 +4,7 @@ import { Show, type JSX } from 'solid-js'
 import { commands } from '../commands.js'
 import { duration } from '../format.js'
 import { Avatar, ActionButton, CommandButton, CopyButton, Video } from '../parts/basics.jsx'
+import { Doors } from '../parts/doors.jsx'
 import { Icon } from '../parts/icons.jsx'
 import { QrCode } from '../parts/qr-code.jsx'
 import { callLink, meetLink } from '../route.js'
@@ -81,6 +82,7 @@ export function WaitingScreen(props: { readonly call: Of<'waiting'> }): JSX.Elem
           <p class="link-text">{link().replace(/^https?:\/\//, '')}</p>
           <CopyButton label={app.t().copyLink} text={link} class="button primary wide" />
         </div>
+        <Doors room={props.call.room} />
         <ActionButton icon="back" label={app.t().leave} class="button quiet" onClick={() => { app.commands.hangUp(); app.actions.go({ kind: 'start' }) }} />
       </div>
     </>

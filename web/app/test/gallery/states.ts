@@ -23,7 +23,7 @@ const devices: Model['devices'] = {
   microphones: [{ id: 'm1', label: 'Built-in Microphone' }],
   speakers: [{ id: 's1', label: 'Headphones' }], speaker: '',
 }
-const base: Model = { server: { kind: 'online', draining: false }, me, camera, microphone, devices, call: { kind: 'idle' }, next: null, people: [] }
+const base: Model = { server: { kind: 'online', draining: false }, me, camera, microphone, devices, call: { kind: 'idle' }, next: null, people: [], keys: [] }
 const fresh: Model = {
   ...base, server: { kind: 'offline' }, me: null, camera: { kind: 'off' }, microphone: { kind: 'off' },
   devices: { cameras: [], microphones: [], speakers: [], speaker: '' },
@@ -59,7 +59,7 @@ const member = (number: number, change: Partial<Member> = {}): Member => ({
 const members = (count: number, change: (member: Member) => Partial<Member> = () => ({})): readonly Member[] =>
   Array.from({ length: count }, (_, index) => member(index + 1)).map(one => ({ ...one, ...change(one) }))
 const room: RoomCall = {
-  kind: 'room', id: 'room', room: 'kfw3-m8pz-x2aq', since: now - 1_854_000, path: 'connected', you: 1, members: members(4), locked: false, lobby: false, recording: null, recordingProblem: null, knocking: [],
+  kind: 'room', id: 'room', room: 'kfw3-m8pz-x2aq', since: now - 1_854_000, path: 'connected', you: 1, members: members(4), locked: false, lobby: false, recording: null, recordingProblem: null, watching: false, watchers: 0, unplayable: [], knocking: [],
   speaking: [2], shown: [], voices: [], reactions: [], mutedBy: null, sharingScreen: false, messages: [], files: [], quality,
 }
 const inRoom = (change: Partial<RoomCall> = {}, model: Partial<Model> = {}): Model => ({ ...base, ...model, call: { ...room, ...change } })

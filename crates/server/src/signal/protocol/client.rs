@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::conference::{Action, Want};
+use super::conference::{Action, Door, Want};
 use super::types::*;
 
 /// What a client sends in one frame.
@@ -159,6 +159,17 @@ pub enum ClientMessage {
         call: CallId,
         /// What.
         action: Action,
+    },
+    /// Asks for a key with which an encoder publishes into a room, or a player watches it, over HTTP: for an owner of the
+    /// conference there, or whoever of two is in the call there, or waits there alone. Answered by `key`.
+    Key {
+        /// The room's name as it stands in the link.
+        room: String,
+        /// What it is to open.
+        door: Door,
+        /// What the encoder is to be called, 1 to 64 characters; absent: as it says itself.
+        #[cfg_attr(test, ts(optional = nullable))]
+        name: Option<String>,
     },
     /// Raises or lowers the hand, or shows a feeling.
     Express {

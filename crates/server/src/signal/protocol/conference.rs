@@ -20,6 +20,35 @@ pub enum Role {
     Owner,
 }
 
+/// What sort of member somebody is.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
+#[cfg_attr(test, derive(ts_rs::TS))]
+#[serde(rename_all = "kebab-case")]
+pub enum MemberKind {
+    /// Somebody with a page.
+    #[default]
+    Person,
+    /// A program that publishes by WHIP (RFC 9725): it hears nothing, is told nothing, and cannot moderate.
+    Encoder,
+}
+
+impl MemberKind {
+    fn is_person(&self) -> bool {
+        *self == Self::Person
+    }
+}
+
+/// A way into a room by HTTP, without signalling.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug, Serialize, Deserialize)]
+#[cfg_attr(test, derive(ts_rs::TS))]
+#[serde(rename_all = "kebab-case")]
+pub enum Door {
+    /// WHIP (RFC 9725): an encoder sends.
+    Publish,
+    /// WHEP: a player watches.
+    Watch,
+}
+
 /// What a member sends.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
 #[cfg_attr(test, derive(ts_rs::TS))]
@@ -50,6 +79,10 @@ pub struct Member {
     pub hand: bool,
     /// Whether their media connection with the server stands.
     pub connected: bool,
+    /// What sort of member; absent: a person.
+    #[serde(default, skip_serializing_if = "MemberKind::is_person")]
+    #[cfg_attr(test, ts(as = "Option<MemberKind>", optional))]
+    pub kind: MemberKind,
 }
 
 /// Somebody who waits to be admitted.
@@ -125,6 +158,11 @@ pub enum Action {
     },
     /// The same for everybody but moderators.
     MuteAll,
+    /// An encoder's sound is passed on again: it cannot unmute itself. Everybody else does.
+    Unmute {
+        /// Whose.
+        member: MemberNumber,
+    },
     /// They leave, and do not come back to this conference.
     Remove {
         /// Who.
@@ -162,6 +200,11 @@ pub enum Action {
     },
     /// Whether the server records what everybody sends. Everybody is told (`recording`).
     Record {
+        /// Whether.
+        on: bool,
+    },
+    /// Whether whoever has the link may watch (WHEP) without a key.
+    Watching {
         /// Whether.
         on: bool,
     },

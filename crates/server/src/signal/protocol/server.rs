@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::conference::{Knock, Member, MemberNumber, Recording, Role, View};
+use super::conference::{Door, Knock, Member, MemberNumber, Recording, Role, View};
 use super::types::*;
 
 /// What the server sends in one frame.
@@ -196,6 +196,14 @@ pub enum ServerMessage {
         lobby: bool,
         /// The recording that goes on; `null`: nothing is recorded.
         recording: Option<Recording>,
+        /// Whether whoever has the link may watch without a key.
+        #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+        #[cfg_attr(test, ts(as = "Option<bool>", optional))]
+        watching: bool,
+        /// How many watch (WHEP); absent: nobody.
+        #[serde(default, skip_serializing_if = "is_zero")]
+        #[cfg_attr(test, ts(as = "Option<u32>", optional))]
+        watchers: u32,
         /// Come back with this (`rejoin`) if the server loses the conference. A secret.
         ticket: Secret,
         /// The call of two that goes on here: keep it until the server ends it as `moved`.
@@ -248,6 +256,28 @@ pub enum ServerMessage {
         locked: bool,
         /// Whether whoever comes waits to be admitted.
         lobby: bool,
+        /// Whether whoever has the link may watch without a key.
+        #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+        #[cfg_attr(test, ts(as = "Option<bool>", optional))]
+        watching: bool,
+    },
+    /// How many watch (WHEP) now; they are no members.
+    Watchers {
+        /// The conference.
+        call: CallId,
+        /// How many.
+        count: u32,
+    },
+    /// The answer to `key`.
+    Key {
+        /// The room.
+        room: String,
+        /// What it opens.
+        door: Door,
+        /// The bearer token. A secret.
+        key: Secret,
+        /// When it ends, in seconds since 1970.
+        expires: u64,
     },
     /// The server records the conference from now on, or no more; to owners also how much was written, now and then.
     Recording {
@@ -283,6 +313,14 @@ pub enum ServerMessage {
         /// `null`: nothing, for nobody sends it or the way to you is too narrow.
         source: Option<View>,
     },
+    /// What that slot shows is in a form that this client has negotiated no codec for: it stays dark. Comes after `shown`,
+    /// and holds until the next.
+    Unplayable {
+        /// The conference.
+        call: CallId,
+        /// The slot's place among the receiving video sections.
+        slot: u16,
+    },
     /// Which of your camera's encodings somebody wants now; the others need not be sent.
     Wanted {
         /// The conference.
@@ -306,4 +344,8 @@ pub enum ServerMessage {
         /// Who did.
         by: MemberNumber,
     },
+}
+
+fn is_zero(count: &u32) -> bool {
+    *count == 0
 }

@@ -45,8 +45,10 @@ fn generate() -> String {
     declare::<IceServer>(&mut out);
     declare::<Role>(&mut out);
     declare::<Sending>(&mut out);
+    declare::<MemberKind>(&mut out);
     declare::<Member>(&mut out);
     declare::<Knock>(&mut out);
+    declare::<Door>(&mut out);
     declare::<Picture>(&mut out);
     declare::<Want>(&mut out);
     declare::<View>(&mut out);

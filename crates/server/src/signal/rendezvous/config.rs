@@ -39,6 +39,12 @@ pub struct Config {
     pub conferences: Option<usize>,
     /// Members of one conference.
     pub members_per_conference: usize,
+    /// Viewers of one conference, who come by HTTP and are no members.
+    pub viewers_per_conference: usize,
+    /// How long an encoder or a viewer may take to connect, and to come back after its media connection fell silent.
+    pub door_timeout: Duration,
+    /// How long a change of the number of viewers waits for others before members are told.
+    pub viewers_delay: Duration,
     /// People who wait to be admitted to one conference.
     pub lobby_places: usize,
     /// How long a call of two goes on beside the conference that takes its place.
@@ -85,6 +91,9 @@ impl Default for Config {
             forwarding: false,
             conferences: None,
             members_per_conference: 100,
+            viewers_per_conference: 1000,
+            door_timeout: Duration::from_secs(20),
+            viewers_delay: Duration::from_millis(500),
             lobby_places: 50,
             handover_timeout: Duration::from_secs(10),
             pair_delay: Duration::from_secs(2),

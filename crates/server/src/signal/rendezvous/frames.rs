@@ -99,7 +99,7 @@ impl Rendezvous {
                     format!("this layout has {} slots; at most {most} are allowed", slots.len()),
                 ))
             }
-            Request::Message(_) | Request::Rename(_) | Request::IceServers { .. } => Ok(()),
+            Request::Message(_) | Request::Rename(_) | Request::Key { .. } | Request::IceServers { .. } => Ok(()),
         }
     }
 
@@ -113,7 +113,7 @@ impl Rendezvous {
                 self.acknowledge(key);
                 Ok(())
             }
-            Request::Message(_) | Request::Rename(_) | Request::IceServers { .. } => Ok(()),
+            Request::Message(_) | Request::Rename(_) | Request::Key { .. } | Request::IceServers { .. } => Ok(()),
         }
     }
 
@@ -137,6 +137,10 @@ impl Rendezvous {
             Request::IceServers { ice_servers, ice_lifetime } => {
                 self.tell(key, ServerMessage::IceServers { ice_servers, ice_lifetime });
                 Ok(())
+            }
+            Request::Key { room, door, name, expires } => {
+                self.may_try(key)?;
+                self.give_key(key, (room, door), name, expires)
             }
             Request::Message(message) => self.message(now, key, seq, message),
         }
@@ -189,6 +193,7 @@ impl Rendezvous {
             // These come as the requests of their own that the authority filled in, or are not numbered.
             ClientMessage::Rename { .. }
             | ClientMessage::IceServers
+            | ClientMessage::Key { .. }
             | ClientMessage::Hello { .. }
             | ClientMessage::Ack
             | ClientMessage::Ping => Ok(()),
@@ -241,6 +246,6 @@ fn candidate_size(candidate: &Candidate) -> usize {
 fn is_numbered(request: &Request) -> bool {
     match request {
         Request::Message(ClientMessage::Hello { .. } | ClientMessage::Ack | ClientMessage::Ping) => false,
-        Request::Message(_) | Request::Rename(_) | Request::IceServers { .. } => true,
+        Request::Message(_) | Request::Rename(_) | Request::Key { .. } | Request::IceServers { .. } => true,
     }
 }

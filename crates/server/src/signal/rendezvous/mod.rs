@@ -32,7 +32,7 @@ use self::address::{Address, SWEEP_FROM, network};
 use self::bucket::Bucket;
 pub use self::bucket::Rate;
 use self::calls::Call;
-use self::conference::Conference;
+use self::conference::{Conference, Place};
 pub use self::config::Config;
 use self::people::People;
 use self::rooms::Room;
@@ -40,6 +40,8 @@ use self::session::{Engaged, Inbox, Link, Outbox, Session};
 pub use self::stats::Stats;
 use self::ticket::Tickets;
 use self::timers::{Timer, Timers};
+use super::doors::DoorId;
+use super::keys::Keys;
 use super::bus::{Command, Event, Identity, SocketId, Welcome};
 use super::forwarding::{LegKey, RoomKey};
 use super::protocol::{CallId, EndReason, MemberNumber, Refusal, Resume, ServerFrame, ServerMessage};
@@ -53,6 +55,7 @@ pub struct Rendezvous {
     config: Config,
     rng: Rng,
     tickets: Tickets,
+    keys: Keys,
     sessions: BTreeMap<SessionKey, Box<Session>>,
     next_session: u64,
     sockets: BTreeMap<SocketId, SessionKey>,
@@ -67,7 +70,11 @@ pub struct Rendezvous {
     next_room: u64,
     /// Media connections, and whose they are.
     legs: BTreeMap<LegKey, (CallId, MemberNumber)>,
+    /// Media connections of viewers.
+    viewer_legs: BTreeMap<LegKey, DoorId>,
     next_leg: u64,
+    /// Who came by HTTP.
+    doors: BTreeMap<DoorId, Place>,
     timers: Timers,
     /// Sessions that did not confirm enough; ended before the input is over.
     overflowed: Vec<SessionKey>,
@@ -104,6 +111,7 @@ impl Rendezvous {
     pub fn new(config: Config, seed: [u8; 32], now: Instant) -> Self {
         Self {
             tickets: Tickets::new(&config.secret),
+            keys: Keys::new(&config.secret),
             config,
             rng: Rng::new(seed),
             sessions: BTreeMap::new(),
@@ -118,7 +126,9 @@ impl Rendezvous {
             rooms_by_key: BTreeMap::new(),
             next_room: 0,
             legs: BTreeMap::new(),
+            viewer_legs: BTreeMap::new(),
             next_leg: 0,
+            doors: BTreeMap::new(),
             timers: Timers::default(),
             overflowed: Vec::new(),
             events: VecDeque::new(),
@@ -148,6 +158,7 @@ impl Rendezvous {
                 Some(key) => self.detach(now, key),
                 None => {}
             },
+            Command::Door { door, command } => self.door(door, command),
             Command::Media(event) => self.media_event(event),
             Command::Recording(event) => self.recording_event(event),
             Command::Drain => self.drain(),
@@ -165,6 +176,8 @@ impl Rendezvous {
                 Timer::Ring(call) => self.ring_timeout(&call),
                 Timer::Rejoin(call) => self.rejoin_timeout(&call),
                 Timer::Conference(call) => self.conference_timeout(&call),
+                Timer::Door(door) => self.door_timeout(door),
+                Timer::Viewers(call) => self.tell_viewers(&call),
             }
             self.end_overflowed();
         }
@@ -190,6 +203,8 @@ impl Rendezvous {
             rooms: self.rooms.len(),
             conferences: self.conferences.len(),
             members: self.legs.len(),
+            encoders: self.doors.len() - self.viewer_legs.len(),
+            viewers: self.viewer_legs.len(),
             ..self.stats
         }
     }

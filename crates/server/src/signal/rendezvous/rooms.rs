@@ -4,7 +4,8 @@ use super::calls::{Call, Failure, Side, draining, is_base64url, no_such_call};
 use super::session::{Engaged, Link};
 use super::started::Beginning;
 use super::{Rendezvous, SessionKey};
-use crate::signal::protocol::{CallId, ErrorCode, Media, ServerMessage};
+use crate::signal::keys::Grant;
+use crate::signal::protocol::{CallId, Door, ErrorCode, Media, Secret, ServerMessage};
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD as BASE64;
 
@@ -28,9 +29,41 @@ impl Room {
     }
 }
 
+/// Whether a text can be a room's name.
+pub(super) fn is_room(room: &str) -> bool {
+    !room.is_empty() && room.len() <= 64 && is_base64url(room)
+}
+
 impl Rendezvous {
+    /// `key`: somebody wants an encoder or a player to come into a room.
+    pub(super) fn give_key(
+        &mut self,
+        key: SessionKey,
+        (room, door): (String, Door),
+        name: Result<Option<String>, String>,
+        expires: u64,
+    ) -> Result<(), Failure> {
+        let name = name.map_err(|message| (ErrorCode::BadName, message))?;
+        let call = self.rooms.get(&room).and_then(|place| place.call.as_ref());
+        let engaged = self.sessions.get(&key).map(|session| &session.engaged);
+        let allowed = match call {
+            Some(call) if self.conferences.contains_key(call) => self.owns(key, call),
+            Some(call) => engaged.and_then(Engaged::call_of_two) == Some(call),
+            None => matches!(engaged, Some(Engaged::Room(here)) if *here == room),
+        };
+        if !allowed {
+            let message = "only an owner of the conference in a room, or whoever is there first, gives keys to it";
+            return Err((ErrorCode::NotAllowed, message.to_owned()));
+        }
+        let id = BASE64.encode(self.rng.array::<9>());
+        let grant = Grant { id, room: room.clone(), door, expires, name };
+        let text = Secret(self.keys.print(&grant));
+        self.tell(key, ServerMessage::Key { room, door, key: text, expires });
+        Ok(())
+    }
+
     pub(super) fn meet(&mut self, key: SessionKey, room: String, media: Media) -> Result<(), Failure> {
-        if room.is_empty() || room.len() > 64 || !is_base64url(&room) {
+        if !is_room(&room) {
             let message = "a room's name has 1 to 64 characters of A-Z a-z 0-9 - _";
             return Err((ErrorCode::BadRoom, message.to_owned()));
         }
@@ -125,7 +158,7 @@ impl Rendezvous {
     }
 
     /// The call or conference to which a link leads, once it is clear which.
-    fn call_at(&mut self, room: &str) -> Option<CallId> {
+    pub(super) fn call_at(&mut self, room: &str) -> Option<CallId> {
         let call = self.rooms.get(room)?.call.clone()?;
         self.settle_pair(&call);
         self.rooms.get(room)?.call.clone()

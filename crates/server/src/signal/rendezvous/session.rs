@@ -201,9 +201,12 @@ fn weight(message: &ServerMessage) -> usize {
         | ServerMessage::Role { .. }
         | ServerMessage::Settings { .. }
         | ServerMessage::Recording { .. }
+        | ServerMessage::Watchers { .. }
+        | ServerMessage::Key { .. }
         | ServerMessage::Voices { .. }
         | ServerMessage::Speaking { .. }
         | ServerMessage::Shown { .. }
+        | ServerMessage::Unplayable { .. }
         | ServerMessage::Wanted { .. }
         | ServerMessage::Expressed { .. }
         | ServerMessage::Muted { .. }

@@ -15,6 +15,14 @@ pub struct Stats {
     pub conferences: usize,
     /// Their members that have a media connection, or are to make one.
     pub members: usize,
+    /// Encoders among them, which came by HTTP.
+    pub encoders: usize,
+    /// Viewers, who came by HTTP and are no members.
+    pub viewers: usize,
+    /// Encoders and viewers that came in.
+    pub doors_opened: u64,
+    /// Those that did not.
+    pub doors_refused: u64,
     /// Sessions that began.
     pub hellos: u64,
     /// Sessions taken up again.

@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 use wire::Instant;
 
 use super::SessionKey;
+use crate::signal::doors::DoorId;
 use crate::signal::protocol::CallId;
 
 /// What may be due.
@@ -20,6 +21,10 @@ pub(super) enum Timer {
     Rejoin(CallId),
     /// The time of this conference's phase is over.
     Conference(CallId),
+    /// Who came by this door has not been connected for too long.
+    Door(DoorId),
+    /// The members of this conference are told how many watch.
+    Viewers(CallId),
 }
 
 /// The table: every operation takes logarithmic time, and asking for the next deadline with nothing due is free.

@@ -5,8 +5,8 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD as BASE64;
 
-use super::{Conference, Member, Mute, Phase, Waiter};
-use crate::signal::forwarding::{LegKey, MediaCommand, RoomKey, Source};
+use super::{Conference, Encoder, Member, Mute, Phase, Waiter};
+use crate::signal::forwarding::{LegKey, MediaCommand, Part, RoomKey, Source};
 use crate::signal::protocol::{
     CallId, EndReason, ErrorCode, Media, MemberNumber, Role, Secret, Sending, ServerMessage,
 };
@@ -38,7 +38,7 @@ impl Rendezvous {
     }
 
     /// Makes a conference of the two in a call, which goes on until both are connected.
-    fn begin_conference(&mut self, call: &CallId) -> Result<CallId, Failure> {
+    pub(super) fn begin_conference(&mut self, call: &CallId) -> Result<CallId, Failure> {
         let full = || room_full("two people are in this room already: open another");
         let Some(Call::Running(running)) = self.calls.get(call) else { return Err(full()) };
         let (polite, impolite, room) =
@@ -55,7 +55,7 @@ impl Rendezvous {
         }
         for (number, side) in (1..).zip(&sides) {
             let role = if number == 1 { Role::Owner } else { Role::Presenter };
-            self.seat_down(&id, number, side, role);
+            self.seat_down(&id, number, side, role, None);
         }
         let until = self.now + self.config.handover_timeout;
         self.set_phase(&id, Phase::From { call: call.clone(), until });
@@ -66,7 +66,7 @@ impl Rendezvous {
     }
 
     /// Makes a conference without members, if there is room for another.
-    fn open_conference(&mut self, id: &CallId, room: String, phase: Phase) -> Result<(), Failure> {
+    pub(super) fn open_conference(&mut self, id: &CallId, room: String, phase: Phase) -> Result<(), Failure> {
         if !self.config.forwarding {
             return Err(room_full("two people are in this room already: open another"));
         }
@@ -90,10 +90,15 @@ impl Rendezvous {
             phase: Phase::Steady,
             speaking: Vec::new(),
             recording: None,
+            watching: false,
+            viewers: BTreeSet::new(),
+            viewers_due: None,
+            viewers_told: 0,
+            stage: None,
         };
         self.conferences.insert(id.clone(), conference);
         self.set_phase(id, phase);
-        let members = self.config.members_per_conference;
+        let members = self.config.members_per_conference.saturating_add(self.config.viewers_per_conference);
         self.forwarder(MediaCommand::Open { room: key, members });
         Ok(())
     }
@@ -170,17 +175,27 @@ impl Rendezvous {
 
     /// Takes a place, tells everybody, and sees to what follows from it.
     pub(super) fn enter(&mut self, call: &CallId, number: MemberNumber, side: &Side, role: Role) {
-        self.seat_down(call, number, side, role);
+        self.seat_down(call, number, side, role, None);
         self.tell_conference(call, number, None);
         self.tell_of_new(call, number);
+        // Where only encoders were, whoever comes first moderates.
+        self.ensure_owner(call);
         self.look_at_pair(call);
     }
 
-    fn seat_down(&mut self, call: &CallId, number: MemberNumber, side: &Side, role: Role) {
+    pub(super) fn seat_down(
+        &mut self,
+        call: &CallId,
+        number: MemberNumber,
+        side: &Side,
+        role: Role,
+        encoder: Option<Encoder>,
+    ) {
         let speaks = role != Role::Attendee;
         let member = Member {
             session: side.session,
             person: side.person.clone(),
+            encoder,
             role,
             sending: Sending {
                 microphone: side.media.audio && speaks,
@@ -215,7 +230,7 @@ impl Rendezvous {
     }
 
     /// Gives a member a media connection instead of the one before.
-    fn new_leg(&mut self, call: &CallId, number: MemberNumber) {
+    pub(super) fn new_leg(&mut self, call: &CallId, number: MemberNumber) {
         let leg = LegKey(self.next_leg);
         let Some(conference) = self.conferences.get_mut(call) else { return };
         let room = conference.key;
@@ -227,11 +242,12 @@ impl Rendezvous {
         member.voices.clear();
         member.shown.clear();
         member.wanted = None;
+        let part = if member.encoder.is_some() { Part::Publisher } else { Part::Member };
         let (silent, muted) = (member.role == Role::Attendee, member.mute != Mute::No);
         self.next_leg += 1;
         self.end_leg(before);
         self.legs.insert(leg, (call.clone(), number));
-        self.forwarder(MediaCommand::Join { room, leg, number });
+        self.forwarder(MediaCommand::Join { room, leg, number, part });
         for source in Source::ALL {
             if silent || (muted && source == Source::Microphone) {
                 self.forwarder(MediaCommand::Allow { leg, source, allowed: false });
@@ -316,6 +332,8 @@ impl Rendezvous {
             locked: conference.locked,
             lobby: conference.lobby,
             recording: self.described_recording(conference),
+            watching: conference.watching,
+            watchers: conference.watchers(),
             ticket: self.seat_ticket(call, conference, number, member),
             replaces,
         };
@@ -355,6 +373,7 @@ impl Rendezvous {
         }
         self.may_begin(key)?;
         self.settle_pair(call);
+        self.make_way(call, seat);
         match self.conferences.get(call) {
             None => self.reopen(key, &me, call, seat),
             Some(conference) if conference.removed.contains(&me) => {
@@ -382,6 +401,16 @@ impl Rendezvous {
         }
         if !self.knows_conferences(key) {
             return Err(wrong_state("this client said in `hello` that it knows no conferences"));
+        }
+        // Encoders are faster than people.
+        let unattended = self.rooms.get(&seat.room).and_then(|room| room.call()).cloned();
+        let unattended = unattended.filter(|id| self.conferences.get(id).is_some_and(Conference::is_unattended));
+        if let Some(id) = unattended.filter(|_| !self.calls.contains_key(call)) {
+            self.adopt(&id, call);
+            self.set_phase(call, Phase::Returning { until: self.now + self.config.resume_timeout });
+            self.make_way(call, seat);
+            self.come_back(key, me.to_owned(), call, seat);
+            return Ok(());
         }
         if self.calls.contains_key(call)
             || self.rooms.get(&seat.room).is_some_and(|room| room.call().is_some())

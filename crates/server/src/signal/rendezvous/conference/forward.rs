@@ -102,6 +102,12 @@ impl Rendezvous {
         match event {
             MediaEvent::RoomLost { room } => self.room_lost(room),
             MediaEvent::Answer { leg, answer } => self.answered(leg, answer),
+            MediaEvent::Sending { leg, source, sending } => self.source_sends(leg, source, sending),
+            MediaEvent::Unplayable { leg, slot } => {
+                let Some((call, member)) = self.of_leg(leg) else { return };
+                let session = member.session;
+                self.tell_moment(session, ServerMessage::Unplayable { call, slot });
+            }
             MediaEvent::Connected { leg } => self.set_connected(leg, true, false),
             MediaEvent::Lost { leg, over } => self.set_connected(leg, false, over),
             MediaEvent::Speaking { room, legs } => self.speaking(room, &legs),
@@ -139,7 +145,7 @@ impl Rendezvous {
         }
     }
 
-    fn of_leg(&mut self, leg: LegKey) -> Option<(CallId, &mut Member)> {
+    pub(super) fn of_leg(&mut self, leg: LegKey) -> Option<(CallId, &mut Member)> {
         let (call, number) = self.legs.get(&leg)?;
         let member = self.conferences.get_mut(call)?.members.get_mut(number)?;
         Some((call.clone(), member))
@@ -154,6 +160,10 @@ impl Rendezvous {
     }
 
     fn answered(&mut self, leg: LegKey, answer: Result<String, String>) {
+        if let Some(door) = self.door_of_leg(leg) {
+            self.answered_door(door, answer);
+            return;
+        }
         let Some((call, member)) = self.of_leg(leg) else { return };
         let Some(about) = member.offers.pop_front() else { return };
         let session = member.session;
@@ -171,6 +181,11 @@ impl Rendezvous {
     }
 
     fn set_connected(&mut self, leg: LegKey, connected: bool, over: bool) {
+        let door = self.door_of_leg(leg);
+        if let Some(door) = door {
+            self.door_connected(door, connected, over);
+        }
+        let over = over && door.is_none();
         let Some((call, number)) = self.legs.get(&leg).cloned() else { return };
         let Some((_, member)) = self.of_leg(leg) else { return };
         let changed = std::mem::replace(&mut member.connected, connected) != connected;
@@ -200,6 +215,7 @@ impl Rendezvous {
             None,
             &ServerMessage::Speaking { call: call.clone(), members },
         );
+        self.look_at_views(&call);
     }
 
     /// Tells a session something that is of no use later: not at all if it has no socket.

@@ -10,24 +10,29 @@
 //! before the other way has media.
 
 mod come;
+mod doors;
 mod forward;
 mod moderate;
 mod pair;
 mod record;
 mod speak;
+mod views;
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use wire::Instant;
+
+pub(super) use self::doors::Place;
 
 use super::calls::{Failure, no_such_call};
 use super::session::{Engaged, Link};
 use super::timers::Timer;
 use super::{Rendezvous, SessionKey};
 use crate::signal::bus::Event;
-use crate::signal::forwarding::{LegKey, MediaCommand, RoomKey};
+use crate::signal::doors::DoorId;
+use crate::signal::forwarding::{LegKey, MediaCommand, RoomKey, Wish};
 use crate::signal::protocol::{
-    self, CallId, EndReason, Media, MemberNumber, Role, Sending, ServerMessage, View, Want,
+    self, CallId, EndReason, Media, MemberKind, MemberNumber, Role, Sending, ServerMessage, View, Want,
 };
 
 /// A conference.
@@ -47,6 +52,14 @@ pub(super) struct Conference {
     phase: Phase,
     speaking: Vec<MemberNumber>,
     recording: Option<record::Running>,
+    /// Whether everybody with the link may watch.
+    watching: bool,
+    viewers: BTreeSet<DoorId>,
+    /// When members are told how many those are, and what they were told last.
+    viewers_due: Option<Instant>,
+    viewers_told: u32,
+    /// What viewers see who did not ask for anything else, as the forwarder was told.
+    stage: Option<Wish>,
 }
 
 /// Where a conference is on its way between two and more.
@@ -68,8 +81,10 @@ enum Phase {
 
 /// Somebody in a conference.
 struct Member {
+    /// An encoder's is nobody's.
     session: SessionKey,
     person: String,
+    encoder: Option<Encoder>,
     role: Role,
     sending: Sending,
     hand: bool,
@@ -87,6 +102,20 @@ struct Member {
     voices: Vec<Option<MemberNumber>>,
     shown: BTreeMap<u16, View>,
     wanted: Option<Vec<String>>,
+}
+
+/// A member without a session, who came by HTTP.
+struct Encoder {
+    door: DoorId,
+    name: String,
+    /// What of its media arrives at the forwarder.
+    flowing: Sending,
+}
+
+impl Encoder {
+    fn new(door: DoorId, name: String) -> Self {
+        Self { door, name, flowing: Sending::default() }
+    }
 }
 
 /// Whether a moderator has muted somebody.
@@ -113,6 +142,15 @@ impl Conference {
         self.members.values().filter(|member| member.role == Role::Owner).count()
     }
 
+    /// Whether nobody is there but encoders.
+    fn is_unattended(&self) -> bool {
+        self.members.values().all(|member| member.encoder.is_some())
+    }
+
+    fn watchers(&self) -> u32 {
+        u32::try_from(self.viewers.len()).unwrap_or(u32::MAX)
+    }
+
     pub(super) fn room(&self) -> &str {
         &self.room
     }
@@ -130,6 +168,12 @@ impl Rendezvous {
         self.events.push_back(Event::Media(command));
     }
 
+    /// Whether this session is an owner there.
+    pub(super) fn owns(&self, key: SessionKey, call: &CallId) -> bool {
+        let owner = |member: &Member| member.session == key && member.role == Role::Owner;
+        self.conferences.get(call).is_some_and(|conference| conference.members.values().any(owner))
+    }
+
     /// Tells every member but one.
     fn tell_members(&mut self, call: &CallId, except: Option<MemberNumber>, message: &ServerMessage) {
         let Some(conference) = self.conferences.get(call) else { return };
@@ -142,9 +186,17 @@ impl Rendezvous {
     /// Somebody as the others see them.
     fn described(&self, conference: &Conference, number: MemberNumber) -> Option<protocol::Member> {
         let member = conference.members.get(&number)?;
+        let (person, kind) = match &member.encoder {
+            None => (self.people.get(&member.person)?.person.clone(), MemberKind::Person),
+            Some(Encoder { name, .. }) => {
+                let (id, name) = (member.person.clone(), name.clone());
+                (protocol::Person { id, name, verified: false }, MemberKind::Encoder)
+            }
+        };
         Some(protocol::Member {
             number,
-            person: self.people.get(&member.person)?.person.clone(),
+            person,
+            kind,
             role: member.role,
             sending: member.sending,
             hand: member.hand,
@@ -162,6 +214,9 @@ impl Rendezvous {
         let Some(conference) = self.conferences.get_mut(call) else { return };
         let mut here = Vec::new();
         for (_, other) in conference.members.iter_mut().filter(|(other, _)| **other != number) {
+            if other.encoder.is_some() {
+                continue;
+            }
             if sessions.get(&other.session).is_some_and(|s| matches!(s.link, Link::Attached(_))) {
                 here.push(other.session);
             } else {
@@ -171,6 +226,7 @@ impl Rendezvous {
         for session in here {
             self.tell(session, message.clone());
         }
+        self.look_at_views(call);
     }
 
     /// Tells everybody but themselves of somebody who is new.
@@ -218,6 +274,9 @@ impl Rendezvous {
         conference.speaking.retain(|speaker| *speaker != number);
         self.record_left(call, number);
         self.end_leg(member.leg);
+        if let Some(encoder) = &member.encoder {
+            self.forget_door(encoder.door, reason);
+        }
         self.release_conference(member.session, call);
         let message = ServerMessage::MemberLeft { call: call.clone(), number, reason };
         let Some(conference) = self.conferences.get_mut(call) else { return };
@@ -227,6 +286,14 @@ impl Rendezvous {
             self.tell(session, message.clone());
         }
         self.ensure_owner(call);
+        self.look_at_views(call);
+        if self.conferences.get(call).is_some_and(|c| c.is_unattended() && !c.members.is_empty()) {
+            // Nobody is there any more who could let somebody in.
+            if let Some(conference) = self.conferences.get_mut(call) {
+                conference.locked = false;
+            }
+            self.set_lobby(call, false);
+        }
         self.look_at_pair(call);
     }
 
@@ -247,12 +314,22 @@ impl Rendezvous {
             if let Some(leg) = member.leg {
                 self.legs.remove(&leg);
             }
+            if let Some(encoder) = member.encoder {
+                self.forget_door(encoder.door, reason);
+            }
             self.release_conference(member.session, call);
             self.ended(member.session, call, reason);
         }
         for (_, waiter) in conference.waiting {
             self.release_conference(waiter.session, call);
             self.ended(waiter.session, call, reason);
+        }
+        for door in conference.viewers {
+            self.viewer_legs.retain(|_, other| *other != door);
+            self.forget_door(door, reason);
+        }
+        if let Some(due) = conference.viewers_due {
+            self.timers.clear(due, Timer::Viewers(call.clone()));
         }
         self.rooms_by_key.remove(&conference.key);
         self.forwarder(MediaCommand::Close { room: conference.key });
@@ -298,7 +375,8 @@ impl Rendezvous {
             return;
         }
         let heir = |role: Role| {
-            conference.members.iter().find(|(_, member)| member.role == role).map(|(number, _)| *number)
+            let fits = |member: &Member| member.role == role && member.encoder.is_none();
+            conference.members.iter().find(|(_, member)| fits(member)).map(|(number, _)| *number)
         };
         if let Some(heir) = heir(Role::Presenter).or_else(|| heir(Role::Attendee)) {
             self.set_role(call, heir, Role::Owner);

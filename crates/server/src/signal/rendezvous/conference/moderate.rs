@@ -34,6 +34,7 @@ impl Rendezvous {
                     self.mute(call, by, other)?;
                 }
             }
+            Action::Unmute { member } => self.unmute(call, member)?,
             Action::Remove { member } => self.remove(call, by, member)?,
             Action::Admit { member } => self.admit(call, member)?,
             Action::Deny { member } => {
@@ -54,6 +55,10 @@ impl Rendezvous {
             }
             Action::Lobby { on } => self.set_lobby(call, on),
             Action::Record { on } => self.record(call, by, on)?,
+            Action::Watching { on } => {
+                conference.watching = on;
+                self.tell_settings(call);
+            }
             Action::End => {
                 self.finish_from(call, None);
                 self.close_conference(call, EndReason::Closed);
@@ -71,6 +76,38 @@ impl Rendezvous {
         self.tell_muted(call, number, by);
         self.tell_of(call, number);
         Ok(())
+    }
+
+    /// An encoder's sound is passed on again.
+    fn unmute(&mut self, call: &CallId, number: MemberNumber) -> Result<(), Failure> {
+        let conference = self.conferences.get_mut(call).ok_or_else(no_such_member)?;
+        let member = conference.members.get_mut(&number).ok_or_else(no_such_member)?;
+        if member.encoder.is_none() {
+            return Err(wrong_state("people unmute themselves: only an encoder is unmuted by others"));
+        }
+        if std::mem::replace(&mut member.mute, Mute::No) == Mute::No {
+            return Ok(());
+        }
+        let leg = member.leg.filter(|_| member.role != Role::Attendee);
+        if let Some(leg) = leg {
+            self.forwarder(MediaCommand::Allow { leg, source: Source::Microphone, allowed: true });
+        }
+        self.show_sending(call, number);
+        self.tell_of(call, number);
+        Ok(())
+    }
+
+    /// An encoder is shown to send what arrives of it and may pass. Whether that is something else than before.
+    pub(super) fn show_sending(&mut self, call: &CallId, number: MemberNumber) -> bool {
+        let member = self.conferences.get_mut(call).and_then(|c| c.members.get_mut(&number));
+        let Some(member) = member else { return false };
+        let Some(encoder) = &member.encoder else { return false };
+        let mut sending = encoder.flowing;
+        sending.microphone &= member.mute == Mute::No;
+        if member.role == Role::Attendee {
+            sending = Sending::default();
+        }
+        std::mem::replace(&mut member.sending, sending) != sending
     }
 
     /// Tells a member that they are muted, and keeps in mind since which of their messages they know.
@@ -120,7 +157,7 @@ impl Rendezvous {
         Ok(())
     }
 
-    fn set_lobby(&mut self, call: &CallId, on: bool) {
+    pub(super) fn set_lobby(&mut self, call: &CallId, on: bool) {
         let Some(conference) = self.conferences.get_mut(call) else { return };
         conference.lobby = on;
         let waiting: Vec<MemberNumber> = conference.waiting.keys().copied().collect();
@@ -137,8 +174,9 @@ impl Rendezvous {
 
     fn tell_settings(&mut self, call: &CallId) {
         let Some(conference) = self.conferences.get(call) else { return };
-        let (locked, lobby) = (conference.locked, conference.lobby);
-        self.tell_members(call, None, &ServerMessage::Settings { call: call.clone(), locked, lobby });
+        let (locked, lobby, watching) = (conference.locked, conference.lobby, conference.watching);
+        let message = ServerMessage::Settings { call: call.clone(), locked, lobby, watching };
+        self.tell_members(call, None, &message);
         self.look_at_pair(call);
     }
 
@@ -152,6 +190,9 @@ impl Rendezvous {
             (Role::Presenter, false) => Role::Attendee,
             (Role::Owner, true) | (Role::Attendee, false) => return Ok(()),
         };
+        if role == Role::Owner && member.encoder.is_some() {
+            return Err(wrong_state("an encoder cannot moderate: promote a person"));
+        }
         if member.role == Role::Owner && conference.owners() == 1 {
             return Err(wrong_state("the only owner stays one: make somebody else an owner first"));
         }
@@ -174,6 +215,7 @@ impl Rendezvous {
                 self.forwarder(MediaCommand::Allow { leg, source, allowed });
             }
         }
+        self.show_sending(call, number);
         let Some(conference) = self.conferences.get(call) else { return };
         let Some(member) = conference.members.get(&number) else { return };
         let ticket = self.seat_ticket(call, conference, number, member);

@@ -44,6 +44,8 @@ impl Rendezvous {
             && conference.waiting.is_empty()
             && conference.removed.is_empty()
             && conference.recording.is_none()
+            && conference.viewers.is_empty()
+            && !conference.watching
             && !conference.locked
             && !conference.lobby
     }
