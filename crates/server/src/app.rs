@@ -6,6 +6,7 @@ use metrics_exporter_prometheus::PrometheusHandle;
 use tokio::sync::watch;
 
 use crate::accounts::Accounts;
+use crate::api::Applications;
 use crate::config::Config;
 use crate::http::Limits;
 use crate::media::MediaPlane;
@@ -21,6 +22,8 @@ pub struct App {
     pub accounts: Arc<Accounts>,
     /// Signalling.
     pub hub: Hub,
+    /// Those that may use the interface for programs; `None` if none may.
+    pub applications: Option<Arc<Applications>>,
     /// STUN and TURN; `None` if they are off.
     pub media: Option<MediaPlane>,
     /// The database.

@@ -3,6 +3,7 @@
 
 pub mod accounts;
 pub mod addresses;
+pub mod api;
 mod app;
 mod authority;
 mod banner;
@@ -22,3 +23,4 @@ pub mod signal;
 pub mod store;
 pub mod tls;
 mod transfer;
+mod webhook;

@@ -30,6 +30,8 @@ export type ClientMessage =
     name?: string | null
     /** The token of an earlier `welcome`, which keeps the same person id, or of an account login. */
     identity?: Secret | null
+    /** A join token that an application signed: it says who comes, and what they may do in its room. */
+    token?: Secret | null
     /** Continue this session after a dropped socket. */
     resume?: Resume | null
     /** Whether this client knows conferences: a third person may then join its calls. */
@@ -313,6 +315,10 @@ export type ServerMessage =
     locked: boolean
     /** Whether whoever comes waits to be admitted. */
     lobby: boolean
+    /** Whether whoever comes is an attendee at first. */
+    listeners?: boolean
+    /** What an application calls the room, for people. */
+    title?: string
     /** Come back with this (`rejoin`) if the server loses the conference. A secret. */
     ticket: Secret
     /** The call of two that goes on here: keep it until the server ends it as `moved`. */
@@ -365,6 +371,10 @@ export type ServerMessage =
     locked: boolean
     /** Whether whoever comes waits to be admitted. */
     lobby: boolean
+    /** Whether whoever comes is an attendee at first. */
+    listeners?: boolean
+    /** What an application calls the room, for people. */
+    title?: string
   }
   | {
     type: 'voices'
@@ -595,6 +605,11 @@ export type Action =
     /** Whether. */
     on: boolean
   }
+  | {
+    'kind': 'listeners'
+    /** Whether. */
+    on: boolean
+  }
   | { 'kind': 'end' }
 
 /** Why a call is over. */
@@ -620,6 +635,9 @@ export type Refusal =
   | 'identity'
   | 'limit'
   | 'replaced'
+  | 'token'
+  | 'token-expired'
+  | 'token-early'
 
 /** Why a request was not carried out. */
 export type ErrorCode =
@@ -629,6 +647,7 @@ export type ErrorCode =
   | 'bad-room'
   | 'room-full'
   | 'room-locked'
+  | 'needs-token'
   | 'not-allowed'
   | 'no-such-member'
   | 'bad-description'

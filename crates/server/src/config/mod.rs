@@ -14,6 +14,6 @@ pub use markdown::markdown;
 pub use read::{Origin, Setting, Settings, Sources};
 pub use table::{Config, KEYS, Key};
 pub use value::{
-    AcmeDirectory, Bandwidth, Host, Limit, List, Listen, LogFilter, LogFormat, Metrics, Net, Origins,
-    PortRange, Registration, Seconds, Threads, TlsMode,
+    AcmeDirectory, Bandwidth, Host, KeyId, Limit, List, Listen, LogFilter, LogFormat, Metrics, Net, Origins,
+    PortRange, Registration, Seconds, Threads, TlsMode, Url, Urls,
 };

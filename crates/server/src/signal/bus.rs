@@ -7,8 +7,9 @@ use std::net::IpAddr;
 
 use serde::{Deserialize, Serialize};
 
+use super::admin::{Admin, Notice, Reply};
 use super::forwarding::{MediaCommand, MediaEvent};
-use super::protocol::{ClientMessage, IceServer, Person, Refusal, Resume, ServerFrame};
+use super::protocol::{ClientMessage, ErrorCode, IceServer, Person, Refusal, Resume, Role, ServerFrame};
 
 /// Names a WebSocket connection; never used twice.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Serialize, Deserialize)]
@@ -21,6 +22,19 @@ pub struct Identity {
     pub person: Person,
     /// The secret that proves it next time; goes back in `welcome`.
     pub token: String,
+    /// What a join token says besides who it is.
+    pub grant: Option<Box<Grant>>,
+}
+
+/// What an application lets somebody do in one room, as it stood in a join token.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct Grant {
+    /// The room's name.
+    pub room: String,
+    /// As what they come in.
+    pub role: Role,
+    /// The application's own name for them.
+    pub subject: Option<String>,
 }
 
 impl fmt::Debug for Identity {
@@ -66,6 +80,13 @@ pub enum Command {
     },
     /// Something happened at the forwarder of media.
     Media(MediaEvent),
+    /// An application asks for something, through the interface for programs.
+    Admin {
+        /// Goes back with the answer.
+        request: u64,
+        /// What.
+        what: Admin,
+    },
     /// The server is about to stop.
     Drain,
 }
@@ -114,6 +135,15 @@ pub enum Event {
     },
     /// For the forwarder of media.
     Media(MediaCommand),
+    /// The answer to a [`Command::Admin`].
+    Admin {
+        /// The request's number.
+        request: u64,
+        /// What it brought, or why it was not carried out.
+        answer: Result<Reply, (ErrorCode, String)>,
+    },
+    /// Something that applications may want to know.
+    Notice(Notice),
 }
 
 /// What the rendezvous knows of `ServerMessage::Welcome`.

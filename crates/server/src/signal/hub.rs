@@ -12,15 +12,17 @@ use axum::extract::{ConnectInfo, State};
 use axum::http::{Extensions, HeaderMap, StatusCode, Uri, header};
 use axum::response::{IntoResponse, Response};
 use axum::routing::any;
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, oneshot};
 use tokio::time::Instant as Clock;
 use wire::Instant;
 
+use super::admin::{Admin, Notice, Reply};
 use super::authority::{Authority, Door};
 use super::bus::{Command, Event, SocketId};
 use super::forwarding::{MediaCommand, MediaEvent};
 use super::origin::{host_name, is_allowed};
 use super::outbox::{Item, Outbox};
+use super::protocol::ErrorCode;
 use super::rendezvous::{self, Rendezvous, Stats};
 use super::socket::Connection;
 use crate::media::Forwarding;
@@ -51,6 +53,8 @@ pub struct HubConfig {
     pub frame_bytes: usize,
     /// The forwarder of media; without one nobody but two can meet.
     pub forwarding: Option<Forwarding>,
+    /// Where it is told what happens in rooms. What does not fit is counted and lost: signalling waits for nobody.
+    pub notices: Option<mpsc::Sender<Notice>>,
 }
 
 impl HubConfig {
@@ -64,6 +68,7 @@ impl HubConfig {
             patience: Duration::from_secs(10),
             frame_bytes: 96 * 1024,
             forwarding: None,
+            notices: None,
         }
     }
 }
@@ -80,6 +85,7 @@ pub(super) struct Shared {
     origins: Vec<String>,
     commands: mpsc::Sender<Envelope>,
     next_socket: AtomicU64,
+    next_request: AtomicU64,
     stats: Arc<Mutex<Stats>>,
 }
 
@@ -87,16 +93,29 @@ pub(super) struct Shared {
 struct Envelope {
     command: Command,
     outbox: Option<Arc<Outbox>>,
+    answer: Option<oneshot::Sender<Answer>>,
+}
+
+/// What an application's request brought.
+pub type Answer = Result<Reply, (ErrorCode, String)>;
+
+/// Where events go that are not for a socket.
+struct Ways {
+    forwarder: Option<mpsc::Sender<MediaCommand>>,
+    notices: Option<mpsc::Sender<Notice>>,
+    /// Applications that wait for an answer; each gets one while its command is handled.
+    answers: HashMap<u64, oneshot::Sender<Answer>>,
 }
 
 impl Hub {
     /// Starts the rendezvous on the current tokio runtime.
     pub fn start(mut config: HubConfig) -> Self {
         config.rendezvous.forwarding = config.forwarding.is_some();
+        config.rendezvous.notices = config.notices.is_some();
         let (commands, inbox) = mpsc::channel(COMMANDS);
         let stats = Arc::new(Mutex::new(Stats::default()));
         let rendezvous = Rendezvous::new(config.rendezvous, crypto::random(), Instant::ZERO);
-        tokio::spawn(run(rendezvous, inbox, config.forwarding, stats.clone()));
+        tokio::spawn(run(rendezvous, inbox, config.forwarding, config.notices, stats.clone()));
         Self(Arc::new(Shared {
             authority: config.authority,
             idle_timeout: config.idle_timeout,
@@ -105,6 +124,7 @@ impl Hub {
             origins: config.origins,
             commands,
             next_socket: AtomicU64::new(0),
+            next_request: AtomicU64::new(0),
             stats,
         }))
     }
@@ -117,6 +137,15 @@ impl Hub {
     /// Tells everybody that the server is about to stop, and takes no new calls from now on.
     pub async fn drain(&self) {
         self.send(Command::Drain).await;
+    }
+
+    /// Carries out what an application asks for.
+    pub async fn administer(&self, what: Admin) -> Answer {
+        let request = self.0.next_request.fetch_add(1, Ordering::Relaxed);
+        let (answer, answered) = oneshot::channel();
+        let command = Command::Admin { request, what };
+        self.send_envelope(Envelope { command, outbox: None, answer: Some(answer) }).await;
+        answered.await.unwrap_or_else(|_| Err((ErrorCode::Draining, "the server has stopped".to_owned())))
     }
 
     /// Counts of a moment ago.
@@ -134,12 +163,12 @@ impl Hub {
 
     /// Hands a command to the rendezvous, once it has room for it.
     pub(super) async fn send(&self, command: Command) {
-        self.send_envelope(Envelope { command, outbox: None }).await;
+        self.send_envelope(Envelope { command, outbox: None, answer: None }).await;
     }
 
     /// Hands a hello over, with the way back.
     pub(super) async fn send_hello(&self, command: Command, outbox: Arc<Outbox>) {
-        self.send_envelope(Envelope { command, outbox: Some(outbox) }).await;
+        self.send_envelope(Envelope { command, outbox: Some(outbox), answer: None }).await;
     }
 
     async fn send_envelope(&self, envelope: Envelope) {
@@ -154,9 +183,11 @@ async fn run(
     mut rendezvous: Rendezvous,
     mut inbox: mpsc::Receiver<Envelope>,
     forwarding: Option<Forwarding>,
+    notices: Option<mpsc::Sender<Notice>>,
     stats: Arc<Mutex<Stats>>,
 ) {
     let (forwarder, mut events) = forwarding.map(|f| (f.commands, f.events)).unzip();
+    let mut ways = Ways { forwarder, notices, answers: HashMap::new() };
     let mut told = Vec::new();
     let start = Clock::now();
     let now = || Instant::ZERO + start.elapsed();
@@ -184,22 +215,25 @@ async fn run(
         for event in told.drain(..) {
             rendezvous.handle_input(now(), Command::Media(event));
         }
-        for Envelope { command, outbox } in batch.drain(..) {
+        for Envelope { command, outbox, answer } in batch.drain(..) {
             let (socket, closed) = match &command {
                 Command::Hello { socket, .. } | Command::Frame { socket, .. } => (Some(*socket), false),
                 Command::Closed { socket, .. } => (Some(*socket), true),
-                Command::Media(_) | Command::Drain => (None, false),
+                Command::Media(_) | Command::Admin { .. } | Command::Drain => (None, false),
             };
+            if let (Command::Admin { request, .. }, Some(answer)) = (&command, answer) {
+                ways.answers.insert(*request, answer);
+            }
             if let (Some(socket), Some(outbox)) = (socket, outbox) {
                 outboxes.insert(socket, outbox);
             }
             rendezvous.handle_input(now(), command);
-            deliver(&mut rendezvous, &outboxes, forwarder.as_ref()).await;
+            deliver(&mut rendezvous, &outboxes, &mut ways).await;
             if let (Some(socket), true) = (socket, closed) {
                 outboxes.remove(&socket);
             }
         }
-        deliver(&mut rendezvous, &outboxes, forwarder.as_ref()).await;
+        deliver(&mut rendezvous, &outboxes, &mut ways).await;
         *stats.lock().unwrap_or_else(PoisonError::into_inner) = rendezvous.stats();
     }
 }
@@ -212,11 +246,7 @@ async fn receive_many(events: &mut Option<mpsc::Receiver<MediaEvent>>, into: &mu
     }
 }
 
-async fn deliver(
-    rendezvous: &mut Rendezvous,
-    outboxes: &HashMap<SocketId, Arc<Outbox>>,
-    forwarder: Option<&mpsc::Sender<MediaCommand>>,
-) {
+async fn deliver(rendezvous: &mut Rendezvous, outboxes: &HashMap<SocketId, Arc<Outbox>>, ways: &mut Ways) {
     while let Some(event) = rendezvous.poll_event() {
         let (socket, item) = match event {
             Event::Welcome { socket, welcome } => (socket, Item::Welcome(welcome)),
@@ -224,8 +254,22 @@ async fn deliver(
             Event::Close { socket, code, message } => (socket, Item::Close(code, message)),
             Event::Media(command) => {
                 // The forwarder never waits for the rendezvous, so it takes this in the end.
-                if let Some(forwarder) = forwarder {
+                if let Some(forwarder) = &ways.forwarder {
                     let _ = forwarder.send(command).await;
+                }
+                continue;
+            }
+            Event::Admin { request, answer } => {
+                if let Some(waiting) = ways.answers.remove(&request) {
+                    // Whoever asked may have gone away meanwhile.
+                    let _ = waiting.send(answer);
+                }
+                continue;
+            }
+            Event::Notice(notice) => {
+                if ways.notices.as_ref().is_some_and(|notices| notices.try_send(notice).is_err()) {
+                    metrics::counter!("visavis_webhook_events_dropped_total", "reason" => "queue")
+                        .increment(1);
                 }
                 continue;
             }

@@ -24,7 +24,7 @@ mod place;
 mod prompt;
 mod sdp;
 mod sections;
-mod secure;
+pub(crate) mod secure;
 mod servers;
 mod session;
 mod signalling;

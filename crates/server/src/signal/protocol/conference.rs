@@ -8,7 +8,9 @@ use super::types::Person;
 pub type MemberNumber = u32;
 
 /// What somebody may do in a conference.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug, Serialize, Deserialize)]
+#[derive(
+    Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug, Serialize, Deserialize, schemars::JsonSchema,
+)]
 #[cfg_attr(test, derive(ts_rs::TS))]
 #[serde(rename_all = "kebab-case")]
 pub enum Role {
@@ -21,7 +23,7 @@ pub enum Role {
 }
 
 /// What a member sends.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default, Serialize, Deserialize, schemars::JsonSchema)]
 #[cfg_attr(test, derive(ts_rs::TS))]
 #[serde(rename_all = "camelCase")]
 pub struct Sending {
@@ -142,6 +144,11 @@ pub enum Action {
     },
     /// Whether whoever comes waits to be admitted.
     Lobby {
+        /// Whether.
+        on: bool,
+    },
+    /// Whether whoever comes is an attendee at first.
+    Listeners {
         /// Whether.
         on: bool,
     },

@@ -194,6 +194,14 @@ pub enum ServerMessage {
         locked: bool,
         /// Whether whoever comes waits to be admitted.
         lobby: bool,
+        /// Whether whoever comes is an attendee at first.
+        #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+        #[cfg_attr(test, ts(as = "Option<bool>", optional))]
+        listeners: bool,
+        /// What an application calls the room, for people.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        #[cfg_attr(test, ts(optional))]
+        title: Option<String>,
         /// Come back with this (`rejoin`) if the server loses the conference. A secret.
         ticket: Secret,
         /// The call of two that goes on here: keep it until the server ends it as `moved`.
@@ -246,6 +254,14 @@ pub enum ServerMessage {
         locked: bool,
         /// Whether whoever comes waits to be admitted.
         lobby: bool,
+        /// Whether whoever comes is an attendee at first.
+        #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+        #[cfg_attr(test, ts(as = "Option<bool>", optional))]
+        listeners: bool,
+        /// What an application calls the room, for people.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        #[cfg_attr(test, ts(optional))]
+        title: Option<String>,
     },
     /// Whose sound your voice slots carry.
     Voices {

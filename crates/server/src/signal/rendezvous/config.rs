@@ -37,6 +37,10 @@ pub struct Config {
     pub conferences: Option<usize>,
     /// Members of one conference.
     pub members_per_conference: usize,
+    /// Rooms that applications have set up.
+    pub kept_rooms: usize,
+    /// Whether applications are told what happens (`Event::Notice`).
+    pub notices: bool,
     /// People who wait to be admitted to one conference.
     pub lobby_places: usize,
     /// How long a call of two goes on beside the conference that takes its place.
@@ -82,6 +86,8 @@ impl Default for Config {
             forwarding: false,
             conferences: None,
             members_per_conference: 100,
+            kept_rooms: 10_000,
+            notices: false,
             lobby_places: 50,
             handover_timeout: Duration::from_secs(10),
             pair_delay: Duration::from_secs(2),

@@ -15,6 +15,8 @@ pub struct Stats {
     pub conferences: usize,
     /// Their members that have a media connection, or are to make one.
     pub members: usize,
+    /// Rooms that applications have set up.
+    pub kept: usize,
     /// Sessions that began.
     pub hellos: u64,
     /// Sessions taken up again.

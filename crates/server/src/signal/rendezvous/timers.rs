@@ -20,6 +20,8 @@ pub(super) enum Timer {
     Rejoin(CallId),
     /// The time of this conference's phase is over.
     Conference(CallId),
+    /// This room that an application set up was empty for too long, or its end has come.
+    Room(String),
 }
 
 /// The table: every operation takes logarithmic time, and asking for the next deadline with nothing due is free.

@@ -14,7 +14,7 @@ impl Rendezvous {
     /// Something has changed: is the conference over, or are two left who need no server for their media?
     pub(in crate::signal::rendezvous) fn look_at_pair(&mut self, call: &CallId) {
         let Some(conference) = self.conferences.get(call) else { return };
-        if conference.members.is_empty() {
+        if conference.members.is_empty() && !(conference.rules.kept && !conference.waiting.is_empty()) {
             self.close_conference(call, EndReason::Closed);
             return;
         }
@@ -45,6 +45,8 @@ impl Rendezvous {
             && conference.removed.is_empty()
             && !conference.locked
             && !conference.lobby
+            && !conference.rules.kept
+            && conference.rules.newcomers != Role::Attendee
     }
 
     /// The time of the conference's phase is over.
