@@ -4,6 +4,7 @@
 
 mod accounts;
 mod acme;
+mod api;
 mod config;
 mod engine_relay;
 mod http;

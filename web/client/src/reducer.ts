@@ -219,7 +219,7 @@ function failed(model: Model, code: ErrorCode, about: Request | null, now: numbe
     ((about.type === 'invite' && call.kind === 'outgoing' && call.id === about.call) ||
       (about.type === 'accept' && call.kind === 'incoming' && call.id === about.call) ||
       (about.type === 'meet' && (call.kind === 'waiting' || call.kind === 'lobby') && call.room === about.room))
-  return mine ? { ...model, call: ended(call, code === 'room-full' || code === 'room-locked' ? code : 'failed', now) } : model
+  return mine ? { ...model, call: ended(call, code === 'room-full' || code === 'room-locked' || code === 'needs-token' ? code : 'failed', now) } : model
 }
 
 function ended(call: Call, reason: Ending, now: number): Call {

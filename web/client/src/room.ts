@@ -24,6 +24,8 @@ export function roomOf(conference: Of<'conference'>, before: RunningCall | RoomC
     members: sorted(conference.members),
     locked: conference.locked,
     lobby: conference.lobby,
+    listeners: conference.listeners ?? false,
+    title: conference.title ?? '',
     knocking: same?.knocking ?? [],
     speaking: [],
     shown: [],
@@ -56,7 +58,7 @@ export function advanceRoom(room: RoomCall, notice: RoomNotice): RoomCall {
     }
     case 'expressed': return express(room, notice.member, notice.reaction)
     case 'muted': return { ...room, mutedBy: room.members.find(({ number }) => number === notice.by)?.person.name ?? '' }
-    case 'settings': return { ...room, locked: notice.locked, lobby: notice.lobby, knocking: notice.lobby ? room.knocking : [] }
+    case 'settings': return { ...room, locked: notice.locked, lobby: notice.lobby, listeners: notice.listeners ?? false, title: notice.title ?? '', knocking: notice.lobby ? room.knocking : [] }
     case 'role': return { ...room, members: room.members.map((member) => (member.number === room.you ? { ...member, role: notice.role } : member)) }
     case 'wanted': return room
   }

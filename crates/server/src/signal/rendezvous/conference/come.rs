@@ -376,11 +376,11 @@ impl Rendezvous {
                 self.take_seat(call, seat.number, key);
                 Ok(())
             }
-            Some(conference)
-                if matches!(conference.phase, Phase::Returning { .. })
-                    && !conference.members.contains_key(&seat.number) =>
-            {
-                self.come_back(key, me, call, seat);
+            Some(conference) if matches!(conference.phase, Phase::Returning { .. }) => {
+                // Somebody new may have come first, and have the number.
+                let taken = conference.members.contains_key(&seat.number);
+                let number = if taken { conference.next_number } else { seat.number };
+                self.come_back(key, me, call, &Seat { number, ..seat.clone() });
                 Ok(())
             }
             Some(_) => self.come_in(key, call, Media::default()),
