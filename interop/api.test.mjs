@@ -144,7 +144,7 @@ describe('an application', () => {
       await bruno.reads('You have the floor')
       assert.deepEqual((await member(2)).sending, { microphone: false, camera: false, screen: false }, 'nothing is sent unasked')
       await bruno.turn('Mute', false)
-      await bruno.turn('Camera off', false)
+      await bruno.turn('Camera', true)
       await ada.seesAll([bruno])
       assert.equal((await member(2)).sending.microphone, true)
       await bruno.screenshot('api-floor')
@@ -169,7 +169,7 @@ describe('an application', () => {
 
     await t.test('it ends the lecture and was told of everything in order', async () => {
       await ask('DELETE', '/rooms/{room}', room)
-      await ada.says('ended')
+      await ada.says('over for everyone')
       await ada.until('the last event has come', () => events.some(({ type }) => type === 'room.deleted'))
       assert.deepEqual(events.map(({ type, member: who, reason }) => [type, who?.subject, who?.role, reason].filter(Boolean).join(' ')), [
         'room.started', 'member.joined teacher owner', 'member.joined pupil attendee', 'member.hand pupil attendee', 'member.role pupil presenter',
@@ -195,7 +195,7 @@ describe('an application', () => {
     assert.equal((await ask('GET', '/rooms?limit=1'.split('?')[0] ?? '')).body.rooms[0].room, 'surgery')
     assert.equal((await ask('GET', '/status')).body.conferences, 1)
     await ask('DELETE', '/rooms/{room}', room)
-    await dora.says('ended')
+    await dora.says('over for everyone')
   })
 
   test('a link that does not let anybody in says so, in the language of whoever opened it', async (t) => {

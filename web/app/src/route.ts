@@ -25,9 +25,9 @@ export function readRoute(path: string): Route {
 /** The join token in what stands behind the `#`; null if there is none that could be one. */
 export function readInvitation(fragment: string): Invitation | null {
   const token = new URLSearchParams(fragment.replace(/^#/, '')).get('token')
-  const body = token?.split('.')[1]
-  if (!token || body === undefined || !/^[\w.-]{1,4096}$/.test(token)) return null
+  if (token === null || !/^[\w.-]{1,4096}$/.test(token)) return null
   try {
+    const body = token.split('.')[1] ?? ''
     const bytes = Uint8Array.from(atob(body.replace(/-/g, '+').replace(/_/g, '/')), letter => letter.charCodeAt(0))
     const { name } = JSON.parse(new TextDecoder().decode(bytes)) as { name?: unknown }
     return { token, name: typeof name === 'string' ? name : '' }

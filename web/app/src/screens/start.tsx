@@ -140,7 +140,7 @@ function LinkForm(): JSX.Element {
         </button>
       </form>
       </Show>
-      <button type="button" class="button quiet" onClick={() => app.actions.go({ kind: 'start' })}><Icon name="back" /><span>{app.t().someoneElse}</span></button>
+      <button type="button" class="button quiet" onClick={() => { if (app.invitation) location.assign('/'); else app.actions.go({ kind: 'start' }) }}><Icon name="back" /><span>{app.t().someoneElse}</span></button>
     </>
   )
 }
