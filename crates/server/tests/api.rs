@@ -281,7 +281,21 @@ fn a_token_lets_somebody_in_and_only_there() {
     let (mut bob, _) = come(&server, &own(json!({ "role": "attendee", "sub": "8" })), None);
     meet(&mut bob, "exam");
     assert_eq!(bob.hear("conference")["role"], "attendee");
+}
 
+#[test]
+fn people_in_a_room_are_changed_and_sent_away() {
+    let folder = Folder::new();
+    let server = start(&folder, &[]);
+    ask(&server, "POST", "/rooms", &json!({ "room": "exam" }));
+    let [mut socket, mut bob] = ["Ann", "Bob"].map(|name| {
+        let token =
+            ask(&server, "POST", "/rooms/exam/tokens", &json!({ "name": name, "role": "attendee" })).json();
+        let (mut socket, _) = come(&server, token["token"].as_str().unwrap(), None);
+        meet(&mut socket, "exam");
+        socket.hear("conference");
+        socket
+    });
     let member = |body: Value| ask(&server, "PATCH", "/rooms/exam/members/2", &body);
     assert_eq!(member(json!({ "role": "presenter", "name": "Robert" })).json()["name"], "Robert");
     assert_eq!(bob.hear("role")["role"], "presenter");
@@ -412,7 +426,8 @@ fn the_examples_of_the_document_work() {
     let server = start(&folder, &[]);
     let blocks = DOCUMENT.split("```sh\n").skip(1).map(|block| block.split("```").next().unwrap());
     let script = format!("set -euo pipefail\n{}", blocks.collect::<String>());
-    let requests = script.lines().filter(|line| line.starts_with("curl ") || line.starts_with("ask ")).count();
+    let requests =
+        script.lines().filter(|line| line.starts_with("curl ") || line.starts_with("ask ")).count();
     assert!(requests >= 8, "the document begins with examples");
     let ran = Command::new("bash")
         .args(["-c", &script])

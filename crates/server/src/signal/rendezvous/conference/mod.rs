@@ -13,6 +13,7 @@ mod admin;
 mod come;
 mod forward;
 mod moderate;
+mod notice;
 mod pair;
 mod speak;
 
