@@ -143,8 +143,10 @@ describe('an application', () => {
       await ask('PATCH', '/rooms/{room}/members/{number}', { ...room, number: 2 }, { role: 'presenter', hand: false })
       await bruno.reads('You have the floor')
       assert.deepEqual((await member(2)).sending, { microphone: false, camera: false, screen: false }, 'nothing is sent unasked')
-      await bruno.turn('Mute', false)
-      await bruno.turn('Camera', true)
+      for (const [button, pressed] of /** @type {const} */ ([['Mute', false], ['Camera', true]])) {
+        await bruno.press(button)
+        await bruno.stands(button, pressed)
+      }
       await ada.seesAll([bruno])
       assert.equal((await member(2)).sending.microphone, true)
       await bruno.screenshot('api-floor')
