@@ -351,10 +351,7 @@ fn receiver() -> (SocketAddr, Receiver<Delivery>) {
                 if shown.send(Delivery { id, body, answer }).is_ok()
                     && let Ok(status) = answered.recv()
                 {
-                    let _ = write!(
-                        stream,
-                        "HTTP/1.1 {status} It\r\ncontent-length: 0\r\nconnection: close\r\n\r\n"
-                    );
+                    let _ = write!(stream, "HTTP/1.1 {status} It\r\ncontent-length: 2\r\n\r\nok");
                 }
             });
         }

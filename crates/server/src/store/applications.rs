@@ -117,15 +117,15 @@ impl Store {
         Ok(over.rows_affected())
     }
 
-    /// The first event of each room and address, if it is due.
+    /// The first event of each room for one address, if it is due.
     ///
     /// # Errors
     /// The database failed.
-    pub async fn due_events(&self, now: u64, limit: u32) -> Result<Vec<EventRow>> {
+    pub async fn due_events(&self, url: &str, now: u64, limit: u32) -> Result<Vec<EventRow>> {
         let query = "SELECT id, event, url, body, attempts, created FROM webhook_events \
-                     WHERE id IN (SELECT min(id) FROM webhook_events GROUP BY url, room) AND next <= ? \
+                     WHERE id IN (SELECT min(id) FROM webhook_events WHERE url = ? GROUP BY room) AND next <= ? \
                      ORDER BY next, id LIMIT ?";
-        let rows = sqlx::query(query).bind(seconds(now)).bind(limit).fetch_all(&self.pool).await;
+        let rows = sqlx::query(query).bind(url).bind(seconds(now)).bind(limit).fetch_all(&self.pool).await;
         let read = |row: &sqlx::sqlite::SqliteRow| -> Result<EventRow> {
             Ok(EventRow {
                 id: row.try_get("id")?,
@@ -139,14 +139,14 @@ impl Store {
         rows.context("the database")?.iter().map(read).collect()
     }
 
-    /// When an event is due next, in seconds since 1970.
+    /// When an event for this address is due next, in seconds since 1970.
     ///
     /// # Errors
     /// The database failed.
-    pub async fn next_event(&self) -> Result<Option<u64>> {
+    pub async fn next_event(&self, url: &str) -> Result<Option<u64>> {
         let query = "SELECT min(next) AS next FROM webhook_events \
-                     WHERE id IN (SELECT min(id) FROM webhook_events GROUP BY url, room)";
-        let row = sqlx::query(query).fetch_one(&self.pool).await.context("the database")?;
+                     WHERE id IN (SELECT min(id) FROM webhook_events WHERE url = ? GROUP BY room)";
+        let row = sqlx::query(query).bind(url).fetch_one(&self.pool).await.context("the database")?;
         Ok(row.try_get::<Option<i64>, _>("next")?.and_then(|next| u64::try_from(next).ok()))
     }
 

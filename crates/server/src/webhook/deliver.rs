@@ -6,7 +6,7 @@ use std::time::Duration;
 use anyhow::Result;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD as BASE64;
-use tokio::sync::Notify;
+use tokio::sync::watch;
 use tokio::task::JoinSet;
 use tokio::time::timeout;
 
@@ -15,7 +15,7 @@ use crate::api::Applications;
 use crate::clock;
 use crate::store::{EventRow, Store};
 
-/// Events under way at the same time, each of another room or to another address.
+/// Events under way to one address at the same time, each of another room.
 const AT_ONCE: u32 = 16;
 /// Seconds until an event is sent again: doubled each time, up to the second number.
 const AGAIN: (u64, u64) = (1, 300);
@@ -24,29 +24,39 @@ const GIVEN_UP: u64 = 3 * 86_400;
 /// How long nothing is done after the database has failed.
 const PAUSE: Duration = Duration::from_secs(5);
 
-/// What sends.
+/// What sends to one address: one that does not answer keeps nobody else waiting.
 pub(super) struct Deliverer {
+    url: String,
     store: Store,
     poster: Arc<Poster>,
     applications: Arc<Applications>,
     /// The id of the key that signs.
     key: String,
-    wake: Arc<Notify>,
+    /// Changes when there is something new.
+    wake: watch::Receiver<u64>,
 }
 
 impl Deliverer {
     pub(super) fn new(
-        store: Store,
-        poster: Poster,
-        applications: Arc<Applications>,
+        url: &str,
+        store: &Store,
+        poster: &Arc<Poster>,
+        applications: &Arc<Applications>,
         key: &str,
-        wake: Arc<Notify>,
+        wake: watch::Receiver<u64>,
     ) -> Self {
-        Self { store, poster: Arc::new(poster), applications, key: key.to_owned(), wake }
+        Self {
+            url: url.to_owned(),
+            store: store.clone(),
+            poster: Arc::clone(poster),
+            applications: Arc::clone(applications),
+            key: key.to_owned(),
+            wake,
+        }
     }
 
     /// As long as the program runs.
-    pub(super) async fn run(self) {
+    pub(super) async fn run(mut self) {
         loop {
             if let Err(error) = self.round().await {
                 tracing::error!(error = format!("{error:#}"), "cannot deliver events");
@@ -56,15 +66,18 @@ impl Deliverer {
     }
 
     /// Sends what is due, or waits until something is.
-    async fn round(&self) -> Result<()> {
-        let due = self.store.due_events(clock::unix_seconds(), AT_ONCE).await?;
+    async fn round(&mut self) -> Result<()> {
+        let due = self.store.due_events(&self.url, clock::unix_seconds(), AT_ONCE).await?;
         if due.is_empty() {
-            let wait = match self.store.next_event().await? {
+            let wait = match self.store.next_event(&self.url).await? {
                 // The clock counts whole seconds: what is due within this one waits for the next.
                 Some(next) => Duration::from_secs(next.saturating_sub(clock::unix_seconds()).max(1)),
                 None => Duration::from_secs(AGAIN.1),
             };
-            let _ = timeout(wait, self.wake.notified()).await;
+            if let Ok(Err(_)) = timeout(wait, self.wake.changed()).await {
+                // The server stops: nothing new comes.
+                tokio::time::sleep(wait).await;
+            }
             return Ok(());
         }
         let mut sent = JoinSet::new();

@@ -15,7 +15,7 @@ mod post;
 use std::sync::Arc;
 
 use anyhow::{Context as _, Result};
-use tokio::sync::{Notify, mpsc};
+use tokio::sync::{mpsc, watch};
 
 use self::deliver::Deliverer;
 pub(crate) use self::event::{Event, KINDS};
@@ -51,16 +51,17 @@ pub(crate) async fn start(
     restore_rooms(store, hub).await?;
     let urls: Vec<String> = config.webhook.0.iter().map(|url| url.text.clone()).collect();
     store.keep_urls(&urls).await?;
-    let wake = Arc::new(Notify::new());
+    let wake = watch::Sender::new(0);
     if !urls.is_empty() {
         let id = config.webhook_key.0.as_deref().unwrap_or_default();
         applications.keys.get(id).with_context(|| {
             format!("`webhook-key`: the file of `api-keys` has no key of the id `{id}`; name one that it has")
         })?;
-        let poster = Poster::new(config)?;
-        let deliverer =
-            Deliverer::new(store.clone(), poster, Arc::clone(applications), id, Arc::clone(&wake));
-        tokio::spawn(deliverer.run());
+        let poster = Arc::new(Poster::new(config)?);
+        for url in &urls {
+            let deliverer = Deliverer::new(url, store, &poster, applications, id, wake.subscribe());
+            tokio::spawn(deliverer.run());
+        }
     }
     tokio::spawn(keep(store.clone(), urls, notices, wake));
     Ok(())
@@ -86,7 +87,12 @@ async fn restore_rooms(store: &Store, hub: &Hub) -> Result<()> {
 }
 
 /// Writes down what happens.
-async fn keep(store: Store, urls: Vec<String>, mut notices: mpsc::Receiver<Notice>, wake: Arc<Notify>) {
+async fn keep(
+    store: Store,
+    urls: Vec<String>,
+    mut notices: mpsc::Receiver<Notice>,
+    wake: watch::Sender<u64>,
+) {
     let mut batch = Vec::new();
     while notices.recv_many(&mut batch, BATCH).await > 0 {
         let events: Vec<Notice> = std::mem::take(&mut batch);
@@ -106,7 +112,7 @@ async fn keep(store: Store, urls: Vec<String>, mut notices: mpsc::Receiver<Notic
                     metrics::counter!("visavis_webhook_events_dropped_total", "reason" => "too-many")
                         .increment(over);
                 }
-                wake.notify_one();
+                wake.send_modify(|n| *n += 1);
             }
             Err(error) => {
                 metrics::counter!("visavis_webhook_events_dropped_total", "reason" => "database")

@@ -82,14 +82,15 @@ impl Poster {
             .header("webhook-signature", &headers.signature)
             .body(Body::from(Bytes::from(body)))?;
         let (mut sender, connection) = http1::handshake(TokioIo::new(stream)).await?;
-        let answer = async {
-            let answer = sender.send_request(request).await;
-            drop(sender);
-            answer
+        // The body of the answer is not looked at, and goes at once, so that nothing waits for its end.
+        let answer = async { sender.send_request(request).await.map(|answer| answer.status()) };
+        tokio::pin!(answer);
+        let status = tokio::select! {
+            biased;
+            status = &mut answer => status?,
+            // The connection does the work; it may be done before its result is taken.
+            _ = connection => answer.await?,
         };
-        // The connection does the work; it goes with this call.
-        let (answer, _) = tokio::join!(answer, async { tokio::time::timeout(PATIENCE, connection).await });
-        let status = answer?.status();
         ensure!(status.is_success(), "the answer was {status}");
         Ok(())
     }
