@@ -25,6 +25,7 @@ fn authority() -> Authority {
                 Ok(Identity {
                     person: Person { id: name.clone(), name: name.clone(), verified: false },
                     token: name,
+                    grant: None,
                 })
             })
         }),

@@ -6,6 +6,7 @@ use metrics_exporter_prometheus::PrometheusHandle;
 use tokio::sync::watch;
 
 use crate::accounts::Accounts;
+use crate::api::Applications;
 use crate::config::Config;
 use crate::doors::Sessions;
 use crate::http::Limits;
@@ -25,6 +26,8 @@ pub struct App {
     pub hub: Hub,
     /// Encoders and players that came by HTTP.
     pub(crate) sessions: Sessions,
+    /// Those that may use the interface for programs; `None` if none may.
+    pub applications: Option<Arc<Applications>>,
     /// STUN and TURN; `None` if they are off.
     pub media: Option<MediaPlane>,
     /// Recordings of conferences; `None` if there are to be none.

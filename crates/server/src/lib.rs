@@ -3,6 +3,7 @@
 
 pub mod accounts;
 pub mod addresses;
+pub mod api;
 mod app;
 mod authority;
 mod banner;
@@ -27,3 +28,4 @@ pub mod signal;
 pub mod store;
 pub mod tls;
 mod transfer;
+mod webhook;

@@ -14,6 +14,7 @@ use tokio::task::JoinSet;
 use tokio::time::{Instant, timeout_at};
 
 use crate::accounts::Accounts;
+use crate::api::{Applications, Keys};
 use crate::app::App;
 use crate::banner::{self, Bound};
 use crate::config::{Config, Metrics, Settings};
@@ -25,7 +26,7 @@ use crate::recording::{self, Folder, Limits, Recordings};
 use crate::signal::hub::{Hub, HubConfig};
 use crate::store::Store;
 use crate::tls::Tls;
-use crate::{addresses, authority, clock, data, plane, ports};
+use crate::{addresses, authority, clock, data, plane, ports, webhook};
 
 /// How long connections may take to end once nothing is waited for any more.
 const LAST_WORDS: Duration = Duration::from_secs(2);
@@ -95,7 +96,20 @@ async fn assemble(config: Config, bound: &Bound, hostname: &str) -> Result<App> 
     let forwarding = media.as_ref().and_then(MediaPlane::forwarding);
     let accounts = Arc::new(Accounts::new(store.clone(), &secret));
     let tickets = data::derive(&secret, "visavis tickets 1").to_vec();
-    let mut hub = HubConfig::new(tickets, authority::new(Arc::clone(&accounts), ice));
+    let applications = match &config.api_keys {
+        Some(path) => {
+            Some(Arc::new(Applications::new(Keys::read(path)?, &data::derive(&secret, "visavis rooms 1"))))
+        }
+        None => None,
+    };
+    let known = authority::Known {
+        accounts: Arc::clone(&accounts),
+        applications: applications.clone(),
+        store: store.clone(),
+    };
+    let mut hub = HubConfig::new(tickets, authority::new(known, ice));
+    let (notices, told) = webhook::channel();
+    hub.notices = applications.is_some().then_some(notices);
     hub.origins = config.origins.0.clone();
     hub.rendezvous.ring_timeout = config.ring_timeout.duration();
     hub.rendezvous.resume_timeout = config.resume_timeout.duration();
@@ -106,9 +120,14 @@ async fn assemble(config: Config, bound: &Bound, hostname: &str) -> Result<App> 
     hub.key_lifetime = config.key_lifetime.duration();
     hub.rendezvous.members_per_conference = config.conference_members.as_usize();
     hub.rendezvous.sessions_per_address = config.sessions_per_address.as_usize();
+    let hub = Hub::start(hub);
+    if let Some(applications) = &applications {
+        webhook::start(&config, applications, &store, &hub, told).await?;
+    }
     Ok(App {
         accounts,
-        hub: Hub::start(hub),
+        hub,
+        applications,
         sessions: Sessions::default(),
         media,
         recordings,

@@ -4,6 +4,7 @@
 
 mod accounts;
 mod acme;
+mod api;
 mod config;
 mod engine_relay;
 mod http;
@@ -14,6 +15,7 @@ mod room;
 mod room_link;
 mod room_page;
 mod room_tcp;
+mod signal_admin;
 mod signal_conference;
 mod signal_conference_model;
 mod signal_conference_pages;

@@ -28,6 +28,7 @@ pub(crate) struct View {
     pub(crate) knocking: Vec<u32>,
     pub(crate) locked: bool,
     pub(crate) lobby: bool,
+    pub(crate) listeners: bool,
 }
 
 /// A link.
@@ -41,6 +42,7 @@ pub(crate) struct Link {
     pub(crate) next: u32,
     pub(crate) locked: bool,
     pub(crate) lobby_on: bool,
+    pub(crate) listeners: bool,
     pub(crate) removed: BTreeSet<usize>,
 }
 
@@ -71,8 +73,12 @@ impl Link {
     }
 
     pub(crate) fn sit_as(&mut self, place: Place, number: u32) {
-        let role = Role::Presenter;
-        self.inside.push(Seat { place, number, role, sending: BOTH, hand: false, muted: false });
+        let mut seat =
+            Seat { place, number, role: Role::Presenter, sending: BOTH, hand: false, muted: false };
+        if self.conference && self.listeners {
+            seat.set_role(Role::Attendee);
+        }
+        self.inside.push(seat);
     }
 
     /// A call of two becomes a conference, with new numbers.
@@ -132,8 +138,8 @@ impl View {
                 assert!(self.members.remove(&number).is_some(), "who left was there");
             }
             ServerMessage::Role { call, role, .. } if call == self.call => self.role = role,
-            ServerMessage::Settings { call, locked, lobby, .. } if call == self.call => {
-                (self.locked, self.lobby) = (locked, lobby);
+            ServerMessage::Settings { call, locked, lobby, listeners, .. } if call == self.call => {
+                (self.locked, self.lobby, self.listeners) = (locked, lobby, listeners);
             }
             ServerMessage::Knocking { call, people } if call == self.call => {
                 self.knocking = people.into_iter().map(|knock| knock.number).collect();

@@ -73,7 +73,17 @@ impl Walk {
                 assert!(page.direct.as_ref().is_none_or(|direct| *direct == call));
                 page.direct = Some(call);
             }
-            ServerMessage::Conference { call, you, role, members, locked, lobby, replaces, .. } => {
+            ServerMessage::Conference {
+                call,
+                you,
+                role,
+                members,
+                locked,
+                lobby,
+                listeners,
+                replaces,
+                ..
+            } => {
                 let over = replaces.as_ref().is_some_and(|replaced| page.over.contains(replaced));
                 if over || page.over.contains(&call) {
                     return false;
@@ -83,7 +93,7 @@ impl Walk {
                 let members = members.into_iter().map(|member| (member.number, member)).collect();
                 let knocking = Vec::new();
                 page.conference =
-                    Some(View { call: call.clone(), you, role, members, knocking, locked, lobby });
+                    Some(View { call: call.clone(), you, role, members, knocking, locked, lobby, listeners });
                 page.lobby = None;
                 self.world.say(who, offer(&call, "o"));
                 return true;
@@ -196,7 +206,8 @@ impl Walk {
     fn compare_view(&self, link: &Link, seat: &Seat, view: &View) {
         let seed = self.seed;
         assert_eq!((view.you, view.role), (seat.number, seat.role), "seed {seed}: {seat:?}");
-        assert_eq!((view.locked, view.lobby), (link.locked, link.lobby_on), "seed {seed}");
+        let told = (view.locked, view.lobby, view.listeners);
+        assert_eq!(told, (link.locked, link.lobby_on, link.listeners), "seed {seed}");
         let numbers: BTreeSet<u32> = link.inside.iter().map(|seat| seat.number).collect();
         assert_eq!(view.members.keys().copied().collect::<BTreeSet<_>>(), numbers, "seed {seed}: {seat:?}");
         if seat.role == Role::Owner {

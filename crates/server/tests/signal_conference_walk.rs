@@ -283,7 +283,7 @@ impl Walk {
         let mut numbers: Vec<u32> = view.members.keys().copied().collect();
         let knocking = view.knocking.clone();
         numbers.push(99);
-        let (pick, on, kind) = (self.pick(numbers.len()), self.rng.chance(500), self.rng.below(20));
+        let (pick, on, kind) = (self.pick(numbers.len()), self.rng.chance(500), self.rng.below(21));
         let member = numbers[pick];
         let knock = knocking.first().copied().unwrap_or(98);
         let action = match kind {
@@ -296,6 +296,7 @@ impl Walk {
             14 => Action::Demote { member },
             15..=16 => Action::Lock { on: on && self.rng.chance(400) },
             17..=18 => Action::Lobby { on },
+            19 => Action::Listeners { on: on && self.rng.chance(500) },
             _ => Action::End,
         };
         self.world.say(who, ClientMessage::Moderate { call, action });
@@ -349,6 +350,7 @@ impl Walk {
                     self.admit(room, number);
                 }
             }
+            (Action::Listeners { on }, _) => link.listeners = on,
             (Action::End, _) => {
                 self.react();
                 self.count("ended");

@@ -31,7 +31,11 @@ fn authority() -> Authority {
                     (None, None) => return Err(denied(Refusal::Name, "a name is needed")),
                 };
                 let name = claim.name.unwrap_or_else(|| "nameless".into());
-                Ok(Identity { person: Person { id: id.clone(), name, verified: false }, token: id })
+                Ok(Identity {
+                    person: Person { id: id.clone(), name, verified: false },
+                    token: id,
+                    grant: None,
+                })
             })
         }),
         rename: Box::new(|me, name| {

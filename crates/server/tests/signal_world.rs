@@ -4,7 +4,8 @@ use std::collections::{BTreeMap, VecDeque};
 use std::net::{IpAddr, Ipv4Addr};
 use std::time::Duration;
 
-use server::signal::bus::{Command, Event, Identity, Request, SocketId};
+use server::signal::admin::{Admin, Notice, Reply};
+use server::signal::bus::{Command, Event, Grant, Identity, Request, SocketId};
 use server::signal::doors::{DoorCommand, DoorEvent, DoorId};
 use server::signal::forwarding::MediaEvent;
 use server::signal::recording::{RecordingCommand, RecordingEvent};
@@ -22,6 +23,8 @@ pub(crate) struct Client {
     pub(crate) socket: Option<SocketId>,
     pub(crate) session: Option<String>,
     pub(crate) sent: u64,
+    /// What its join token says, if it has one.
+    pub(crate) grant: Option<Box<Grant>>,
     /// Whether it says that it knows conferences.
     pub(crate) conferences: bool,
     kept: VecDeque<(u64, ClientMessage)>,
@@ -63,6 +66,9 @@ pub(crate) struct World {
     pub(crate) cut: Option<Cut>,
     /// Sockets that broke without the server's knowledge.
     unnoticed: Vec<SocketId>,
+    /// What applications were told.
+    pub(crate) notices: Vec<Notice>,
+    answer: Option<Result<Reply, (ErrorCode, String)>>,
 }
 
 impl World {
@@ -80,6 +86,8 @@ impl World {
             crossed: 0,
             cut: None,
             unnoticed: Vec::new(),
+            notices: Vec::new(),
+            answer: None,
         }
     }
 
@@ -99,6 +107,7 @@ impl World {
             socket: None,
             session: None,
             sent: 0,
+            grant: None,
             conferences: true,
             kept: VecDeque::new(),
             received: 0,
@@ -121,11 +130,22 @@ impl World {
             .session
             .clone()
             .map(|session| Resume { session: Secret(session), received: client.received });
-        let identity = Some(Identity { person: client.person.clone(), token: "token".into() });
+        let identity = Some(Identity {
+            person: client.person.clone(),
+            token: "token".into(),
+            grant: client.grant.clone(),
+        });
         let address = IpAddr::V4(Ipv4Addr::new(192, 0, 2, 1));
         let conferences = client.conferences;
         let hello = Command::Hello { socket, address, identity, resume, conferences };
         self.cross(at, |world| world.rendezvous.handle_input(world.now, hello));
+    }
+
+    /// An application asks for something.
+    pub(crate) fn administer(&mut self, what: Admin) -> Result<Reply, ErrorCode> {
+        self.rendezvous.handle_input(self.now, Command::Admin { request: 1, what });
+        self.settle();
+        self.answer.take().expect("every request is answered").map_err(|(code, _)| code)
     }
 
     /// Breaks the socket of a client; the server hears of it.
@@ -231,6 +251,14 @@ impl World {
                     self.recorded.push(command.clone());
                     continue;
                 }
+                Event::Admin { answer, .. } => {
+                    self.answer = Some(answer.clone());
+                    continue;
+                }
+                Event::Notice(notice) => {
+                    self.notices.push(notice.clone());
+                    continue;
+                }
             };
             let Some(at) = self.owners.get(&socket).copied() else { continue };
             if self.clients[at].socket == Some(socket) {
@@ -276,7 +304,11 @@ impl World {
                 client.refused.push(code);
                 client.socket = None;
             }
-            Event::Media(_) | Event::Recording(_) | Event::Door { .. } => {
+            Event::Media(_)
+            | Event::Recording(_)
+            | Event::Door { .. }
+            | Event::Admin { .. }
+            | Event::Notice(_) => {
                 unreachable!("it is not for a socket")
             }
         }

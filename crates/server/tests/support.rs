@@ -280,6 +280,12 @@ impl Socket {
         }
     }
 
+    /// The next message, whatever it is.
+    pub(crate) fn next(&mut self) -> serde_json::Value {
+        let message = self.0.read().unwrap();
+        serde_json::from_str(message.to_text().unwrap()).unwrap()
+    }
+
     /// Says hello and waits for the welcome.
     pub(crate) fn hello(&mut self, name: Option<&str>, identity: Option<&str>) -> serde_json::Value {
         let hello = serde_json::json!({

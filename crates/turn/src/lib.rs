@@ -73,5 +73,5 @@ pub use client::{Client, ClientConfig, ClientEvent, Closed, Received, Rejected, 
 pub use config::{Alternate, Config, ConfigError, IpNet, RelayIp};
 pub use event::{Event, OpenError, RelayKind};
 pub use run::{Destination, Forward, Header, Run, Source};
-pub use server::Server;
+pub use server::{Server, is_public};
 pub use stats::{Dropped, Stats};

@@ -1,3 +1,5 @@
+import type { Invitation } from './state/app.js'
+
 /** What the address of the page asks for. */
 export type Route =
   | { readonly kind: 'start' }
@@ -18,6 +20,21 @@ export function readRoute(path: string): Route {
   }
   if (match[1] === 'c') return [...text].length <= 64 ? { kind: 'call', name: text } : { kind: 'start' }
   return /^[\w-]{1,64}$/.test(text) ? { kind: 'meet', room: text } : { kind: 'start' }
+}
+
+/** The join token in what stands behind the `#`; null if there is none that could be one. */
+export function readInvitation(fragment: string): Invitation | null {
+  const token = new URLSearchParams(fragment.replace(/^#/, '')).get('token')
+  if (token === null || !/^[\w.-]{1,4096}$/.test(token)) return null
+  try {
+    const body = token.split('.')[1] ?? ''
+    const bytes = Uint8Array.from(atob(body.replace(/-/g, '+').replace(/_/g, '/')), letter => letter.charCodeAt(0))
+    const { name } = JSON.parse(new TextDecoder().decode(bytes)) as { name?: unknown }
+    return { token, name: typeof name === 'string' ? name : '' }
+  } catch {
+    // The server says what is wrong with it.
+    return { token, name: '' }
+  }
 }
 
 /** The link that calls a person. */

@@ -22,6 +22,8 @@ import { Store } from './store.js'
 export interface ClientOptions {
   /** The server's WebSocket, `wss://…/ws`; by default that of the server the page comes from. */
   readonly url?: string
+  /** A join token of an application: it says who we are, and what we may do in its room. */
+  readonly token?: string
   /** Where received files go; by default to disk where the browser can and the file is large, else to memory. */
   readonly openSink?: OpenSink
   /** `relay` hides our addresses from the other side and needs TURN. */
@@ -73,7 +75,7 @@ export class Core {
     this.environment = options.environment ?? browserEnvironment()
     this.store = new Store(this.environment.clock)
     this.page = randomId(this.environment)
-    this.memory = new Memory(this.environment)
+    this.memory = new Memory(this.environment, options.token)
     this.media = new Media(this.environment, {
       capture: (source, capture) => this.dispatch({ type: 'capture', source, capture }),
       devices: (devices) => this.dispatch({ type: 'devices', devices }),
@@ -110,9 +112,9 @@ export class Core {
   connect(name: string): void {
     const wanted = name.trim() || this.memory.name
     this.memory.name = wanted
-    this.signal.start({ name: wanted, identity: this.memory.identity })
+    this.signal.start({ name: wanted, identity: this.memory.identity, token: this.memory.token })
     const { me } = this.model
-    if (me !== null && wanted !== null && me.name !== wanted) this.rename(wanted)
+    if (me !== null && wanted !== null && me.name !== wanted && this.memory.token === null) this.rename(wanted)
   }
 
   rename(name: string): void {
@@ -362,6 +364,7 @@ export class Core {
       send: (request) => void this.signal.send(request),
       changed: (change) => this.dispatch({ type: 'talk', call: id, change }),
       room: () => this.find(id, 'room'),
+      silence: () => this.media.silence(),
       newId: () => randomId(this.environment),
       failed: () => {
         if (callId(this.model.call) === id) return this.over('failed')
@@ -380,9 +383,7 @@ export class Core {
     return null
   }
 
-  inRoom(then: (call: string) => void): void {
-    if (this.model.call.kind === 'room') then(this.model.call.id)
-  }
+  inRoom(then: (call: string) => void): void { if (this.model.call.kind === 'room') then(this.model.call.id) }
 
   say(text: string): void {
     if (this.model.call.kind === 'room') this.conference?.chat.say(text)
@@ -395,9 +396,7 @@ export class Core {
     this.fade(call)
   }
 
-  private fade(call: string): void {
-    this.environment.clock.after(REACTION_FOR, () => this.dispatch({ type: 'fade', call }))
-  }
+  private fade(call: string): void { this.environment.clock.after(REACTION_FOR, () => this.dispatch({ type: 'fade', call })) }
 
   /** Ends the call from our side, for a reason that is not the person's wish. */
   private over(reason: Ending): void {
@@ -474,7 +473,7 @@ export class Core {
     this.media.setMuted(tab.muted)
     if (tab.microphone !== null) void this.media.open('microphone', tab.microphone)
     if (tab.camera !== null) void this.media.open('camera', tab.camera)
-    this.signal.start({ name: this.memory.name, identity: this.memory.identity }, tab.session)
+    this.signal.start({ name: this.memory.name, identity: this.memory.identity, token: this.memory.token }, tab.session)
     this.left = tab
   }
 

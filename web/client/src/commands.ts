@@ -34,7 +34,10 @@ export function commandsOf(core: Core): Commands {
     cancelFile: (id) => core.talking()?.files.cancel(id),
     openLink: () => { if (core.model.call.kind === 'running') core.signal.send({ type: 'open', call: core.model.call.id }) },
     arrange: (tiles) => { if (core.model.call.kind === 'room') core.conference?.arrange(tiles) },
-    raiseHand: (hand) => core.inRoom((call) => void core.signal.send({ type: 'express', call, hand })),
+    raiseHand: (hand) => core.inRoom((call) => {
+      core.signal.send({ type: 'express', call, hand })
+      core.dispatch({ type: 'hand', call, hand })
+    }),
     react: (reaction) => core.inRoom((call) => core.react(call, reaction)),
     moderate: (action) => core.inRoom((call) => void core.signal.send({ type: 'moderate', call, action })),
     askKey: (room, door) => void core.signal.send({ type: 'key', room, door }),

@@ -11,6 +11,7 @@ import type { Outgoing } from './peer.js'
 import type { Description, Sending, Want } from './protocol.js'
 import { quality, snapshot, type Snapshot } from './quality.js'
 import type { TalkChange } from './reducer.js'
+import { self } from './room.js'
 import { RoomChat } from './roomchat.js'
 import { ServerPeer } from './serverpeer.js'
 import type { Request } from './signal.js'
@@ -22,6 +23,8 @@ const LOOK_EVERY = 2_000
 /** Milliseconds in which a path to the server must be found. */
 const CONNECT_TIMEOUT = 45_000
 
+const NOTHING: Outgoing = { microphone: null, camera: null, screen: null }
+
 export interface ConferenceHost {
   readonly environment: Environment
   configuration(): RTCConfiguration
@@ -30,6 +33,8 @@ export interface ConferenceHost {
   changed(change: TalkChange): void
   /** The room as it is now. */
   room(): RoomCall | null
+  /** Turns our devices off: we have become a listener. */
+  silence(): void
   newId(): string
   /** We cannot be in the room any more: no path to the server can be found, or it does not know us. */
   failed(): void
@@ -46,7 +51,9 @@ export class Conference {
   pictures: ReadonlyMap<string, MediaStream> = new Map()
   private slots: MediaStream[] = []
   private peer: ServerPeer | null = null
-  private outgoing: Outgoing = { microphone: null, camera: null, screen: null }
+  /** What we would send if we may, and what we send. */
+  private offering: Outgoing = NOTHING
+  private outgoing: Outgoing = NOTHING
   private sending: Sending | null = null
   private tiles: readonly Tile[] = []
   private told: readonly (Want | null)[] = []
@@ -72,6 +79,8 @@ export class Conference {
   enter(ticket: string): void {
     this.ticket = ticket
     this.leavePeer()
+    if (this.listens()) this.host.silence()
+    this.outgoing = this.listens() ? NOTHING : this.offering
     const { environment } = this.host
     const peer = this.peer = new ServerPeer(this.host.configuration(), environment, {
       offer: (description) => this.offered(description),
@@ -94,14 +103,25 @@ export class Conference {
     this.host.send({ type: 'rejoin', call: this.id, ticket: this.ticket })
   }
 
-  /** Our role is another, and with it the ticket. */
-  promoted(ticket: string): void { this.ticket = ticket }
+  /** Our role is another, and with it the ticket. Who may speak now turns the microphone on when they want to. */
+  promoted(ticket: string): void {
+    this.ticket = ticket
+    if (this.listens()) this.host.silence()
+    this.attach(this.offering)
+  }
+
+  /** Whether we are here to see and hear only. */
+  private listens(): boolean {
+    const room = this.host.room()
+    return room !== null && self(room)?.role === 'attendee'
+  }
 
   describe(description: Description): void { this.peer?.describe(description) }
 
   attach(outgoing: Outgoing): void {
-    this.outgoing = outgoing
-    this.peer?.attach(outgoing)
+    this.offering = outgoing
+    this.outgoing = this.listens() ? NOTHING : outgoing
+    this.peer?.attach(this.outgoing)
     this.tellSending()
   }
 

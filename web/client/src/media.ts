@@ -86,6 +86,13 @@ export class Media {
     this.events.tracks()
   }
 
+  /** Nothing is sent any more before the person turns it on again. */
+  silence(): void {
+    this.setMuted(true)
+    this.close('camera')
+    this.closeScreen()
+  }
+
   async setSpeaker(deviceId: string): Promise<void> {
     this.speaker = deviceId
     await this.list()

@@ -82,7 +82,7 @@ export type Call =
   | { readonly kind: 'ended'; readonly person: Person | null; readonly to: string; readonly room: string | null; readonly reason: Ending; readonly seconds: number }
 
 /** Why a call is over; `merged` and `moved` are not an end for the person. */
-export type Ending = Exclude<EndReason, 'merged' | 'moved'> | 'failed' | 'room-full' | 'room-locked'
+export type Ending = Exclude<EndReason, 'merged' | 'moved'> | 'failed' | 'room-full' | 'room-locked' | 'needs-token'
 
 /** A call of two, whose media go straight from one to the other. */
 export interface RunningCall {
@@ -135,6 +135,10 @@ export interface RoomCall {
   readonly watchers: number
   /** The picture slots whose pictures this browser has no codec for. */
   readonly unplayable: readonly number[]
+  /** Whether whoever comes is a listener at first. */
+  readonly listeners: boolean
+  /** What an application calls it; empty if none does. */
+  readonly title: string
   /** Who waits; owners alone are told. */
   readonly knocking: readonly Knock[]
   /** The numbers of those who speak, the loudest first. */
@@ -145,7 +149,7 @@ export interface RoomCall {
   readonly voices: readonly (number | null)[]
   /** Feelings shown in the last seconds, oldest first. */
   readonly reactions: readonly Reaction[]
-  /** The name of the owner who muted us, until we unmute. */
+  /** The name of the owner who muted us, until we unmute; empty if it was an application. */
   readonly mutedBy: string | null
   readonly sharingScreen: boolean
   readonly messages: readonly ChatMessage[]

@@ -30,6 +30,8 @@ export type ClientMessage =
     name?: string | null
     /** The token of an earlier `welcome`, which keeps the same person id, or of an account login. */
     identity?: Secret | null
+    /** A join token that an application signed: it says who comes, and what they may do in its room. */
+    token?: Secret | null
     /** Continue this session after a dropped socket. */
     resume?: Resume | null
     /** Whether this client knows conferences: a third person may then join its calls. */
@@ -328,6 +330,10 @@ export type ServerMessage =
     watching?: boolean
     /** How many watch (WHEP); absent: nobody. */
     watchers?: number
+    /** Whether whoever comes is an attendee at first. */
+    listeners?: boolean
+    /** What an application calls the room, for people. */
+    title?: string
     /** Come back with this (`rejoin`) if the server loses the conference. A secret. */
     ticket: Secret
     /** The call of two that goes on here: keep it until the server ends it as `moved`. */
@@ -382,6 +388,10 @@ export type ServerMessage =
     lobby: boolean
     /** Whether whoever has the link may watch without a key. */
     watching?: boolean
+    /** Whether whoever comes is an attendee at first. */
+    listeners?: boolean
+    /** What an application calls the room, for people. */
+    title?: string
   }
   | {
     type: 'watchers'
@@ -705,6 +715,9 @@ export type Refusal =
   | 'identity'
   | 'limit'
   | 'replaced'
+  | 'token'
+  | 'token-expired'
+  | 'token-early'
 
 /** Why a request was not carried out. */
 export type ErrorCode =
@@ -714,6 +727,7 @@ export type ErrorCode =
   | 'bad-room'
   | 'room-full'
   | 'room-locked'
+  | 'needs-token'
   | 'not-allowed'
   | 'no-such-member'
   | 'bad-description'

@@ -18,6 +18,8 @@ export type Event =
   | { readonly type: 'talk'; readonly call: string; readonly change: TalkChange }
   /** We show a feeling; the server tells the others. */
   | { readonly type: 'express'; readonly call: string; readonly reaction: string }
+  /** We raise or lower our hand; the server tells the others. */
+  | { readonly type: 'hand'; readonly call: string; readonly hand: boolean }
   /** The oldest feeling in a room has been shown long enough. */
   | { readonly type: 'fade'; readonly call: string }
   /** The pictures of the next call move: it takes the place of this one. */
@@ -57,6 +59,7 @@ export function reduce(model: Model, event: Event): Model {
     case 'begin': return { ...model, call: event.call, next: null }
     case 'talk': return inside(model, event.call, (call) => talk(call, event.change))
     case 'express': return inside(model, event.call, (call) => (call.kind === 'room' ? express(call, call.you, event.reaction) : call))
+    case 'hand': return inside(model, event.call, (call) => (call.kind === 'room' ? { ...call, members: call.members.map((one) => (one.number === call.you ? { ...one, hand: event.hand } : one)) } : call))
     case 'fade': return inside(model, event.call, (call) => (call.kind === 'room' && call.reactions.length > 0 ? { ...call, reactions: call.reactions.slice(1) } : call))
     case 'move': return model.next ? { ...model, call: model.next, next: null } : model
     case 'stay': return { ...model, next: null }
@@ -230,7 +233,7 @@ function failed(model: Model, code: ErrorCode, about: Request | null, now: numbe
     ((about.type === 'invite' && call.kind === 'outgoing' && call.id === about.call) ||
       (about.type === 'accept' && call.kind === 'incoming' && call.id === about.call) ||
       (about.type === 'meet' && (call.kind === 'waiting' || call.kind === 'lobby') && call.room === about.room))
-  return mine ? { ...model, call: ended(call, code === 'room-full' || code === 'room-locked' ? code : 'failed', now) } : model
+  return mine ? { ...model, call: ended(call, code === 'room-full' || code === 'room-locked' || code === 'needs-token' ? code : 'failed', now) } : model
 }
 
 function ended(call: Call, reason: Ending, now: number): Call {

@@ -29,6 +29,8 @@ export function roomOf(conference: Of<'conference'>, before: RunningCall | RoomC
     watching: conference.watching ?? false,
     watchers: conference.watchers ?? 0,
     unplayable: [],
+    listeners: conference.listeners ?? false,
+    title: conference.title ?? '',
     knocking: same?.knocking ?? [],
     speaking: [],
     shown: [],
@@ -63,7 +65,7 @@ export function advanceRoom(room: RoomCall, notice: RoomNotice): RoomCall {
     case 'watchers': return { ...room, watchers: notice.count }
     case 'expressed': return express(room, notice.member, notice.reaction)
     case 'muted': return { ...room, mutedBy: room.members.find(({ number }) => number === notice.by)?.person.name ?? '' }
-    case 'settings': return { ...room, locked: notice.locked, lobby: notice.lobby, watching: notice.watching ?? false, knocking: notice.lobby ? room.knocking : [] }
+    case 'settings': return { ...room, locked: notice.locked, lobby: notice.lobby, listeners: notice.listeners ?? false, title: notice.title ?? '', watching: notice.watching ?? false, knocking: notice.lobby ? room.knocking : [] }
     case 'recording': return { ...room, recording: notice.recording, recordingProblem: notice.problem ?? null }
     case 'role': return { ...room, members: room.members.map((member) => (member.number === room.you ? { ...member, role: notice.role } : member)) }
     case 'wanted': return room

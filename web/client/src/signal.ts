@@ -66,7 +66,12 @@ export interface SignalEvents {
   identityRefused(): void
 }
 
-export interface Credentials { readonly name: string | null; readonly identity: string | null }
+export interface Credentials {
+  readonly name: string | null
+  readonly identity: string | null
+  /** A join token that an application signed. */
+  readonly token?: string | null
+}
 
 type State =
   | { readonly kind: 'stopped' }
@@ -168,10 +173,12 @@ export class Signal {
     const giveUp = this.clock.after(OPENING_TIMEOUT, () => this.lostSocket(socket))
     this.state = { kind: 'opening', socket, giveUp }
     socket.onopen = () => {
-      const { name, identity } = this.credentials
+      const { name, identity, token } = this.credentials
       this.saidName = name
       const resume = this.session === null ? null : { session: this.session.name, received: this.received }
-      this.write(socket, { type: 'hello', protocol: VERSION, name, identity, conferences: true, resume })
+      // A session that goes on needs no token: one for a single visit is not used up by it.
+      const invited = token && resume === null ? { token } : {}
+      this.write(socket, { type: 'hello', protocol: VERSION, name, identity, ...invited, conferences: true, resume })
     }
     socket.onmessage = (event) => this.frame(socket, event.data)
     socket.onclose = () => this.lostSocket(socket)
@@ -256,6 +263,11 @@ export class Signal {
       this.credentials = { ...this.credentials, identity: null }
       this.events.identityRefused()
       if (this.credentials.name !== null) return this.open()
+    }
+    if (code === 'token-expired' && this.credentials.token && this.credentials.identity !== null) {
+      // It was good when we came: we are who it said, and our ticket leads us back.
+      this.credentials = { ...this.credentials, token: null }
+      return this.open()
     }
     if (code === 'limit') return this.retryIn(RETRY_LIMITED)
     if (code === 'replaced') this.session = null

@@ -15,6 +15,7 @@ import type { StoredSession } from './signal.js'
 const IDENTITY = 'visavis.identity'
 const NAME = 'visavis.name'
 const TAB = 'visavis.tab'
+const INVITED = 'visavis.invited'
 
 export interface StoredTab {
   readonly session: StoredSession
@@ -28,13 +29,21 @@ export interface StoredTab {
 }
 
 export class Memory {
-  constructor(private readonly environment: Pick<Environment, 'identityStore' | 'tabStore' | 'clock'>) {}
+  /** With a join token we are whom an application says, in this tab alone; who we are elsewhere stays untouched. */
+  constructor(private readonly environment: Pick<Environment, 'identityStore' | 'tabStore' | 'clock'>, readonly token: string | null = null) {}
 
-  get identity(): string | null { return this.environment.identityStore.getItem(IDENTITY) }
-  set identity(identity: string | null) { put(this.environment.identityStore, IDENTITY, identity) }
+  get identity(): string | null {
+    if (this.token === null) return this.environment.identityStore.getItem(IDENTITY)
+    const [token, identity] = this.environment.tabStore.getItem(INVITED)?.split(' ') ?? []
+    return token === this.token ? identity ?? null : null
+  }
+  set identity(identity: string | null) {
+    if (this.token === null) put(this.environment.identityStore, IDENTITY, identity)
+    else put(this.environment.tabStore, INVITED, identity === null ? null : `${this.token} ${identity}`)
+  }
 
-  get name(): string | null { return this.environment.identityStore.getItem(NAME) }
-  set name(name: string | null) { put(this.environment.identityStore, NAME, name) }
+  get name(): string | null { return this.token === null ? this.environment.identityStore.getItem(NAME) : null }
+  set name(name: string | null) { if (this.token === null) put(this.environment.identityStore, NAME, name) }
 
   putTab(tab: StoredTab | null): void {
     put(this.environment.tabStore, TAB, tab === null ? null : JSON.stringify(tab))

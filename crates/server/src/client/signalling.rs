@@ -182,6 +182,7 @@ impl Task {
 
     async fn connect(&mut self) -> Result<(Socket, Welcome)> {
         let hello = ClientMessage::Hello {
+            token: None,
             protocol: VERSION,
             name: Some(self.name.clone()),
             identity: self.identity.clone(),

@@ -14,6 +14,6 @@ pub use markdown::markdown;
 pub use read::{Origin, Setting, Settings, Sources};
 pub use table::{Config, KEYS, Key};
 pub use value::{
-    AcmeDirectory, Bandwidth, Folder, Host, Keep, Limit, List, Listen, LogFilter, LogFormat, Metrics, Net,
-    Origins, PortRange, Registration, Seconds, Size, Threads, TlsMode,
+    AcmeDirectory, Bandwidth, Folder, Host, Keep, KeyId, Limit, List, Listen, LogFilter, LogFormat, Metrics, Net,
+    Origins, PortRange, Registration, Seconds, Size, Threads, TlsMode, Url, Urls,
 };

@@ -6,8 +6,8 @@ use std::path::PathBuf;
 use super::read::Settings;
 use super::value::Value;
 use super::{
-    AcmeDirectory, Bandwidth, Error, Folder, Host, Keep, Limit, List, Listen, LogFilter, LogFormat, Metrics,
-    Net, Origins, PortRange, Registration, Seconds, Size, Threads, TlsMode,
+    AcmeDirectory, Bandwidth, Error, Folder, Host, Keep, KeyId, Limit, List, Listen, LogFilter, LogFormat, Metrics,
+    Net, Origins, PortRange, Registration, Seconds, Size, Threads, TlsMode, Urls,
 };
 
 /// One row of the table.
@@ -147,6 +147,18 @@ keys! {
         recording_free: Size, "recording-free", "SIZE", ["1G"],
             "How much of the disk stays free: recordings end before there is less. `unlimited` does not look.";
     }
+    "Applications" {
+        api_keys: Option<PathBuf>, "api-keys", "FILE", [],
+            "A file of API keys, one `ID.SECRET` on a line. Applications that have one set up rooms, moderate, and sign links for people: see docs/api.md. Without it no application can.";
+        webhook: Urls, "webhook", "URL", [],
+            "Where applications are told what happens in rooms, by POST.";
+        webhook_key: KeyId, "webhook-key", "ID", [],
+            "The id of the API key that signs what is sent to `webhook`.";
+        webhook_allow: List<Net>, "webhook-allow", "NET", [],
+            "Networks that `webhook` may lead to although they are not public: loopback, link-local and private addresses are refused by default.";
+        webhook_ca: Option<PathBuf>, "webhook-ca", "FILE", [],
+            "Certificates in PEM to trust for `webhook`, besides those of the system.";
+    }
     "Relay" {
         turn_lifetime: Seconds, "turn-lifetime", "TIME", ["2h"],
             "How long the TURN credentials last that a page is given. It asks for new ones before.";
@@ -197,6 +209,12 @@ impl Config {
         }
         if self.tls_key.is_some() && self.tls != TlsMode::Files {
             return conflict("tls-key", "it is only read with `tls = \"files\"`");
+        }
+        if !self.webhook.0.is_empty() && (self.api_keys.is_none() || self.webhook_key.0.is_none()) {
+            return conflict(
+                "webhook",
+                "it needs `api-keys`, and `webhook-key` with the id of one of them, to be signed",
+            );
         }
         let served = [self.http, self.https].iter().any(|l| l.0.is_some());
         if !served || (self.http.0.is_none() && self.tls == TlsMode::Off) {

@@ -159,6 +159,57 @@ impl Value for Origins {
     }
 }
 
+/// The address of a webhook.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Url {
+    /// As it was written.
+    pub text: String,
+}
+
+/// Addresses of webhooks.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Urls(pub Vec<Url>);
+
+impl Value for Urls {
+    const ALLOWED: &'static str = "addresses that begin with `https://` or `http://`";
+    const MANY: bool = true;
+
+    fn parse(texts: &[String]) -> Result<Self, String> {
+        let url = |text: &String| {
+            let uri: axum::http::Uri = text.trim().parse().map_err(|_| format!("`{text}` is no address"))?;
+            let host = uri.host().unwrap_or_default();
+            if !matches!(uri.scheme_str(), Some("https" | "http")) || host.is_empty() {
+                return Err(format!("`{text}` does not begin with https:// or http:// and a host"));
+            }
+            if uri.authority().is_some_and(|authority| authority.as_str().contains('@')) {
+                return Err("it has a user in it: what is sent is signed instead".into());
+            }
+            Ok(Url { text: text.trim().to_owned() })
+        };
+        texts.iter().map(url).collect::<Result<_, _>>().map(Self)
+    }
+}
+
+/// The id of an API key, or none.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct KeyId(pub Option<String>);
+
+impl Value for KeyId {
+    const ALLOWED: &'static str = "what stands before the `.` of an API key";
+
+    fn parse(texts: &[String]) -> Result<Self, String> {
+        if texts.is_empty() {
+            return Ok(Self(None));
+        }
+        let text = single(texts)?;
+        if text.is_empty() || text.contains('.') {
+            // What was written is shown with an error: better that it is no secret.
+            return Err("it is empty, or has a `.` in it".into());
+        }
+        Ok(Self(Some(text.to_owned())))
+    }
+}
+
 /// A public host name, or none.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Host(pub Option<String>);

@@ -44,6 +44,7 @@ pub fn router(app: Arc<App>) -> Router {
         .nest("/api/v1/account", crate::accounts::rest::router(Arc::clone(&app)))
         .merge(crate::recording::rest::router())
         .merge(crate::doors::router())
+        .nest("/api/v1", crate::api::router(Arc::clone(&app)))
         .fallback_service(app.hub.router().fallback(page))
         .layer(middleware::from_fn_with_state(Arc::clone(&app), around))
         .with_state(app)

@@ -183,7 +183,7 @@ impl Forwarder {
                     self.recorded.remove(&room);
                 }
                 if let Some(id) = self.rooms.get(&room) {
-                    self.sfu.record(now, *id, on);
+                    self.sfu.record(now, id.id, on);
                 }
             }
             MediaCommand::Leave { leg } => {
@@ -377,7 +377,7 @@ impl Forwarder {
         }
         if !self.gatherer.hand_over(recorder) {
             for room in self.recorded.iter().filter_map(|room| self.rooms.get(room)) {
-                self.sfu.record(now, *room, true);
+                self.sfu.record(now, room.id, true);
             }
         }
     }

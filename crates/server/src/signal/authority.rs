@@ -26,12 +26,14 @@ pub struct Claim {
     pub name: Option<String>,
     /// The token of an earlier welcome, or of a login.
     pub identity: Option<String>,
+    /// A join token of an application.
+    pub token: Option<String>,
 }
 
 /// Why somebody is not who they say, or cannot be.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Denied {
-    /// For programs: `Name`, `Identity` or `Limit`.
+    /// For programs: `Name`, `Identity`, `Limit`, or one of those about tokens.
     pub code: Refusal,
     /// For people: what was wrong, and what would be right.
     pub message: String,

@@ -7,9 +7,12 @@ use std::net::IpAddr;
 
 use serde::{Deserialize, Serialize};
 
+use super::admin::{Admin, Notice, Reply};
 use super::doors::{DoorCommand, DoorEvent, DoorId};
 use super::forwarding::{MediaCommand, MediaEvent};
-use super::protocol::{ClientMessage, Door, IceServer, Person, Refusal, Resume, ServerFrame};
+use super::protocol::{
+    ClientMessage, Door, ErrorCode, IceServer, Person, Refusal, Resume, Role, ServerFrame,
+};
 use super::recording::{RecordingCommand, RecordingEvent};
 
 /// Names a WebSocket connection; never used twice.
@@ -23,6 +26,19 @@ pub struct Identity {
     pub person: Person,
     /// The secret that proves it next time; goes back in `welcome`.
     pub token: String,
+    /// What a join token says besides who it is.
+    pub grant: Option<Box<Grant>>,
+}
+
+/// What an application lets somebody do in one room, as it stood in a join token.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct Grant {
+    /// The room's name.
+    pub room: String,
+    /// As what they come in.
+    pub role: Role,
+    /// The application's own name for them.
+    pub subject: Option<String>,
 }
 
 impl fmt::Debug for Identity {
@@ -77,6 +93,13 @@ pub enum Command {
     Media(MediaEvent),
     /// Something happened at the recorder.
     Recording(RecordingEvent),
+    /// An application asks for something, through the interface for programs.
+    Admin {
+        /// Goes back with the answer.
+        request: u64,
+        /// What.
+        what: Admin,
+    },
     /// The server is about to stop.
     Drain,
 }
@@ -145,6 +168,15 @@ pub enum Event {
     Media(MediaCommand),
     /// For the recorder.
     Recording(RecordingCommand),
+    /// The answer to a [`Command::Admin`].
+    Admin {
+        /// The request's number.
+        request: u64,
+        /// What it brought, or why it was not carried out.
+        answer: Result<Reply, (ErrorCode, String)>,
+    },
+    /// Something that applications may want to know.
+    Notice(Notice),
 }
 
 /// What the rendezvous knows of `ServerMessage::Welcome`.

@@ -57,7 +57,7 @@ fn hello(socket: SocketId, rest: &[u8]) -> Command {
     };
     let person =
         Person { id: format!("person-{number}"), name: format!("P{}", number / 2), verified: number == 0 };
-    let identity = Some(Identity { person, token: String::new() });
+    let identity = Some(Identity { person, token: String::new(), grant: None });
     Command::Hello {
         socket,
         address: IpAddr::V4(Ipv4Addr::new(192, 0, 2, number)),

@@ -11,10 +11,11 @@ use axum::extract::{ConnectInfo, State};
 use axum::http::{Extensions, HeaderMap, StatusCode, Uri, header};
 use axum::response::{IntoResponse, Response};
 use axum::routing::any;
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, oneshot};
 use tokio::time::Instant as Clock;
 use wire::Instant;
 
+use super::admin::{Admin, Notice};
 use super::authority::{Authority, Door};
 use super::bus::{Command, SocketId};
 use super::doors::{DoorCommand, DoorEvent, DoorId};
@@ -22,11 +23,11 @@ use super::forwarding::MediaEvent;
 use super::keys::{Grant, Invalid, Keys};
 use super::origin::{host_name, is_allowed};
 use super::outbox::Outbox;
-use super::protocol::{IceServer, Person};
+use super::protocol::{ErrorCode, IceServer, Person};
 use super::recording::RecordingEvent;
 use super::rendezvous::{self, Rendezvous, Stats};
 use super::socket::Connection;
-use super::ways::{Way, Ways};
+use super::ways::{Answer, Way, Ways};
 use crate::media::Forwarding;
 use crate::recording;
 
@@ -62,6 +63,8 @@ pub struct HubConfig {
     pub forwarding: Option<Forwarding>,
     /// The recorder; without one nothing is recorded.
     pub(crate) recording: Option<recording::Link>,
+    /// Where it is told what happens in rooms. What does not fit is counted and lost: signalling waits for nobody.
+    pub notices: Option<mpsc::Sender<Notice>>,
 }
 
 impl HubConfig {
@@ -77,6 +80,7 @@ impl HubConfig {
             key_lifetime: Duration::from_secs(7 * 24 * 3600),
             forwarding: None,
             recording: None,
+            notices: None,
         }
     }
 }
@@ -96,6 +100,7 @@ pub(super) struct Shared {
     commands: mpsc::Sender<Envelope>,
     next_socket: AtomicU64,
     next_door: AtomicU64,
+    next_request: AtomicU64,
     stats: Arc<Mutex<Stats>>,
 }
 
@@ -118,11 +123,13 @@ impl Hub {
     pub fn start(mut config: HubConfig) -> Self {
         config.rendezvous.forwarding = config.forwarding.is_some();
         config.rendezvous.recording = config.recording.is_some();
+        config.rendezvous.notices = config.notices.is_some();
         let keys = Keys::new(&config.rendezvous.secret);
         let (commands, inbox) = mpsc::channel(COMMANDS);
         let stats = Arc::new(Mutex::new(Stats::default()));
         let rendezvous = Rendezvous::new(config.rendezvous, crypto::random(), Instant::ZERO);
-        tokio::spawn(run(rendezvous, inbox, (config.forwarding, config.recording), stats.clone()));
+        let ends = Ends { forwarding: config.forwarding, recording: config.recording, notices: config.notices };
+        tokio::spawn(run(rendezvous, inbox, ends, stats.clone()));
         Self(Arc::new(Shared {
             authority: config.authority,
             idle_timeout: config.idle_timeout,
@@ -134,6 +141,7 @@ impl Hub {
             commands,
             next_socket: AtomicU64::new(0),
             next_door: AtomicU64::new(0),
+            next_request: AtomicU64::new(0),
             stats,
         }))
     }
@@ -175,6 +183,15 @@ impl Hub {
         self.send(Command::Drain).await;
     }
 
+    /// Carries out what an application asks for.
+    pub async fn administer(&self, what: Admin) -> Answer {
+        let request = self.0.next_request.fetch_add(1, Ordering::Relaxed);
+        let (answer, answered) = oneshot::channel();
+        let command = Command::Admin { request, what };
+        self.send_envelope(Envelope { command, way: Some(Way::Answer(answer)) }).await;
+        answered.await.unwrap_or_else(|_| Err((ErrorCode::Draining, "the server has stopped".to_owned())))
+    }
+
     /// Counts of a moment ago.
     pub fn stats(&self) -> Stats {
         *self.0.stats.lock().unwrap_or_else(PoisonError::into_inner)
@@ -205,16 +222,23 @@ impl Hub {
     }
 }
 
+/// The rest of the server, as far as it is there.
+struct Ends {
+    forwarding: Option<Forwarding>,
+    recording: Option<recording::Link>,
+    notices: Option<mpsc::Sender<Notice>>,
+}
+
 /// The rendezvous' task: commands in, events out, deadlines kept.
 async fn run(
     mut rendezvous: Rendezvous,
     mut inbox: mpsc::Receiver<Envelope>,
-    (forwarding, recording): (Option<Forwarding>, Option<recording::Link>),
+    ends: Ends,
     stats: Arc<Mutex<Stats>>,
 ) {
-    let (forwarder, mut events) = forwarding.map(|f| (f.commands, f.events)).unzip();
-    let (recorder, mut written) = recording.map(|r| (r.queue, r.events)).unzip();
-    let mut ways = Ways { forwarder, recorder, ..Ways::default() };
+    let (forwarder, mut events) = ends.forwarding.map(|f| (f.commands, f.events)).unzip();
+    let (recorder, mut written) = ends.recording.map(|r| (r.queue, r.events)).unzip();
+    let mut ways = Ways { forwarder, recorder, notices: ends.notices, ..Ways::default() };
     let mut told = Vec::new();
     let start = Clock::now();
     let now = || Instant::ZERO + start.elapsed();

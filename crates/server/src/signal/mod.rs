@@ -8,6 +8,7 @@
 //! [`hub::Hub`] is what the server holds: a route for the sockets and a handle on the rendezvous. Who somebody is,
 //! and which ICE servers they get, the server says through [`authority::Authority`].
 
+pub mod admin;
 pub mod authority;
 pub mod bus;
 pub mod doors;

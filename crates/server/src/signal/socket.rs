@@ -96,7 +96,8 @@ impl Connection {
                 break frame;
             }
         };
-        let ClientMessage::Hello { protocol, name, identity, resume, conferences } = frame.message else {
+        let ClientMessage::Hello { protocol, name, identity, token, resume, conferences } = frame.message
+        else {
             return Err(malformed("the first message on a socket is `hello`"));
         };
         if protocol != VERSION {
@@ -105,9 +106,10 @@ impl Connection {
             );
             return Err(End::Refused(Refusal::Version, message));
         }
-        let claimed =
-            (self.hub.shared().authority.identify)(Claim { name, identity: identity.map(|secret| secret.0) })
-                .await;
+        let [identity, token] = [identity, token].map(|secret| secret.map(|secret| secret.0));
+        // A session that goes on has had its token looked at: one for a single use is not used up again.
+        let token = token.filter(|_| resume.is_none());
+        let claimed = (self.hub.shared().authority.identify)(Claim { name, identity, token }).await;
         let identity = match claimed {
             Ok(identity) => Some(identity),
             // The session says who it is.
@@ -269,6 +271,9 @@ fn close_code(code: Refusal) -> u16 {
         Refusal::Identity => 4004,
         Refusal::Limit => 4005,
         Refusal::Replaced => 4006,
+        Refusal::Token => 4007,
+        Refusal::TokenExpired => 4008,
+        Refusal::TokenEarly => 4009,
     }
 }
 

@@ -1,21 +1,28 @@
-//! Where the rendezvous' events go: to sockets, HTTP doors, the forwarder of media, the recorder.
+//! Where the rendezvous' events go: to sockets, HTTP doors, applications, the forwarder of media, the
+//! recorder.
 
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, oneshot};
 
+use super::admin::{Notice, Reply};
 use super::bus::{Command, Event, SocketId};
 use super::doors::{DoorEvent, DoorId};
 use super::forwarding::MediaCommand;
 use super::outbox::{Item, Outbox};
+use super::protocol::ErrorCode;
 use super::rendezvous::Rendezvous;
 use crate::recording::{Message, Queue};
+
+/// What an application's request brought.
+pub type Answer = Result<Reply, (ErrorCode, String)>;
 
 /// The way back to somebody; it comes with their first command.
 pub(super) enum Way {
     Socket(Arc<Outbox>),
     Door(mpsc::Sender<DoorEvent>),
+    Answer(oneshot::Sender<Answer>),
 }
 
 /// All ways.
@@ -23,12 +30,15 @@ pub(super) enum Way {
 pub(super) struct Ways {
     sockets: HashMap<SocketId, Arc<Outbox>>,
     doors: HashMap<DoorId, mpsc::Sender<DoorEvent>>,
+    /// Applications that wait for an answer; each gets one while its command is handled.
+    answers: HashMap<u64, oneshot::Sender<Answer>>,
     pub(super) forwarder: Option<mpsc::Sender<MediaCommand>>,
     pub(super) recorder: Option<Arc<Queue>>,
+    pub(super) notices: Option<mpsc::Sender<Notice>>,
 }
 
 impl Ways {
-    /// The first command of a socket or a door brings the way back.
+    /// The first command of a socket or a door, and every one of an application, brings the way back.
     pub(super) fn learn(&mut self, command: &Command, way: Option<Way>) {
         match (command, way) {
             (Command::Hello { socket, .. }, Some(Way::Socket(outbox))) => {
@@ -36,6 +46,9 @@ impl Ways {
             }
             (Command::Door { door, .. }, Some(Way::Door(events))) => {
                 self.doors.insert(*door, events);
+            }
+            (Command::Admin { request, .. }, Some(Way::Answer(answer))) => {
+                self.answers.insert(*request, answer);
             }
             _ => {}
         }
@@ -63,6 +76,18 @@ impl Ways {
                 Event::Recording(command) => {
                     if let Some(recorder) = &self.recorder {
                         recorder.command(Message::Command(command));
+                    }
+                }
+                Event::Admin { request, answer } => {
+                    if let Some(waiting) = self.answers.remove(&request) {
+                        // Whoever asked may have gone away meanwhile.
+                        let _ = waiting.send(answer);
+                    }
+                }
+                Event::Notice(notice) => {
+                    if self.notices.as_ref().is_some_and(|notices| notices.try_send(notice).is_err()) {
+                        metrics::counter!("visavis_webhook_events_dropped_total", "reason" => "queue")
+                            .increment(1);
                     }
                 }
             }

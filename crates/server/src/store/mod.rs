@@ -3,6 +3,7 @@
 //! A write that returned is on disk: the journal is a write-ahead log that is synced at every commit.
 
 mod accounts;
+mod applications;
 
 use std::path::Path;
 use std::time::Duration;
@@ -12,6 +13,7 @@ use sqlx::SqlitePool;
 use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous};
 
 pub use accounts::{Account, Listed, NameTaken, Passkey};
+pub use applications::{EventRow, RoomRow};
 
 /// The database.
 #[derive(Clone, Debug)]

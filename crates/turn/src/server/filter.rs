@@ -24,17 +24,24 @@ impl Filter {
         if listed(&self.allow, ip) {
             return true;
         }
-        // What an IPv6 address leads to in IPv4 must be allowed as well.
-        let inner = match ip {
-            IpAddr::V4(_) => None,
-            IpAddr::V6(ip) => embedded(ip),
-        };
-        !listed(&self.deny, ip)
-            && match (ip, inner) {
-                (IpAddr::V4(ip), _) => is_public_v4(ip),
-                (IpAddr::V6(ip), None) => is_public_v6(ip),
-                (IpAddr::V6(_), Some(v4)) => is_public_v4(v4) && !listed(&self.deny, v4.into()),
-            }
+        !listed(&self.deny, ip) && is_public(ip) && inner(ip).is_none_or(|v4| !listed(&self.deny, v4.into()))
+    }
+}
+
+/// Whether an address is one of the public Internet: none of this machine, its links, private networks or groups.
+/// What an IPv6 address leads to in IPv4 must be public as well.
+pub fn is_public(ip: IpAddr) -> bool {
+    match (ip, inner(ip)) {
+        (IpAddr::V4(ip), _) => is_public_v4(ip),
+        (IpAddr::V6(ip), None) => is_public_v6(ip),
+        (IpAddr::V6(_), Some(v4)) => is_public_v4(v4),
+    }
+}
+
+fn inner(ip: IpAddr) -> Option<Ipv4Addr> {
+    match ip {
+        IpAddr::V4(_) => None,
+        IpAddr::V6(ip) => embedded(ip),
     }
 }
 

@@ -25,6 +25,7 @@ use allocation::{Allocation, State, slot};
 use auth::Auth;
 use crypto::HmacSha256;
 use filter::Filter;
+pub use filter::is_public;
 use outbox::Outbox;
 use rate::RateLimit;
 use relays::{Ports, Relay};

@@ -157,6 +157,7 @@ export function PeoplePanel(props: { readonly call: Talk }): JSX.Element {
           {now => (
             <section class="moderation">
               <Toggle name={app.t().lobbyOn} on={now().lobby} action={on => ({ kind: 'lobby', on })} />
+              <Toggle name={app.t().listenersOn} on={now().listeners} action={on => ({ kind: 'listeners', on })} />
               <Toggle name={app.t().lockOn} on={now().locked} action={on => ({ kind: 'lock', on })} />
               <Toggle name={app.t().watchingOn} on={now().watching} action={on => ({ kind: 'watching', on })} />
               <Show when={now().watching}>

@@ -107,8 +107,8 @@ export function LobbyScreen(): JSX.Element {
 export function EndedScreen(props: { readonly call: Of<'ended'> }): JSX.Element {
   const app = useApp()
   const name = (): string => props.call.person?.name ?? props.call.to
-  const canReturn = (): boolean => !['removed', 'room-locked'].includes(props.call.reason)
-  const note = (): string => props.call.seconds > 0 ? app.t().lasted(duration(app.lang(), props.call.seconds)) : props.call.room === null ? endAdvice(app.t(), props.call.reason) : ''
+  const canReturn = (): boolean => !['removed', 'room-locked', 'needs-token'].includes(props.call.reason)
+  const note = (): string => props.call.seconds > 0 ? app.t().lasted(duration(app.lang(), props.call.seconds)) : props.call.room === null || props.call.reason === 'needs-token' ? endAdvice(app.t(), props.call.reason) : ''
   return (
     <>
       <Hero name={props.call.room === null ? name() || app.t().theOther : app.t().meeting} pulsing={false} room={props.call.room !== null} />

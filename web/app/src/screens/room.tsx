@@ -9,7 +9,7 @@ import { DetailsPanel } from '../parts/details.jsx'
 import { Icon } from '../parts/icons.jsx'
 import { Knocking, PeoplePanel } from '../parts/people.jsx'
 import { Seat } from '../parts/tile.jsx'
-import { useApp } from '../state/app.js'
+import { selfOf, useApp } from '../state/app.js'
 import { createStage, subscribe } from '../state/stage.js'
 import { roomLine } from '../state/words.js'
 import type { Size } from '../tiles.js'
@@ -36,12 +36,19 @@ function Voices(): JSX.Element {
 /** Lasting remarks about the room, one under the other at the top. */
 function Remarks(props: Props): JSX.Element {
   const app = useApp()
+  const listens = (): boolean => selfOf(props.room)?.role === 'attendee'
+  const hand = (): boolean => selfOf(props.room)?.hand ?? false
   return (
     <div class="remarks">
       <Show when={props.room.path === 'reconnecting'}><p class="notice"><span class="spinner" />{app.t().reconnectingText}</p></Show>
       <Show when={props.room.recording}>{it => <p class="notice recording" role="status"><i aria-hidden="true" />{app.t().recordedBy(it().by.name)}</p>}</Show>
       <Show when={props.room.recordingProblem}>{text => <p class="notice" role="alert"><Icon name="record" />{app.t().recordingEnded(text())}</p>}</Show>
-      <Show when={props.room.mutedBy}>{by => <p class="notice"><Icon name="micOff" />{app.t().mutedBy(by())}</p>}</Show>
+      <Show when={props.room.mutedBy !== null && !listens()}><p class="notice"><Icon name="micOff" />{app.t().mutedBy(props.room.mutedBy || app.t().aModerator)}</p></Show>
+      <Show when={listens()}>
+        <p class="notice listening"><Icon name="speaker" />{hand() ? app.t().listeningHand : app.t().listening}
+          <Show when={!hand()}><button type="button" class="link-button" onClick={() => commands.hand.run(app)}>{app.t().raiseHand}</button></Show>
+        </p>
+      </Show>
       <Show when={props.room.knocking.length > 0 && app.ui().panel !== 'people'}>
         <div class="notice knock-notice"><Knocking people={props.room.knocking.slice(0, 3)} /></div>
       </Show>
@@ -124,7 +131,7 @@ export function RoomScreen(props: Props): JSX.Element {
   return (
     <>
       <section class="stage room" ref={stage} aria-label={roomLine(app.t(), props.room)} classList={{ quiet: quiet(), filled: app.prefs().fill }}>
-        <h1 class="sr-only" tabindex="-1">{app.t().meeting}</h1>
+        <h1 classList={{ 'sr-only': props.room.title === '', 'room-title': props.room.title !== '' }} tabindex="-1">{props.room.title || app.t().meeting}</h1>
         <Seats room={props.room} />
         <Voices />
         <Facts call={props.room} people={props.room.members.length} />

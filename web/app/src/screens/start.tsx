@@ -6,6 +6,7 @@ import { Avatar, CopyButton } from '../parts/basics.jsx'
 import { Icon } from '../parts/icons.jsx'
 import { PersonField, personState } from '../parts/person.jsx'
 import { SelfView } from '../parts/self.jsx'
+import { serverNotice } from '../state/words.js'
 
 /** How long after the last keystroke a name counts as given. */
 const settle = 600
@@ -111,11 +112,16 @@ function Share(): JSX.Element {
 function LinkForm(): JSX.Element {
   const app = useApp()
   const route = (): ReturnType<typeof app.ui>['route'] => app.ui().route
+  /** What is wrong with the join token of the link. */
+  const refused = (): string | undefined => {
+    const { server } = app.model()
+    return server.kind === 'refused' && server.code.startsWith('token') ? serverNotice(app.t(), server, false, true, 0)?.text : undefined
+  }
   const callee = (): string => { const now = route(); return now.kind === 'call' ? now.name : '' }
   const submit = (event: Event): void => {
     event.preventDefault()
     const now = route()
-    if (!named(app.prefs().name)) return
+    if (!app.invitation && !named(app.prefs().name)) return
     if (now.kind === 'call') app.actions.callPerson(now.name)
     if (now.kind === 'meet') app.actions.meet(now.room)
   }
@@ -123,16 +129,18 @@ function LinkForm(): JSX.Element {
     <>
       <div class="intro">
         <Show when={callee()} fallback={<span class="avatar large plain"><Icon name="people" /></span>}><Avatar name={callee()} size="large" /></Show>
-        <h1 tabindex="-1">{callee() ? app.t().callPerson(callee()) : app.t().meetTitle}</h1>
-        <p>{callee() ? app.t().callPersonText : app.t().meetText}</p>
+        <h1 tabindex="-1">{refused() ?? (callee() ? app.t().callPerson(callee()) : app.t().meetTitle)}</h1>
+        <Show when={!refused()} fallback={<p>{app.t().tokenAdvice}</p>}><p>{callee() ? app.t().callPersonText : app.invitation ? app.t().invitedAs(app.model().me?.name ?? app.invitation.name) : app.t().meetText}</p></Show>
       </div>
+      <Show when={!refused()}>
       <form class="card call-form" onSubmit={submit}>
-        <NameField />
+        <Show when={!app.invitation}><NameField /></Show>
         <button type="submit" class="button go wide" disabled={app.ui().intent !== null}>
           <Icon name={callee() ? 'phone' : 'people'} /><span>{callee() ? app.t().call : app.t().join}</span>
         </button>
       </form>
-      <button type="button" class="button quiet" onClick={() => app.actions.go({ kind: 'start' })}><Icon name="back" /><span>{app.t().someoneElse}</span></button>
+      </Show>
+      <button type="button" class="button quiet" onClick={() => { if (app.invitation) location.assign('/'); else app.actions.go({ kind: 'start' }) }}><Icon name="back" /><span>{app.t().someoneElse}</span></button>
     </>
   )
 }

@@ -66,7 +66,15 @@ export interface Actions {
   dismiss(): void
 }
 
+/** What the join token in the link says, as far as it is to be shown. */
+export interface Invitation {
+  readonly token: string
+  readonly name: string
+}
+
 export interface App {
+  /** With a join token the application says who we are; `null` for everybody else. */
+  readonly invitation: Invitation | null
   readonly model: Accessor<Model>
   readonly streams: Accessor<Streams>
   readonly commands: Commands

@@ -4,7 +4,7 @@ import type { Presence } from '@visavis/client/protocol.js'
 import { createEffect, createMemo, createRoot, createSignal, onCleanup, untrack, type Accessor } from 'solid-js'
 import { dictionaries, pickLanguage } from '../i18n/index.js'
 import { meetLink, readRoute, type Route } from '../route.js'
-import { selfOf, talkOf, type Actions, type App, type Features, type Ui } from './app.js'
+import { selfOf, talkOf, type Actions, type App, type Features, type Invitation, type Ui } from './app.js'
 import { readPrefs, withRecent, writePrefs, type Prefs } from './prefs.js'
 
 /** The client, as far as the page needs it. */
@@ -20,6 +20,7 @@ export interface Options {
   readonly features: Features
   readonly storage: Storage | null
   readonly path: string
+  readonly invitation?: Invitation | null
   /** The languages the person reads, best first. */
   readonly languages: readonly string[]
   /** Takes up another identity, or none, and starts anew. */
@@ -99,6 +100,7 @@ export function createApp(options: Options): App {
   const [announced, announce] = createSignal('')
   const systemDark = follow(() => darkSystem.matches, listening(darkSystem, 'change'))
   const app: App = {
+    invitation: options.invitation ?? null,
     model, streams, commands, features, prefs, setPrefs, ui, setUi, lang,
     t: () => dictionaries[lang()],
     now: follow(() => Date.now(), update => { const timer = setInterval(update, 1000); return () => clearInterval(timer) }),

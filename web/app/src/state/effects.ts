@@ -2,7 +2,7 @@
 import { createEffect, createMemo, createSignal, on, onCleanup } from 'solid-js'
 import { recordQuality } from '../parts/details.jsx'
 import { play, wakeSound, type Tune } from '../sound.js'
-import { talkOf, type App } from './app.js'
+import { selfOf, talkOf, type App } from './app.js'
 import { changesOf, statusLine } from './words.js'
 
 /** Starts all of them inside a Solid root. */
@@ -15,11 +15,27 @@ export function startEffects(app: App): void {
   wakeLock(app)
   unread(app)
   comingAndGoing(app)
+  floor(app)
   feelings(app)
   appearance(app)
   const screen = (): void => app.setUi({ fullScreen: document.fullscreenElement !== null })
   document.addEventListener('fullscreenchange', screen)
   recordQuality(createMemo(() => talkOf(app.model())?.quality ?? null))
+}
+
+/** How long it is said that somebody was given the floor, in milliseconds. */
+const floorFor = 8000
+
+/** Says that we may speak from now on, or may not any more. */
+function floor(app: App): void {
+  const listens = createMemo(() => { const { call } = app.model(); const self = call.kind === 'room' ? selfOf(call) : null; return self && self.role === 'attendee' })
+  createEffect(on(listens, (now, before) => {
+    if (now === null || before === null || before === undefined || now === before) return
+    const text = now ? app.t().floorTaken : app.t().floorGiven
+    app.setUi({ flash: text })
+    app.announce(text)
+    setTimeout(() => { if (app.ui().flash === text) app.setUi({ flash: null }) }, floorFor)
+  }))
 }
 
 function soundOfCall(app: App): void {

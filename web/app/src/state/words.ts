@@ -41,7 +41,7 @@ const namesSaid = 2
 /** Who is in a room with us. */
 export function roomLine(t: Dictionary, room: RoomCall): string {
   const others = room.members.filter(({ number }) => number !== room.you).map(({ person }) => person.name)
-  if (others.length === 0) return t.stAlone
+  if (others.length === 0) return room.title || t.stAlone
   return others.length <= namesSaid ? t.stInRoom(others.join(t.and)) : t.stInRoomMany(others.length)
 }
 
@@ -83,6 +83,7 @@ export function endReason(t: Dictionary, call: Extract<Call, { kind: 'ended' }>)
     case 'closed': return t.endClosed
     case 'room-full': return t.endFull
     case 'room-locked': return t.endLocked
+    case 'needs-token': return t.endNeedsToken
   }
 }
 
@@ -92,6 +93,7 @@ export function endAdvice(t: Dictionary, reason: Extract<Call, { kind: 'ended' }
     case 'unavailable': return t.endUnavailableText
     case 'failed': return t.endFailedText
     case 'lost': return t.endLostText
+    case 'needs-token': return t.endNeedsTokenText
     default: return ''
   }
 }
@@ -154,6 +156,9 @@ function refusedNotice(t: Dictionary, { code, message }: Extract<ServerLink, { k
     case 'replaced': return { text: t.svRefusedReplaced, tone: 'calm', action: 'reload' }
     case 'limit': return { text: t.svRefusedLimit, tone: 'warn', action: 'reload' }
     case 'version': return { text: t.svRefusedVersion, tone: 'warn', action: 'reload' }
+    case 'token': return { text: t.tokenWrong, tone: 'warn', action: null }
+    case 'token-expired': return { text: t.tokenExpired, tone: 'warn', action: null }
+    case 'token-early': return { text: t.tokenEarly, tone: 'warn', action: 'reload' }
     case 'identity': case 'malformed': return { text: t.svRefused(message), tone: 'warn', action: 'reload' }
   }
 }

@@ -2,13 +2,14 @@
 import type { Call, Capture, Model, Quality, RoomCall, RunningCall } from '@visavis/client/model.js'
 import type { Member, Person } from '@visavis/client/protocol.js'
 import type { Prefs } from '../../src/state/prefs.js'
-import type { Ui } from '../../src/state/app.js'
+import type { Invitation, Ui } from '../../src/state/app.js'
 
 export interface State {
   readonly model: Model
   readonly prefs?: Partial<Prefs>
   readonly ui?: Partial<Ui>
   readonly path?: string
+  readonly invitation?: Invitation
   /** What is to be typed or clicked before the picture is taken: selectors, and text for fields. */
   readonly steps?: readonly (readonly [selector: string, text?: string])[]
 }
@@ -59,7 +60,7 @@ const member = (number: number, change: Partial<Member> = {}): Member => ({
 const members = (count: number, change: (member: Member) => Partial<Member> = () => ({})): readonly Member[] =>
   Array.from({ length: count }, (_, index) => member(index + 1)).map(one => ({ ...one, ...change(one) }))
 const room: RoomCall = {
-  kind: 'room', id: 'room', room: 'kfw3-m8pz-x2aq', since: now - 1_854_000, path: 'connected', you: 1, members: members(4), locked: false, lobby: false, recording: null, recordingProblem: null, watching: false, watchers: 0, unplayable: [], knocking: [],
+  kind: 'room', id: 'room', room: 'kfw3-m8pz-x2aq', since: now - 1_854_000, path: 'connected', you: 1, members: members(4), locked: false, lobby: false, listeners: false, title: '', recording: null, recordingProblem: null, watching: false, watchers: 0, unplayable: [], knocking: [],
   speaking: [2], shown: [], voices: [], reactions: [], mutedBy: null, sharingScreen: false, messages: [], files: [], quality,
 }
 const inRoom = (change: Partial<RoomCall> = {}, model: Partial<Model> = {}): Model => ({ ...base, ...model, call: { ...room, ...change } })
@@ -143,11 +144,17 @@ export const states: Readonly<Record<string, State>> = {
   'room-details': { model: inRoom(), ui: { panel: 'details' } },
   'room-muted': { model: inRoom({ mutedBy: 'Ada Lovelace', you: 3 }, { microphone: { ...microphone, muted: true } as Capture }) },
   'room-attendee': { model: inRoom({ you: 3, members: members(4, one => (one.number === 3 ? { role: 'attendee', sending: { microphone: false, camera: false, screen: false } } : {})) }, { camera: { kind: 'off' }, microphone: { kind: 'off' } }) },
+  'room-lecture': { model: inRoom({ you: 3, title: 'Physics for poets', listeners: true, members: members(4, one => (one.number === 3 ? { role: 'attendee', hand: false, sending: { microphone: false, camera: false, screen: false } } : {})) }, { camera: { kind: 'off' }, microphone: { kind: 'off' } }) },
   'room-away': { model: inRoom({ members: members(4, one => (one.number === 2 ? { connected: false } : {})), speaking: [] }) },
   'room-reconnecting': { model: inRoom({ path: 'reconnecting', speaking: [], quality: { ...quality, verdict: 'lost' } }, { server: { kind: 'reconnecting', attempt: 1, nextTry: now + 2_000 } }) },
   'room-left': roomOver('hung-up', 1854),
   'room-removed': roomOver('removed'),
   'room-locked': roomOver('room-locked'),
+  'room-needs-token': roomOver('needs-token'),
+  'invited': { model: base, path: '/r/physics', invitation: { token: 'x', name: 'Grace Hopper' } },
+  'invited-wrong': { model: { ...base, server: { kind: 'refused', code: 'token', message: '' } }, path: '/r/physics', invitation: { token: 'x', name: '' } },
+  'invited-expired': { model: { ...base, server: { kind: 'refused', code: 'token-expired', message: '' } }, path: '/r/physics', invitation: { token: 'x', name: 'Grace Hopper' } },
+  'invited-early': { model: { ...base, server: { kind: 'refused', code: 'token-early', message: '' } }, path: '/r/physics', invitation: { token: 'x', name: 'Grace Hopper' } },
   'settings': { model: base, ui: { dialog: 'settings' } },
   'help': { model: inCall(), ui: { dialog: 'help' } },
 }

@@ -38,6 +38,10 @@ pub enum ClientMessage {
         /// The token of an earlier `welcome`, which keeps the same person id, or of an account login.
         #[cfg_attr(test, ts(optional = nullable))]
         identity: Option<Secret>,
+        /// A join token that an application signed: it says who comes, and what they may do in its room.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        #[cfg_attr(test, ts(optional = nullable))]
+        token: Option<Secret>,
         /// Continue this session after a dropped socket.
         #[cfg_attr(test, ts(optional = nullable))]
         resume: Option<Resume>,

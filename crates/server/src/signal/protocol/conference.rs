@@ -8,7 +8,9 @@ use super::types::Person;
 pub type MemberNumber = u32;
 
 /// What somebody may do in a conference.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug, Serialize, Deserialize)]
+#[derive(
+    Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug, Serialize, Deserialize, schemars::JsonSchema,
+)]
 #[cfg_attr(test, derive(ts_rs::TS))]
 #[serde(rename_all = "kebab-case")]
 pub enum Role {
@@ -50,7 +52,7 @@ pub enum Door {
 }
 
 /// What a member sends.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default, Serialize, Deserialize, schemars::JsonSchema)]
 #[cfg_attr(test, derive(ts_rs::TS))]
 #[serde(rename_all = "camelCase")]
 pub struct Sending {
@@ -205,6 +207,11 @@ pub enum Action {
     },
     /// Whether whoever has the link may watch (WHEP) without a key.
     Watching {
+        /// Whether.
+        on: bool,
+    },
+    /// Whether whoever comes is an attendee at first.
+    Listeners {
         /// Whether.
         on: bool,
     },

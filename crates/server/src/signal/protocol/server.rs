@@ -204,6 +204,14 @@ pub enum ServerMessage {
         #[serde(default, skip_serializing_if = "is_zero")]
         #[cfg_attr(test, ts(as = "Option<u32>", optional))]
         watchers: u32,
+        /// Whether whoever comes is an attendee at first.
+        #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+        #[cfg_attr(test, ts(as = "Option<bool>", optional))]
+        listeners: bool,
+        /// What an application calls the room, for people.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        #[cfg_attr(test, ts(optional))]
+        title: Option<String>,
         /// Come back with this (`rejoin`) if the server loses the conference. A secret.
         ticket: Secret,
         /// The call of two that goes on here: keep it until the server ends it as `moved`.
@@ -260,6 +268,14 @@ pub enum ServerMessage {
         #[serde(default, skip_serializing_if = "std::ops::Not::not")]
         #[cfg_attr(test, ts(as = "Option<bool>", optional))]
         watching: bool,
+        /// Whether whoever comes is an attendee at first.
+        #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+        #[cfg_attr(test, ts(as = "Option<bool>", optional))]
+        listeners: bool,
+        /// What an application calls the room, for people.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        #[cfg_attr(test, ts(optional))]
+        title: Option<String>,
     },
     /// How many watch (WHEP) now; they are no members.
     Watchers {

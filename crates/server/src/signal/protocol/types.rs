@@ -184,6 +184,12 @@ pub enum Refusal {
     Limit,
     /// The session was taken up on another socket.
     Replaced,
+    /// The join token is not one of this server's applications, or not whole.
+    Token,
+    /// The join token was good once: its time is over, or it was for one use and was used.
+    TokenExpired,
+    /// The join token is not good yet.
+    TokenEarly,
 }
 
 /// Why a request was not carried out.
@@ -203,6 +209,8 @@ pub enum ErrorCode {
     RoomFull,
     /// A moderator has locked the room, or has removed this person from it.
     RoomLocked,
+    /// One comes into that room with a join token only.
+    NeedsToken,
     /// This member's role does not allow it.
     NotAllowed,
     /// No such member in this conference.

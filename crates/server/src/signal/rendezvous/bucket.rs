@@ -13,11 +13,11 @@ pub struct Rate {
 
 /// A token bucket in eight bytes: the instant at which it will be full again.
 #[derive(Clone, Copy, Default)]
-pub(super) struct Bucket(Instant);
+pub(crate) struct Bucket(Instant);
 
 impl Bucket {
     /// Takes `count` tokens; `false`, and takes none, if there are too few.
-    pub(super) fn take(&mut self, now: Instant, rate: Rate, count: u32) -> bool {
+    pub(crate) fn take(&mut self, now: Instant, rate: Rate, count: u32) -> bool {
         let full = self.0.max(now) + rate.every * count;
         let allowed = full.saturating_since(now) <= rate.every * rate.burst;
         if allowed {

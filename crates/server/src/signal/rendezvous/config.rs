@@ -45,6 +45,10 @@ pub struct Config {
     pub door_timeout: Duration,
     /// How long a change of the number of viewers waits for others before members are told.
     pub viewers_delay: Duration,
+    /// Rooms that applications have set up.
+    pub kept_rooms: usize,
+    /// Whether applications are told what happens (`Event::Notice`).
+    pub notices: bool,
     /// People who wait to be admitted to one conference.
     pub lobby_places: usize,
     /// How long a call of two goes on beside the conference that takes its place.
@@ -94,6 +98,8 @@ impl Default for Config {
             viewers_per_conference: 1000,
             door_timeout: Duration::from_secs(20),
             viewers_delay: Duration::from_millis(500),
+            kept_rooms: 10_000,
+            notices: false,
             lobby_places: 50,
             handover_timeout: Duration::from_secs(10),
             pair_delay: Duration::from_secs(2),

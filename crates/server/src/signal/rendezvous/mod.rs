@@ -29,10 +29,11 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD as BASE64;
 use wire::{Instant, Rng};
 
 use self::address::{Address, SWEEP_FROM, network};
-use self::bucket::Bucket;
+pub(crate) use self::bucket::Bucket;
 pub use self::bucket::Rate;
 use self::calls::Call;
 use self::conference::{Conference, Place};
+use self::conference::{Conference, KeptRoom};
 pub use self::config::Config;
 use self::people::People;
 use self::rooms::Room;
@@ -66,6 +67,8 @@ pub struct Rendezvous {
     calls: BTreeMap<CallId, Call>,
     rooms: BTreeMap<String, Room>,
     conferences: BTreeMap<CallId, Conference>,
+    /// What applications have set up, by the room's name.
+    kept: BTreeMap<String, KeptRoom>,
     rooms_by_key: BTreeMap<RoomKey, CallId>,
     next_room: u64,
     /// Media connections, and whose they are.
@@ -123,6 +126,7 @@ impl Rendezvous {
             calls: BTreeMap::new(),
             rooms: BTreeMap::new(),
             conferences: BTreeMap::new(),
+            kept: BTreeMap::new(),
             rooms_by_key: BTreeMap::new(),
             next_room: 0,
             legs: BTreeMap::new(),
@@ -161,6 +165,10 @@ impl Rendezvous {
             Command::Door { door, command } => self.door(door, command),
             Command::Media(event) => self.media_event(event),
             Command::Recording(event) => self.recording_event(event),
+            Command::Admin { request, what } => {
+                let answer = self.administer(what);
+                self.events.push_back(Event::Admin { request, answer });
+            }
             Command::Drain => self.drain(),
         }
         self.end_overflowed();
@@ -178,6 +186,7 @@ impl Rendezvous {
                 Timer::Conference(call) => self.conference_timeout(&call),
                 Timer::Door(door) => self.door_timeout(door),
                 Timer::Viewers(call) => self.tell_viewers(&call),
+                Timer::Room(room) => self.room_timeout(&room),
             }
             self.end_overflowed();
         }
@@ -205,6 +214,7 @@ impl Rendezvous {
             members: self.legs.len(),
             encoders: self.doors.len() - self.viewer_legs.len(),
             viewers: self.viewer_legs.len(),
+            kept: self.kept.len(),
             ..self.stats
         }
     }
@@ -301,7 +311,7 @@ impl Rendezvous {
         self.make_room(address, &identity.person.id)?;
         let key = SessionKey(self.next_session);
         self.next_session += 1;
-        let Identity { person, token } = identity;
+        let Identity { person, token, grant } = identity;
         let mut messages = Bucket::default();
         messages.take(now, self.config.messages, self.config.hello_cost);
         let session = Session {
@@ -312,6 +322,7 @@ impl Rendezvous {
             link: Link::Attached(socket),
             engaged: Engaged::Free,
             conferences,
+            grant,
             inbox: Inbox::default(),
             outbox: Outbox::default(),
             messages,
@@ -367,7 +378,7 @@ impl Rendezvous {
             session: BASE64.encode(name),
             resumed,
             received: session.inbox.received,
-            identity: Identity { person: entry.person.clone(), token: session.token.clone() },
+            identity: Identity { person: entry.person.clone(), token: session.token.clone(), grant: None },
             resume_timeout: u32::try_from(self.config.resume_timeout.as_secs()).unwrap_or(u32::MAX),
             draining: self.draining,
         };
@@ -484,8 +495,11 @@ impl Rendezvous {
     fn tell_renamed(&mut self, person: &str, except: Option<SessionKey>) {
         let Some(entry) = self.people.get(person) else { return };
         let (me, devices) = (entry.person.clone(), entry.sessions.clone());
-        for key in devices.into_iter().filter(|key| Some(*key) != except) {
-            self.tell(key, ServerMessage::Renamed { me: me.clone() });
+        for key in &devices {
+            if Some(*key) != except {
+                self.tell(*key, ServerMessage::Renamed { me: me.clone() });
+            }
+            self.tell_room_of_name(*key);
         }
     }
 }

@@ -27,6 +27,11 @@ impl Room {
     pub(super) fn call(&self) -> Option<&CallId> {
         self.call.as_ref()
     }
+
+    /// Who has waited for the longest time.
+    pub(super) fn first_waiting(&self) -> Option<(SessionKey, Media)> {
+        self.waiting.first().copied()
+    }
 }
 
 /// Whether a text can be a room's name.
@@ -80,6 +85,9 @@ impl Rendezvous {
         self.drop_ghosts(&room, key);
         if let Some(call) = call {
             return self.come(key, &call, media);
+        }
+        if self.kept.contains_key(&room) {
+            return self.come_first(key, &room, media);
         }
         let place = self.rooms.entry(room.clone()).or_default();
         if place.waiting.len() >= self.config.waiting_per_room {

@@ -6,7 +6,7 @@ use std::net::IpAddr;
 use wire::Instant;
 
 use super::bucket::Bucket;
-use crate::signal::bus::SocketId;
+use crate::signal::bus::{Grant, SocketId};
 use crate::signal::protocol::{CallId, ServerMessage};
 
 /// A device of a person, with or without a socket at the moment.
@@ -22,6 +22,8 @@ pub(super) struct Session {
     pub(super) engaged: Engaged,
     /// Whether the client knows conferences.
     pub(super) conferences: bool,
+    /// What a join token said.
+    pub(super) grant: Option<Box<Grant>>,
     pub(super) inbox: Inbox,
     pub(super) outbox: Outbox,
     pub(super) messages: Bucket,

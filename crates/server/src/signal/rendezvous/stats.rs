@@ -23,6 +23,8 @@ pub struct Stats {
     pub doors_opened: u64,
     /// Those that did not.
     pub doors_refused: u64,
+    /// Rooms that applications have set up.
+    pub kept: usize,
     /// Sessions that began.
     pub hellos: u64,
     /// Sessions taken up again.

@@ -25,6 +25,8 @@ pub(super) enum Timer {
     Door(DoorId),
     /// The members of this conference are told how many watch.
     Viewers(CallId),
+    /// This room that an application set up was empty for too long, or its end has come.
+    Room(String),
 }
 
 /// The table: every operation takes logarithmic time, and asking for the next deadline with nothing due is free.

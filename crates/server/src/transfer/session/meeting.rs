@@ -153,6 +153,7 @@ impl Session<'_> {
             | ErrorCode::RoomLocked
             | ErrorCode::NotAllowed
             | ErrorCode::NoSuchMember
+            | ErrorCode::NeedsToken
             | ErrorCode::BadDescription => bail!("the server refuses: {message}"),
         }
     }

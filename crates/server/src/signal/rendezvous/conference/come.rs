@@ -7,6 +7,9 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD as BASE64;
 
 use super::{Conference, Encoder, Member, Mute, Phase, Waiter};
 use crate::signal::forwarding::{LegKey, MediaCommand, Part, RoomKey, Source};
+use super::{Conference, Member, Mute, Phase, Waiter};
+use crate::signal::admin::What;
+use crate::signal::forwarding::{LegKey, MediaCommand, RoomKey, Source};
 use crate::signal::protocol::{
     CallId, EndReason, ErrorCode, Media, MemberNumber, Role, Secret, Sending, ServerMessage,
 };
@@ -33,7 +36,7 @@ impl Rendezvous {
         self.come_in(key, &conference, media)
     }
 
-    fn knows_conferences(&self, key: SessionKey) -> bool {
+    pub(super) fn knows_conferences(&self, key: SessionKey) -> bool {
         self.sessions.get(&key).is_some_and(|session| session.conferences)
     }
 
@@ -78,14 +81,18 @@ impl Rendezvous {
         self.stats.opened += 1;
         self.rooms_by_key.insert(key, id.clone());
         self.rooms.entry(room.clone()).or_default().take(id);
+        let rules = self.rules_of(&room);
+        let (locked, lobby) = self.doors_of(&room);
         let conference = Conference {
-            room,
+            room: room.clone(),
             key,
             members: BTreeMap::new(),
             waiting: BTreeMap::new(),
             next_number: 1,
-            locked: false,
-            lobby: false,
+            locked,
+            lobby,
+            rules,
+            since: self.now,
             removed: BTreeSet::new(),
             phase: Phase::Steady,
             speaking: Vec::new(),
@@ -100,11 +107,13 @@ impl Rendezvous {
         self.set_phase(id, phase);
         let members = self.config.members_per_conference.saturating_add(self.config.viewers_per_conference);
         self.forwarder(MediaCommand::Open { room: key, members });
+        self.kept_started(&room, id);
+        self.notice(&room, Some(id), What::Started);
         Ok(())
     }
 
     /// Somebody new, or who was here and lost their page, comes to a conference.
-    fn come_in(&mut self, key: SessionKey, call: &CallId, media: Media) -> Result<(), Failure> {
+    pub(super) fn come_in(&mut self, key: SessionKey, call: &CallId, media: Media) -> Result<(), Failure> {
         let Some(me) = self.sessions.get(&key).map(|session| session.person.clone()) else { return Ok(()) };
         let conference = self.conferences.get(call).ok_or_else(no_such_call)?;
         if conference.removed.contains(&me) {
@@ -114,10 +123,12 @@ impl Rendezvous {
             self.take_seat(call, number, key);
             return Ok(());
         }
-        if conference.locked {
-            return Err(room_locked("the room is locked: ask somebody in it to unlock it"));
-        }
-        if conference.members.len() >= self.config.members_per_conference {
+        let grant = self.grant_for(key, &conference.room);
+        conference.rules.may_pass(conference.locked, grant)?;
+        let granted = grant.map(|grant| grant.role);
+        let role = granted.unwrap_or(conference.rules.newcomers);
+        let waits = conference.lobby && conference.rules.waits(grant);
+        if conference.members.len() >= conference.rules.most(self.config.members_per_conference) {
             return Err(room_full("as many people are in this room as may be"));
         }
         let ghosts = conference.waiting.values().filter(|w| w.person == me && self.is_ghost(w.session));
@@ -126,15 +137,15 @@ impl Rendezvous {
         }
         let (lobby_places, side) = (self.config.lobby_places, Side { session: key, person: me, media });
         let conference = self.conferences.get_mut(call).ok_or_else(no_such_call)?;
-        if conference.lobby && conference.waiting.len() >= lobby_places {
+        if waits && conference.waiting.len() >= lobby_places {
             return Err(room_full("too many people wait to be admitted to this room: try again later"));
         }
         let number = conference.next_number;
         conference.next_number += 1;
-        if conference.lobby {
-            self.wait_in_lobby(call, number, side);
+        if waits {
+            self.wait_in_lobby(call, number, side, granted);
         } else {
-            self.enter(call, number, &side, Role::Presenter);
+            self.enter(call, number, &side, role);
         }
         Ok(())
     }
@@ -159,17 +170,18 @@ impl Rendezvous {
         Some(ServerMessage::Opened { call: call.clone(), room: conference.room.clone(), ticket })
     }
 
-    fn wait_in_lobby(&mut self, call: &CallId, number: MemberNumber, side: Side) {
+    fn wait_in_lobby(&mut self, call: &CallId, number: MemberNumber, side: Side, granted: Option<Role>) {
         let Side { session, person, media } = side;
         self.leave_room(session);
         let Some(conference) = self.conferences.get_mut(call) else { return };
-        conference.waiting.insert(number, Waiter { session, person, media });
+        conference.waiting.insert(number, Waiter { session, person, media, granted });
         let room = conference.room.clone();
         if let Some(session) = self.sessions.get_mut(&session) {
             session.engaged = Engaged::Lobby(call.clone());
         }
         self.tell(session, ServerMessage::Lobby { call: call.clone(), room });
         self.tell_knocking(call);
+        self.notice_of_knock(call, number);
         self.look_at_pair(call);
     }
 
@@ -204,6 +216,7 @@ impl Rendezvous {
             },
             hand: false,
             mute: Mute::No,
+            since: self.now,
             leg: None,
             connected: false,
             offers: VecDeque::new(),
@@ -227,6 +240,7 @@ impl Rendezvous {
             conference.members.insert(number, member);
         }
         self.new_leg(call, number);
+        self.notice_of(call, number, What::Joined);
     }
 
     /// Gives a member a media connection instead of the one before.
@@ -334,6 +348,8 @@ impl Rendezvous {
             recording: self.described_recording(conference),
             watching: conference.watching,
             watchers: conference.watchers(),
+            listeners: conference.rules.newcomers == Role::Attendee,
+            title: conference.rules.title.clone(),
             ticket: self.seat_ticket(call, conference, number, member),
             replaces,
         };
@@ -383,11 +399,11 @@ impl Rendezvous {
                 self.take_seat(call, seat.number, key);
                 Ok(())
             }
-            Some(conference)
-                if matches!(conference.phase, Phase::Returning { .. })
-                    && !conference.members.contains_key(&seat.number) =>
-            {
-                self.come_back(key, me, call, seat);
+            Some(conference) if matches!(conference.phase, Phase::Returning { .. }) => {
+                // Somebody new may have come first, and have the number.
+                let taken = conference.members.contains_key(&seat.number);
+                let number = if taken { conference.next_number } else { seat.number };
+                self.come_back(key, me, call, &Seat { number, ..seat.clone() });
                 Ok(())
             }
             Some(_) => self.come_in(key, call, Media::default()),
@@ -446,6 +462,6 @@ pub(super) fn room_full(message: &str) -> Failure {
     (ErrorCode::RoomFull, message.to_owned())
 }
 
-fn room_locked(message: &str) -> Failure {
+pub(super) fn room_locked(message: &str) -> Failure {
     (ErrorCode::RoomLocked, message.to_owned())
 }

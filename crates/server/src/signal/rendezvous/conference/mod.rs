@@ -9,10 +9,12 @@
 //! While a conference is in `From` or `To`, its two people are in the call of two as well: nothing is taken from them
 //! before the other way has media.
 
+mod admin;
 mod come;
 mod doors;
 mod forward;
 mod moderate;
+mod notice;
 mod pair;
 mod record;
 mod speak;
@@ -23,11 +25,14 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use wire::Instant;
 
 pub(super) use self::doors::Place;
+pub(super) use self::admin::KeptRoom;
+use self::admin::Rules;
 
 use super::calls::{Failure, no_such_call};
 use super::session::{Engaged, Link};
 use super::timers::Timer;
 use super::{Rendezvous, SessionKey};
+use crate::signal::admin::What;
 use crate::signal::bus::Event;
 use crate::signal::doors::DoorId;
 use crate::signal::forwarding::{LegKey, MediaCommand, RoomKey, Wish};
@@ -47,6 +52,8 @@ pub(super) struct Conference {
     next_number: MemberNumber,
     locked: bool,
     lobby: bool,
+    rules: Rules,
+    since: Instant,
     /// People who may not come back.
     removed: BTreeSet<String>,
     phase: Phase,
@@ -89,6 +96,7 @@ struct Member {
     sending: Sending,
     hand: bool,
     mute: Mute,
+    since: Instant,
     /// Their media connection; `None` after it has ended.
     leg: Option<LegKey>,
     connected: bool,
@@ -131,6 +139,8 @@ struct Waiter {
     session: SessionKey,
     person: String,
     media: Media,
+    /// As what they come in, if a join token says so.
+    granted: Option<Role>,
 }
 
 impl Conference {
@@ -269,6 +279,7 @@ impl Rendezvous {
 
     /// Takes a member out, tells the others, and sees to what follows from it.
     fn take_out(&mut self, call: &CallId, number: MemberNumber, reason: EndReason) {
+        self.notice_of(call, number, |member| What::Left(member, reason));
         let Some(conference) = self.conferences.get_mut(call) else { return };
         let Some(member) = conference.members.remove(&number) else { return };
         conference.speaking.retain(|speaker| *speaker != number);
@@ -309,7 +320,13 @@ impl Rendezvous {
         self.end_recording(call);
         let heir = self.conferences.get(call).and_then(|conference| self.heir_of(conference));
         self.set_phase(call, Phase::Steady);
+        let numbers = self.conferences.get(call).map(|c| c.members.keys().copied().collect::<Vec<_>>());
+        for number in numbers.into_iter().flatten() {
+            self.notice_of(call, number, |member| What::Left(member, reason));
+        }
         let Some(conference) = self.conferences.remove(call) else { return };
+        self.notice(&conference.room, Some(call), What::Ended(reason));
+        self.kept_ended(&conference.room);
         for (_, member) in conference.members {
             if let Some(leg) = member.leg {
                 self.legs.remove(&leg);
@@ -371,7 +388,9 @@ impl Rendezvous {
     /// Somebody must be there who can moderate: if nobody is, who has been there for the longest time.
     fn ensure_owner(&mut self, call: &CallId) {
         let Some(conference) = self.conferences.get(call) else { return };
-        if conference.owners() > 0 || matches!(conference.phase, Phase::Returning { .. }) {
+        // In a room that an application set up, it says who moderates.
+        let settled = conference.rules.kept || matches!(conference.phase, Phase::Returning { .. });
+        if conference.owners() > 0 || settled {
             return;
         }
         let heir = |role: Role| {

@@ -2,11 +2,12 @@
 
 use super::come::room_full;
 use super::{Mute, Phase};
+use crate::signal::admin::What;
 use crate::signal::forwarding::{MediaCommand, Source};
 use crate::signal::protocol::{
     Action, CallId, EndReason, ErrorCode, MemberNumber, Role, Sending, ServerMessage,
 };
-use crate::signal::rendezvous::calls::{Failure, Side, wrong_state};
+use crate::signal::rendezvous::calls::{Failure, Side, no_such_call, wrong_state};
 use crate::signal::rendezvous::{Rendezvous, SessionKey};
 
 impl Rendezvous {
@@ -25,7 +26,13 @@ impl Rendezvous {
             // Two who are on their way to each other stay here for it.
             self.settle_pair(call);
         }
-        let (conference, by) = self.seat(key, call)?;
+        let (_, by) = self.seat(key, call)?;
+        self.act(call, by, action)
+    }
+
+    /// Does what a moderator wants; an application has no number, so it is member 0.
+    pub(super) fn act(&mut self, call: &CallId, by: MemberNumber, action: Action) -> Result<(), Failure> {
+        let conference = self.conferences.get_mut(call).ok_or_else(no_such_call)?;
         match action {
             Action::Mute { member } => self.mute(call, by, member)?,
             Action::MuteAll => {
@@ -57,6 +64,10 @@ impl Rendezvous {
             Action::Record { on } => self.record(call, by, on)?,
             Action::Watching { on } => {
                 conference.watching = on;
+                self.tell_settings(call);
+            }
+            Action::Listeners { on } => {
+                conference.rules.newcomers = if on { Role::Attendee } else { Role::Presenter };
                 self.tell_settings(call);
             }
             Action::End => {
@@ -143,6 +154,7 @@ impl Rendezvous {
     fn admit(&mut self, call: &CallId, number: MemberNumber) -> Result<(), Failure> {
         let most = self.config.members_per_conference;
         let conference = self.conferences.get_mut(call).ok_or_else(no_such_member)?;
+        let (most, newcomers) = (conference.rules.most(most), conference.rules.newcomers);
         if !conference.waiting.contains_key(&number) {
             return Err(no_such_member());
         }
@@ -152,7 +164,7 @@ impl Rendezvous {
         let Some(waiter) = conference.waiting.remove(&number) else { return Ok(()) };
         self.release_conference(waiter.session, call);
         let side = Side { session: waiter.session, person: waiter.person, media: waiter.media };
-        self.enter(call, number, &side, Role::Presenter);
+        self.enter(call, number, &side, waiter.granted.unwrap_or(newcomers));
         self.tell_knocking(call);
         Ok(())
     }
@@ -172,10 +184,16 @@ impl Rendezvous {
         }
     }
 
-    fn tell_settings(&mut self, call: &CallId) {
+    pub(super) fn tell_settings(&mut self, call: &CallId) {
         let Some(conference) = self.conferences.get(call) else { return };
-        let (locked, lobby, watching) = (conference.locked, conference.lobby, conference.watching);
-        let message = ServerMessage::Settings { call: call.clone(), locked, lobby, watching };
+        let message = ServerMessage::Settings {
+            call: call.clone(),
+            locked: conference.locked,
+            lobby: conference.lobby,
+            watching: conference.watching,
+            listeners: conference.rules.newcomers == Role::Attendee,
+            title: conference.rules.title.clone(),
+        };
         self.tell_members(call, None, &message);
         self.look_at_pair(call);
     }
@@ -225,11 +243,12 @@ impl Rendezvous {
             self.tell(session, message);
         }
         self.tell_of(call, number);
+        self.notice_of(call, number, What::Role);
         self.look_at_pair(call);
     }
 }
 
-fn no_such_member() -> Failure {
+pub(super) fn no_such_member() -> Failure {
     (
         ErrorCode::NoSuchMember,
         "the conference has nobody of that number: see `member` and `knocking`".to_owned(),

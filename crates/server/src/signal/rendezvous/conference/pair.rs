@@ -14,7 +14,8 @@ impl Rendezvous {
     /// Something has changed: is the conference over, or are two left who need no server for their media?
     pub(in crate::signal::rendezvous) fn look_at_pair(&mut self, call: &CallId) {
         let Some(conference) = self.conferences.get(call) else { return };
-        if conference.members.is_empty() {
+        let waited_for = conference.rules.kept && !conference.waiting.is_empty();
+        if conference.members.is_empty() && !waited_for {
             self.close_conference(call, EndReason::Closed);
             return;
         }
@@ -48,6 +49,8 @@ impl Rendezvous {
             && !conference.watching
             && !conference.locked
             && !conference.lobby
+            && !conference.rules.kept
+            && conference.rules.newcomers != Role::Attendee
     }
 
     /// The time of the conference's phase is over.

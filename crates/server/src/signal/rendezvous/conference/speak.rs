@@ -3,6 +3,7 @@
 use unicode_segmentation::UnicodeSegmentation as _;
 
 use super::Mute;
+use crate::signal::admin::What;
 use crate::signal::forwarding::{MediaCommand, Source};
 use crate::signal::protocol::{CallId, ErrorCode, Role, Sending, ServerMessage};
 use crate::signal::rendezvous::calls::{Failure, wrong_state};
@@ -64,6 +65,7 @@ impl Rendezvous {
         let raised = hand.is_some_and(|hand| std::mem::replace(&mut member.hand, hand) != hand);
         if raised {
             self.tell_of(call, number);
+            self.notice_of(call, number, What::Hand);
         }
         if let Some(reaction) = reaction {
             let message = ServerMessage::Expressed { call: call.clone(), member: number, reaction };

@@ -1,0 +1,459 @@
+//! Rooms that applications set up before people come, and what they do in rooms afterwards.
+//!
+//! A room that was set up is a conference from its first member on, whatever their number: it has roles, a title and
+//! doors, which a call of two has not. Its conference keeps one id until it has ended for everybody, also over a
+//! restart of the server, so that its members find back to one another by their tickets.
+
+use std::collections::BTreeSet;
+use std::time::Duration;
+
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD as BASE64;
+use wire::Instant;
+
+use super::come::{room_full, room_locked};
+use super::moderate::no_such_member;
+use super::{Conference, Phase};
+use crate::signal::admin::{Act, Admin, Entry, Kept, Reply, Room, Settings, What, Why};
+use crate::signal::bus::Grant;
+use crate::signal::protocol::{
+    Action, CallId, EndReason, ErrorCode, Media, MemberNumber, Person, Role, ServerMessage,
+};
+use crate::signal::rendezvous::calls::{Failure, is_base64url, wrong_state};
+use crate::signal::rendezvous::timers::Timer;
+use crate::signal::rendezvous::{Rendezvous, SessionKey};
+
+/// What is kept of a room, whether anybody is in it or not.
+pub(in crate::signal::rendezvous) struct KeptRoom {
+    settings: Settings,
+    /// The conference that is on in it, or was when the server was restarted.
+    call: Option<CallId>,
+    ends: Option<Instant>,
+    /// Since when nobody is in it.
+    empty: Option<Instant>,
+    /// When the timer looks at it.
+    due: Option<Instant>,
+}
+
+/// What holds in a conference besides its lobby and its lock.
+#[derive(Clone)]
+pub(super) struct Rules {
+    /// Whether an application has set the room up.
+    pub(super) kept: bool,
+    pub(super) title: Option<String>,
+    /// Whether one comes in with a join token only.
+    token_only: bool,
+    /// As what people come in who have no token.
+    pub(super) newcomers: Role,
+    members: Option<u32>,
+}
+
+impl Default for Rules {
+    fn default() -> Self {
+        Self { kept: false, title: None, token_only: false, newcomers: Role::Presenter, members: None }
+    }
+}
+
+impl Rules {
+    fn of(settings: &Settings) -> Self {
+        Self {
+            kept: true,
+            title: settings.title.clone(),
+            token_only: settings.entry == Entry::Token,
+            newcomers: settings.role,
+            members: settings.members,
+        }
+    }
+
+    /// Whether somebody may come at all, be it to the lobby.
+    pub(super) fn may_pass(&self, locked: bool, grant: Option<&Grant>) -> Result<(), Failure> {
+        if locked && grant.is_none_or(|grant| grant.role != Role::Owner) {
+            return Err(room_locked("the room is locked: ask somebody in it to unlock it"));
+        }
+        if self.token_only && grant.is_none() {
+            let message = "one comes into this room with a link of one's own: use the one you were sent";
+            return Err((ErrorCode::NeedsToken, message.to_owned()));
+        }
+        Ok(())
+    }
+
+    /// Whether somebody waits if there is a lobby: an application that signed a token has vouched for them, unless
+    /// everybody here has one.
+    pub(super) fn waits(&self, grant: Option<&Grant>) -> bool {
+        grant.is_none_or(|grant| self.token_only && grant.role != Role::Owner)
+    }
+
+    /// Members at a time.
+    pub(super) fn most(&self, of_server: usize) -> usize {
+        self.members.map_or(of_server, |members| of_server.min(members as usize))
+    }
+}
+
+impl Rendezvous {
+    /// Carries out what an application asks for.
+    pub(in crate::signal::rendezvous) fn administer(&mut self, what: Admin) -> Result<Reply, Failure> {
+        match what {
+            Admin::List { after, limit } => Ok(self.list(after.as_deref(), limit)),
+            Admin::Get { room } => Ok(Reply::Room(Box::new(self.look_up(&room)?), false)),
+            Admin::Create { kept, replace } => self.create(kept, replace),
+            Admin::End { room } => self.end_room(&room),
+            Admin::Members { room } => self.list_members(&room),
+            Admin::Lobby { room } => self.list_waiting(&room),
+            Admin::Act { room, act } => self.act_in(&room, act),
+        }
+    }
+
+    /// Somebody comes to a room that was set up and has no conference.
+    pub(in crate::signal::rendezvous) fn come_first(
+        &mut self,
+        key: SessionKey,
+        room: &str,
+        media: Media,
+    ) -> Result<(), Failure> {
+        if !self.knows_conferences(key) {
+            return Err(room_full("this room is for many: it needs a newer client"));
+        }
+        let Some(kept) = self.kept.get(room) else { return Ok(()) };
+        // Nobody who may not come in begins a conference.
+        Rules::of(&kept.settings).may_pass(kept.settings.locked, self.grant_for(key, room))?;
+        let before = kept
+            .call
+            .clone()
+            .filter(|call| !self.conferences.contains_key(call) && !self.calls.contains_key(call));
+        let (call, phase) = match before {
+            Some(call) => (call, Phase::Returning { until: self.now + self.config.resume_timeout }),
+            None => (BASE64.encode(self.rng.array::<16>()), Phase::Steady),
+        };
+        self.open_conference(&call, room.to_owned(), phase)?;
+        let came = self.come_in(key, &call, media);
+        self.look_at_pair(&call);
+        came
+    }
+
+    /// What a token lets this session do in a room.
+    pub(super) fn grant_for(&self, key: SessionKey, room: &str) -> Option<&Grant> {
+        self.sessions.get(&key)?.grant.as_deref().filter(|grant| grant.room == room)
+    }
+
+    pub(super) fn rules_of(&self, room: &str) -> Rules {
+        self.kept.get(room).map(|kept| Rules::of(&kept.settings)).unwrap_or_default()
+    }
+
+    /// Whether a conference begins with a lock, and with a lobby.
+    pub(super) fn doors_of(&self, room: &str) -> (bool, bool) {
+        let settings = self.kept.get(room).map(|kept| &kept.settings);
+        settings.map_or((false, false), |it| (it.locked, it.entry == Entry::Lobby))
+    }
+
+    fn conference_at(&self, room: &str) -> Option<(&CallId, &Conference)> {
+        let call = self.rooms.get(room)?.call()?;
+        self.conferences.get_key_value(call)
+    }
+
+    fn list(&self, after: Option<&str>, limit: usize) -> Reply {
+        use std::ops::Bound::{Excluded, Unbounded};
+        let from = (after.map_or(Unbounded, Excluded), Unbounded);
+        let kept = self.kept.range::<str, _>(from).map(|(room, _)| room).take(limit + 1);
+        let on = self.rooms.range::<str, _>(from).map(|(room, _)| room);
+        let on = on.filter(|room| self.conference_at(room).is_some()).take(limit + 1);
+        let names: BTreeSet<&String> = kept.chain(on).collect();
+        let more = names.len() > limit;
+        let rooms = names.into_iter().take(limit).filter_map(|room| self.look_up(room).ok());
+        Reply::Rooms(rooms.collect(), more)
+    }
+
+    fn look_up(&self, room: &str) -> Result<Room, Failure> {
+        let (kept, on) = (self.kept.get(room), self.conference_at(room));
+        let settings = match (kept, on) {
+            (None, None) => return Err(no_such_room()),
+            (Some(kept), None) => kept.settings.clone(),
+            (kept, Some((_, conference))) => self.settings_of(kept, conference),
+        };
+        let on = on.map(|(_, conference)| conference);
+        Ok(Room {
+            room: room.to_owned(),
+            settings,
+            kept: kept.is_some(),
+            age: on.map(|conference| self.now.saturating_since(conference.since)),
+            members: on.map_or(0, |conference| conference.members.len()),
+            waiting: on.map_or(0, |conference| conference.waiting.len()),
+        })
+    }
+
+    /// How a room is now, which moderators may have changed since it was set up.
+    fn settings_of(&self, kept: Option<&KeptRoom>, conference: &Conference) -> Settings {
+        let Rules { title, token_only, newcomers, members, .. } = &conference.rules;
+        let settings = kept.map(|kept| &kept.settings);
+        Settings {
+            title: title.clone(),
+            entry: match (token_only, conference.lobby) {
+                (true, _) => Entry::Token,
+                (false, true) => Entry::Lobby,
+                (false, false) => Entry::Open,
+            },
+            locked: conference.locked,
+            role: *newcomers,
+            members: *members,
+            empty_timeout: settings.and_then(|settings| settings.empty_timeout),
+            ends: settings.and_then(|settings| settings.ends),
+        }
+    }
+
+    /// Sets a room up, or changes how it is.
+    fn create(&mut self, kept: Kept, replace: bool) -> Result<Reply, Failure> {
+        let Kept { room, settings, ends_in, call } = kept;
+        if room.is_empty() || room.len() > 64 || !is_base64url(&room) {
+            let message = "a room's name has 1 to 64 characters of A-Z a-z 0-9 - _";
+            return Err((ErrorCode::BadRoom, message.to_owned()));
+        }
+        if !self.config.forwarding {
+            return Err(wrong_state("this server carries no media (`stun` is off), so it has no rooms"));
+        }
+        match self.kept.get(&room) {
+            Some(before) if before.settings == settings && !replace => {
+                return Ok(Reply::Room(Box::new(self.look_up(&room)?), false));
+            }
+            Some(_) if !replace => {
+                let message =
+                    "a room of this name is set up in another way: change that one, or take another name";
+                return Err(wrong_state(message));
+            }
+            None if self.kept.len() >= self.config.kept_rooms => {
+                let message = "as many rooms are set up as may be: end some, or give them an end";
+                return Err(room_full(message));
+            }
+            None if self.is_call_of_two(&room) => {
+                return Err(wrong_state(
+                    "two people are in a call of their own under this name: take another",
+                ));
+            }
+            Some(_) | None => {}
+        }
+        let ends = ends_in.map(|time| self.now + time);
+        let on = self.conference_at(&room).map(|(call, _)| call.clone());
+        let empty = on.is_none().then_some(self.now);
+        let fresh = match self.kept.get_mut(&room) {
+            Some(before) => {
+                (before.settings, before.ends) = (settings, ends);
+                false
+            }
+            None => {
+                let due = None;
+                let kept = KeptRoom { settings, call: call.or_else(|| on.clone()), ends, empty, due };
+                self.kept.insert(room.clone(), kept);
+                true
+            }
+        };
+        self.schedule(&room);
+        if let Some(call) = on {
+            self.apply(&room, &call);
+        }
+        self.wake_for_kept(&room);
+        Ok(Reply::Room(Box::new(self.look_up(&room)?), fresh))
+    }
+
+    fn is_call_of_two(&self, room: &str) -> bool {
+        self.rooms.get(room).and_then(|place| place.call()).is_some_and(|call| self.calls.contains_key(call))
+    }
+
+    /// A conference that is on takes over how its room is set up now.
+    fn apply(&mut self, room: &str, call: &CallId) {
+        self.settle_pair(call);
+        self.finish_from(call, None);
+        let (rules, (locked, lobby)) = (self.rules_of(room), self.doors_of(room));
+        let Some(conference) = self.conferences.get_mut(call) else { return };
+        conference.rules = rules;
+        conference.locked = locked;
+        if matches!(conference.phase, Phase::Two { .. } | Phase::Stays) {
+            self.set_phase(call, Phase::Steady);
+        }
+        self.set_lobby(call, lobby);
+    }
+
+    /// Whoever waits alone at a link that has become a room comes into it.
+    fn wake_for_kept(&mut self, room: &str) {
+        let waiting = self.rooms.get(room).and_then(|place| place.first_waiting());
+        if let Some((key, media)) = waiting
+            && self.conference_at(room).is_none()
+            && let Err((code, message)) = self.come_first(key, room, media)
+        {
+            tracing::debug!(?code, message, "somebody who waits cannot come into the room");
+        }
+        self.wake_waiting(room);
+    }
+
+    fn end_room(&mut self, room: &str) -> Result<Reply, Failure> {
+        let call = self.conference_at(room).map(|(call, _)| call.clone());
+        if call.is_none() && !self.kept.contains_key(room) {
+            return Err(no_such_room());
+        }
+        self.close_room(room, Why::Ended);
+        Ok(Reply::Done)
+    }
+
+    /// Sends everybody away, and forgets how the room was set up.
+    fn close_room(&mut self, room: &str, why: Why) {
+        let kept = self.kept.remove(room);
+        if let Some(due) = kept.as_ref().and_then(|kept| kept.due) {
+            self.timers.clear(due, Timer::Room(room.to_owned()));
+        }
+        if let Some(call) = self.conference_at(room).map(|(call, _)| call.clone()) {
+            self.finish_from(&call, None);
+            self.close_conference(&call, EndReason::Closed);
+        }
+        if kept.is_some() {
+            self.notice(room, None, What::Deleted(why));
+        }
+    }
+
+    /// A room that was set up is due to be looked at.
+    pub(in crate::signal::rendezvous) fn room_timeout(&mut self, room: &str) {
+        let Some(kept) = self.kept.get_mut(room) else { return };
+        kept.due = None;
+        let over = kept.ends.is_some_and(|ends| ends <= self.now);
+        self.close_room(room, if over { Why::Time } else { Why::Empty });
+    }
+
+    /// Sets the timer of a room to its end, or to the end of its time without anybody.
+    fn schedule(&mut self, room: &str) {
+        let Some(kept) = self.kept.get_mut(room) else { return };
+        let timeout = kept.settings.empty_timeout.map(|seconds| Duration::from_secs(seconds.into()));
+        let empty = kept.empty.zip(timeout).map(|(since, timeout)| since + timeout);
+        let due = [kept.ends, empty].into_iter().flatten().min().map(|due| due.max(self.now));
+        let before = std::mem::replace(&mut kept.due, due);
+        if let Some(before) = before {
+            self.timers.clear(before, Timer::Room(room.to_owned()));
+        }
+        if let Some(due) = due {
+            self.timers.set(due, Timer::Room(room.to_owned()));
+        }
+    }
+
+    pub(super) fn kept_started(&mut self, room: &str, call: &CallId) {
+        let Some(kept) = self.kept.get_mut(room) else { return };
+        (kept.call, kept.empty) = (Some(call.clone()), None);
+        self.schedule(room);
+    }
+
+    pub(super) fn kept_ended(&mut self, room: &str) {
+        let Some(kept) = self.kept.get_mut(room) else { return };
+        (kept.call, kept.empty) = (None, Some(self.now));
+        self.schedule(room);
+    }
+
+    fn list_members(&self, room: &str) -> Result<Reply, Failure> {
+        let Some((_, conference)) = self.conference_at(room) else {
+            return if self.kept.contains_key(room) {
+                Ok(Reply::Members(vec![]))
+            } else {
+                Err(no_such_room())
+            };
+        };
+        let members = conference.members.keys().filter_map(|number| self.known(conference, *number));
+        Ok(Reply::Members(members.collect()))
+    }
+
+    fn list_waiting(&self, room: &str) -> Result<Reply, Failure> {
+        let Some((_, conference)) = self.conference_at(room) else {
+            return if self.kept.contains_key(room) {
+                Ok(Reply::Waiting(vec![]))
+            } else {
+                Err(no_such_room())
+            };
+        };
+        let waiting = conference.waiting.keys().filter_map(|number| self.known_waiter(conference, *number));
+        Ok(Reply::Waiting(waiting.collect()))
+    }
+
+    fn act_in(&mut self, room: &str, act: Act) -> Result<Reply, Failure> {
+        let call = self.conference_at(room).map(|(call, _)| call.clone());
+        let call = match call {
+            Some(call) => call,
+            None if self.kept.contains_key(room) && act == Act::MuteAll => return Ok(Reply::Done),
+            None if self.kept.contains_key(room) => return Err(no_such_member()),
+            None => return Err(no_such_room()),
+        };
+        // Two who are on their way to each other stay here for it.
+        self.settle_pair(&call);
+        match act {
+            Act::Role(member, role) => self.give_role(&call, member, role)?,
+            Act::Rename(member, ref name) => self.give_name(&call, member, name.clone())?,
+            Act::LowerHand(member) => {
+                let conference = self.conferences.get_mut(&call).ok_or_else(no_such_room)?;
+                let member_there = conference.members.get_mut(&member).ok_or_else(no_such_member)?;
+                if std::mem::replace(&mut member_there.hand, false) {
+                    self.tell_of(&call, member);
+                    self.tell_of_oneself(&call, member);
+                    self.notice_of(&call, member, What::Hand);
+                }
+            }
+            Act::Mute(member) => self.act(&call, 0, Action::Mute { member })?,
+            Act::MuteAll => self.act(&call, 0, Action::MuteAll)?,
+            Act::Remove(member) => self.act(&call, 0, Action::Remove { member })?,
+            Act::Admit(member) => self.act(&call, 0, Action::Admit { member })?,
+            Act::Deny(member) => self.act(&call, 0, Action::Deny { member })?,
+        }
+        Ok(self.one_member(&call, &act))
+    }
+
+    /// How the member is now whom something was done to.
+    fn one_member(&self, call: &CallId, act: &Act) -> Reply {
+        let number = match act {
+            Act::Role(number, _) | Act::Rename(number, _) | Act::LowerHand(number) | Act::Admit(number) => {
+                *number
+            }
+            Act::Mute(_) | Act::MuteAll | Act::Remove(_) | Act::Deny(_) => return Reply::Done,
+        };
+        let conference = self.conferences.get(call);
+        Reply::Members(conference.and_then(|it| self.known(it, number)).into_iter().collect())
+    }
+
+    fn give_role(&mut self, call: &CallId, number: MemberNumber, role: Role) -> Result<(), Failure> {
+        let conference = self.conferences.get(call).ok_or_else(no_such_room)?;
+        let member = conference.members.get(&number).ok_or_else(no_such_member)?;
+        if member.role == role {
+            return Ok(());
+        }
+        if member.role == Role::Owner && conference.owners() == 1 && !conference.rules.kept {
+            return Err(wrong_state("the only owner stays one: make somebody else an owner first"));
+        }
+        self.finish_from(call, None);
+        self.set_role(call, number, role);
+        Ok(())
+    }
+
+    fn give_name(&mut self, call: &CallId, number: MemberNumber, name: String) -> Result<(), Failure> {
+        let conference = self.conferences.get(call).ok_or_else(no_such_room)?;
+        let id = &conference.members.get(&number).ok_or_else(no_such_member)?.person;
+        let person = self.people.get(id).map(|entry| entry.person.clone()).ok_or_else(no_such_member)?;
+        if person.verified {
+            return Err(wrong_state("the name belongs to an account: its holder changes it"));
+        }
+        let person = Person { name, ..person };
+        self.people.rename(person.clone());
+        self.tell_renamed(&person.id, None);
+        self.tell_of_oneself(call, number);
+        Ok(())
+    }
+
+    /// Somebody goes by another name: whoever is in a room with them is told.
+    pub(in crate::signal::rendezvous) fn tell_room_of_name(&mut self, key: SessionKey) {
+        let Some(call) = self.conference_of(key) else { return };
+        if let Ok((_, number)) = self.seat(key, &call) {
+            self.tell_of(&call, number);
+        }
+    }
+
+    /// Tells somebody what is known of themselves.
+    fn tell_of_oneself(&mut self, call: &CallId, number: MemberNumber) {
+        let Some(conference) = self.conferences.get(call) else { return };
+        let Some(session) = conference.members.get(&number).map(|member| member.session) else { return };
+        if let Some(member) = self.described(conference, number) {
+            self.tell(session, ServerMessage::Member { call: call.clone(), member });
+        }
+    }
+}
+
+fn no_such_room() -> Failure {
+    (ErrorCode::NoSuchCall, "there is no such room: nobody has set it up, and nobody is in it".to_owned())
+}
