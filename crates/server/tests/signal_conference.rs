@@ -23,7 +23,7 @@ fn config() -> Config {
 }
 
 pub(crate) fn meet() -> ClientMessage {
-    ClientMessage::Meet { room: "r".into(), media: MEDIA }
+    ClientMessage::Meet { room: "r".into(), media: MEDIA, encrypted: false }
 }
 
 /// People at the link `r`, one after the other; the first two in a call, with a third in a conference. Everybody
@@ -225,7 +225,7 @@ fn a_call_that_was_not_made_at_a_link_can_be_opened() {
     let Some(ServerMessage::Opened { room, .. }) = world.clients[ann].log.last().cloned() else {
         panic!("both are told");
     };
-    world.act(cyd, ClientMessage::Meet { room: room.clone(), media: MEDIA });
+    world.act(cyd, ClientMessage::Meet { room: room.clone(), media: MEDIA, encrypted: false });
     assert_eq!(brief(world.clients[bob].log.iter().rev().nth(1).unwrap()), "conference:1:Owner:of2");
     let call = conference(&world, cyd);
     world.act(cyd, ClientMessage::Open { call });
@@ -429,7 +429,7 @@ fn limits_hold() {
     }
     assert_eq!(brief(world.clients[clients[3]].log.last().unwrap()), "error:room-full");
     for client in &clients[3..] {
-        world.act(*client, ClientMessage::Meet { room: "other".into(), media: MEDIA });
+        world.act(*client, ClientMessage::Meet { room: "other".into(), media: MEDIA, encrypted: false });
     }
     assert_eq!(
         brief(world.clients[clients[5]].log.last().unwrap()),

@@ -8,7 +8,7 @@ use server::signal::rendezvous::Config;
 use crate::signal_world::*;
 
 fn meet() -> ClientMessage {
-    ClientMessage::Meet { room: "r".into(), media: MEDIA }
+    ClientMessage::Meet { room: "r".into(), media: MEDIA, encrypted: false }
 }
 
 fn told(world: &World, at: usize) -> Vec<String> {

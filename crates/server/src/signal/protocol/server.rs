@@ -194,6 +194,8 @@ pub enum ServerMessage {
         locked: bool,
         /// Whether whoever comes waits to be admitted.
         lobby: bool,
+        /// Whether members encrypt what they send for each other, so that the server cannot decode it. It stays so.
+        encrypted: bool,
         /// Come back with this (`rejoin`) if the server loses the conference. A secret.
         ticket: Secret,
         /// The call of two that goes on here: keep it until the server ends it as `moved`.

@@ -203,6 +203,8 @@ pub enum ErrorCode {
     RoomFull,
     /// A moderator has locked the room, or has removed this person from it.
     RoomLocked,
+    /// The room is end-to-end encrypted and the link holds no key, or the other way round.
+    Encryption,
     /// This member's role does not allow it.
     NotAllowed,
     /// No such member in this conference.

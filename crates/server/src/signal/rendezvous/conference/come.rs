@@ -314,6 +314,7 @@ impl Rendezvous {
             members,
             locked: conference.locked,
             lobby: conference.lobby,
+            encrypted: self.is_encrypted(&conference.room),
             ticket: self.seat_ticket(call, conference, number, member),
             replaces,
         };
@@ -331,7 +332,8 @@ impl Rendezvous {
         number: MemberNumber,
         member: &Member,
     ) -> Secret {
-        let seat = Seat { role: member.role, number, room: conference.room.clone() };
+        let encrypted = self.is_encrypted(&conference.room);
+        let seat = Seat { role: member.role, number, room: conference.room.clone(), encrypted };
         Secret(self.tickets.print_seat(call, &member.person, &seat))
     }
 
@@ -389,6 +391,7 @@ impl Rendezvous {
         }
         let until = self.now + self.config.resume_timeout;
         self.open_conference(call, seat.room.clone(), Phase::Returning { until })?;
+        self.restore_encryption(&seat.room, seat.encrypted);
         self.come_back(key, me.to_owned(), call, seat);
         // Who came to the link before the members were back.
         self.wake_waiting(&seat.room);
