@@ -1,5 +1,6 @@
 /** Where the page begins: the client, the app, the first screen. */
 import { createClient } from '@visavis/client'
+import FrameWorker from '@visavis/client/e2ee/worker.js?worker'
 import { createRoot } from 'solid-js'
 import { render } from 'solid-js/web'
 import { App } from './App.jsx'
@@ -42,12 +43,13 @@ async function begin(app: AppState): Promise<void> {
 }
 
 createRoot(() => {
-  const client = createClient()
+  const client = createClient({ frameWorker: () => new FrameWorker() })
   const app = createApp({
     source: client,
     features: browserFeatures(),
     storage: storage(),
     path: location.pathname,
+    hash: location.hash,
     languages: navigator.languages,
     become: identity => {
       client.close()
@@ -60,7 +62,8 @@ createRoot(() => {
   if (!root) throw new Error('The page has no element "root".')
   startEffects(app)
   render(() => <AppContext.Provider value={app}><App /></AppContext.Provider>, root)
-  window.addEventListener('popstate', () => app.setUi({ route: readRoute(location.pathname) }))
+  // Also when only what follows the # changes.
+  window.addEventListener('popstate', () => app.setUi({ route: readRoute(location.pathname, location.hash) }))
   keepShell(app)
   void begin(app)
 })

@@ -11,7 +11,7 @@ import { featured, grid, inView, phoneWidth, seen, type Box, type Size } from '.
 import { states } from './gallery/states.js'
 
 function situation(state: string, features: Partial<Situation['features']> = {}): Situation {
-  const all = { screen: true, fullScreen: true, picture: true, speaker: true, notifications: true, passkeys: true }
+  const all = { screen: true, fullScreen: true, picture: true, speaker: true, notifications: true, passkeys: true, encryption: true }
   return {
     model: states[state]!.model, features: { ...all, ...features }, fill: true, speakerView: false,
     ui: { route: { kind: 'start' }, panel: null, dialog: null, more: false, reacting: false, pinned: null, flash: null, news: null, query: '', intent: null, unread: 0, fullScreen: false, updateReady: false },
@@ -165,7 +165,7 @@ describe('routes', () => {
   test.each([
     ['/', { kind: 'start' }], ['/c/Ada', { kind: 'call', name: 'Ada' }], ['/c/Ada%20Lovelace/', { kind: 'call', name: 'Ada Lovelace' }], ['/c/', { kind: 'start' }],
     ['/c/a/b', { kind: 'start' }], ['/c/%E0%A4', { kind: 'start' }], [`/c/${'x'.repeat(64)}`, { kind: 'call', name: 'x'.repeat(64) }], [`/c/${'x'.repeat(65)}`, { kind: 'start' }],
-    ['/r/abcd-1', { kind: 'meet', room: 'abcd-1' }], ['/r/a b', { kind: 'start' }], ['/r/%C3%A9', { kind: 'start' }], ['/x/abc', { kind: 'start' }],
+    ['/r/abcd-1', { kind: 'meet', room: 'abcd-1', key: null }], ['/r/a b', { kind: 'start' }], ['/r/%C3%A9', { kind: 'start' }], ['/x/abc', { kind: 'start' }],
   ])('%s', (path, route) => expect(readRoute(path)).toEqual(route))
   test('a link leads back to its name', () => {
     for (const name of ['Ada Lovelace', 'a/b?c#d', 'Zoë', '日本']) expect(readRoute(new URL(callLink('https://x.example', name)).pathname)).toEqual({ kind: 'call', name })

@@ -9,6 +9,7 @@ import { Conference } from './conference.js'
 import { Conversation, type StoredConversation } from './conversation.js'
 import { browserEnvironment, randomId, serverOfPage, type Environment } from './environment.js'
 import { IceServers } from './iceservers.js'
+import { isLinkKey } from './e2ee/identity.js'
 import { Media } from './media.js'
 import type { Call, ChatMessage, Commands, Ending, Model } from './model.js'
 import type { IceServer, Media as Sends } from './protocol.js'
@@ -26,6 +27,8 @@ export interface ClientOptions {
   readonly openSink?: OpenSink
   /** `relay` hides our addresses from the other side and needs TURN. */
   readonly iceTransportPolicy?: RTCIceTransportPolicy
+  /** Starts the worker that encrypts frames (`e2ee/worker.ts`, built as a script of its own); without it no encrypted room can be entered. */
+  readonly frameWorker?: () => Worker
   /** The world, for tests. */
   readonly environment?: Environment
 }
@@ -70,7 +73,7 @@ export class Core {
   private findRequest = 0
 
   constructor(private readonly options: ClientOptions) {
-    this.environment = options.environment ?? browserEnvironment()
+    this.environment = options.environment ?? browserEnvironment(options.frameWorker)
     this.store = new Store(this.environment.clock)
     this.page = randomId(this.environment)
     this.memory = new Memory(this.environment)
@@ -133,12 +136,19 @@ export class Core {
     this.signal.send({ type: 'invite', call: id, to: wanted, media: this.sends() })
   }
 
-  meet(room: string): void {
+  meet(room: string, key: string | null): void {
     const { call } = this.model
-    if (call.kind === 'waiting' ? call.room === room : !isFree(call)) return
+    if (call.kind === 'waiting' ? call.room === room && call.key === key : !isFree(call)) return
     if (call.kind === 'waiting') this.signal.send({ type: 'leave', room: call.room })
-    this.dispatch({ type: 'begin', call: { kind: 'waiting', room } })
-    this.signal.send({ type: 'meet', room, media: this.sends() })
+    this.dispatch({ type: 'begin', call: { kind: 'waiting', room, key } })
+    // A link with a key never leads to where others could look or listen.
+    const reason = key === null ? null : !isLinkKey(key) ? 'encrypted' : this.environment.frameLine === null ? 'cannot-encrypt' : null
+    if (reason) this.dispatch({ type: 'over', reason, now: this.now() })
+    else this.meetAt(room, key)
+  }
+
+  private meetAt(room: string, key: string | null): void {
+    this.signal.send({ type: 'meet', room, media: this.sends(), ...(key === null ? {} : { encrypted: true }) })
   }
 
   async accept(sends: Sends): Promise<void> {
@@ -199,7 +209,7 @@ export class Core {
         return takenUp ? undefined : this.conference?.rejoin()
       case 'waiting':
       case 'lobby':
-        return void this.signal.send({ type: 'meet', room: call.room, media: this.sends() })
+        return this.meetAt(call.room, call.key)
       case 'outgoing':
       case 'incoming':
         return this.over('lost')
@@ -243,6 +253,7 @@ export class Core {
         return this.conversation?.start(notice.polite, notice.ticket, notice.description, notice.rejoined)
       case 'conference':
         if (!this.knows(notice.call)) return void this.signal.send({ type: 'end', call: notice.call })
+        if (notice.encrypted && this.find(notice.call, 'room')?.key === null) return this.over('encrypted')
         return this.enter(room ?? this.confer(notice.call), notice.ticket)
       case 'role': return room?.promoted(notice.ticket)
       case 'shown': return room?.reshow()
@@ -260,9 +271,10 @@ export class Core {
         return
       case 'ringing':
       case 'lobby':
-      case 'knocking':
       case 'member':
       case 'member-left':
+        return room?.membersChanged()
+      case 'knocking':
       case 'settings':
       case 'voices':
       case 'speaking':
@@ -363,6 +375,10 @@ export class Core {
       changed: (change) => this.dispatch({ type: 'talk', call: id, change }),
       room: () => this.find(id, 'room'),
       newId: () => randomId(this.environment),
+      expressed: (member, reaction) => {
+        this.dispatch({ type: 'express', call: id, member, reaction })
+        this.fade(id)
+      },
       failed: () => {
         if (callId(this.model.call) === id) return this.over('failed')
         this.conference = close(conference)
@@ -390,7 +406,7 @@ export class Core {
   }
 
   react(call: string, reaction: string): void {
-    this.signal.send({ type: 'express', call, reaction })
+    this.conference?.react(reaction)
     this.dispatch({ type: 'express', call, reaction })
     this.fade(call)
   }

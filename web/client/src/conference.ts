@@ -3,14 +3,19 @@
  * written. Every `conference` message begins a new peer connection, because the server has none for us then: we have
  * just come in, our page is a new one, or the server is.
  */
-import { assign, sameLayout } from './arrange.js'
+import { assign, sameLayout, sameView } from './arrange.js'
+import { Exchange, type Encryption } from './e2ee/exchange.js'
+import type { Report } from './e2ee/frames.js'
+import type { FrameLine } from './e2ee/line.js'
+import { isText } from './control.js'
 import type { Environment } from './environment.js'
 import type { ChatMessage, RoomCall, Tile } from './model.js'
 import { tileKey } from './model.js'
 import type { Outgoing } from './peer.js'
-import type { Description, Sending, Want } from './protocol.js'
+import type { Description, Sending, View, Want } from './protocol.js'
 import { quality, snapshot, type Snapshot } from './quality.js'
 import type { TalkChange } from './reducer.js'
+import { RoomChannel } from './roomchannel.js'
 import { RoomChat } from './roomchat.js'
 import { ServerPeer } from './serverpeer.js'
 import type { Request } from './signal.js'
@@ -31,6 +36,8 @@ export interface ConferenceHost {
   /** The room as it is now. */
   room(): RoomCall | null
   newId(): string
+  /** A member shows a feeling. */
+  expressed(member: number, reaction: string): void
   /** We cannot be in the room any more: no path to the server can be found, or it does not know us. */
   failed(): void
 }
@@ -38,8 +45,17 @@ export interface ConferenceHost {
 /** What another page of this tab needs to take the room up. */
 export interface StoredConference { readonly ticket: string }
 
+/** The longest feeling, in UTF-16 units. */
+const REACTION_MOST = 32
+
 export class Conference {
   readonly chat: RoomChat
+  /** Where the room is end-to-end encrypted. */
+  private readonly exchange: Exchange | null
+  private readonly line: FrameLine | null
+  private readonly channel: RoomChannel
+  /** What each picture slot carries, by the keys that open it; in an encrypted room nothing else is shown. */
+  private readonly carried: View[] = []
   /** One for each voice slot; the same objects as long as we are in the room. */
   readonly voices: MediaStream[] = []
   /** Changes whenever what is shown does. */
@@ -64,8 +80,33 @@ export class Conference {
       newId: () => host.newId(),
       name: (member) => host.room()?.members.find(({ number }) => number === member)?.person.name ?? '',
       changed: (said) => host.changed({ messages: said }),
+      open: () => this.channel.open,
+      send: (message) => this.channel.send(message),
     })
     this.chat.messages = messages
+    const key = host.room()?.key ?? null
+    this.line = key === null ? null : host.environment.frameLine?.() ?? null
+    this.exchange = key === null ? null : this.encrypt(key, this.line)
+    this.channel = new RoomChannel(this.exchange, {
+      opened: () => this.chat.resume(),
+      heard: (member, message) => this.heard(member, message),
+    })
+  }
+
+  private encrypt(key: string, line: FrameLine | null): Exchange {
+    const { host } = this
+    const exchange = new Exchange({
+      clock: host.environment.clock,
+      room: host.room()?.room ?? '',
+      key,
+      you: () => host.room()?.you ?? 0,
+      members: () => host.room()?.members.map(({ number }) => number) ?? [],
+      send: (message) => this.channel.sendKeys(message),
+      order: (order) => line?.order(order),
+      changed: (encryption: Encryption) => host.changed({ encryption }),
+    })
+    if (line) line.onreport = (report) => this.reported(exchange, report)
+    return exchange
   }
 
   /** The server has us in the room, without a peer connection: makes one and offers it. */
@@ -76,10 +117,11 @@ export class Conference {
     const peer = this.peer = new ServerPeer(this.host.configuration(), environment, {
       offer: (description) => this.offered(description),
       path: (path) => this.followed(path),
-      channel: (channel) => this.chat.use(channel),
+      channel: (channel) => this.channel.use(channel),
       slots: () => this.fillSlots(),
       dead: () => this.rejoin(),
-    }, this.outgoing.camera)
+    }, this.outgoing.camera, this.line)
+    this.exchange?.membersChanged()
     peer.attach(this.outgoing)
     peer.grow(this.tiles.length)
     this.fillSlots()
@@ -92,6 +134,15 @@ export class Conference {
   rejoin(): void {
     this.host.changed({ path: 'reconnecting' })
     this.host.send({ type: 'rejoin', call: this.id, ticket: this.ticket })
+  }
+
+  /** Somebody came, went or changed. */
+  membersChanged(): void { this.exchange?.membersChanged() }
+
+  /** Shows a feeling to the others; in an encrypted room the server does not see which. */
+  react(reaction: string): void {
+    if (this.exchange === null) this.host.send({ type: 'express', call: this.id, reaction })
+    else this.channel.send({ type: 'reaction', reaction })
   }
 
   /** Our role is another, and with it the ticket. */
@@ -118,7 +169,9 @@ export class Conference {
     const pictures = new Map<string, MediaStream>()
     shown.forEach((view, slot) => {
       const stream = this.slots[slot]
-      if (view && stream) pictures.set(tileKey(view), stream)
+      // The server says what it puts where; in an encrypted room the keys have to say the same.
+      const agreed = this.exchange === null || sameView(this.carried[slot], view)
+      if (view && stream && agreed) pictures.set(tileKey(view), stream)
     })
     this.pictures = pictures
   }
@@ -155,11 +208,14 @@ export class Conference {
     if (this.closed) return
     this.closed = true
     this.leavePeer()
+    this.exchange?.close()
+    this.line?.close()
     for (const cancel of [this.cancelConnect, this.cancelLayout]) cancel?.()
   }
 
   private leavePeer(): void {
-    this.chat.leave()
+    this.channel.leave()
+    this.carried.length = 0
     this.peer?.close()
     this.peer = null
     this.look = null
@@ -168,6 +224,21 @@ export class Conference {
     this.told = []
     this.sending = null
     this.pictures = new Map()
+  }
+
+  private heard(member: number, message: Readonly<Record<string, unknown>>): void {
+    const { type, reaction } = message
+    if (this.exchange !== null && type === 'reaction' && isText(reaction, REACTION_MOST)) this.host.expressed(member, reaction)
+    else this.chat.take(member, message)
+  }
+
+  private reported(exchange: Exchange, report: Report): void {
+    exchange.report(report)
+    if (report.type !== 'carries' || (report.source !== 'camera' && report.source !== 'screen')) return
+    this.carried[report.slot] = { member: report.member, source: report.source }
+    this.reshow()
+    // The model is as before, but what is to be seen is not.
+    this.host.changed({})
   }
 
   private offered(description: Description): void {

@@ -64,7 +64,7 @@ export class Conferences implements ConferenceServer {
 
   carryOut(session: Session, message: ClientMessage, _seq: number, rendezvous: Rendezvous): boolean {
     this.rendezvous = rendezvous
-    if (message.type === 'meet') return this.meet(session, message)
+    if (message.type === 'meet') return (rendezvous.encrypted.get(message.room) ?? false) === (message.encrypted ?? false) && this.meet(session, message)
     if (message.type === 'rejoin') return this.rejoin(session, message)
     if (!('call' in message)) return false
     // Who leaves the call that is being replaced leaves both.
@@ -153,7 +153,7 @@ export class Conferences implements ConferenceServer {
     for (const other of conference.seats) if (other !== seat) this.tell(other, { type: 'member', call: conference.id, member: seat.member })
     this.tell(seat, {
       type: 'conference', call: conference.id, room: conference.room, you: seat.member.number, role: seat.member.role,
-      members: conference.seats.map(({ member }) => member), locked: conference.locked, lobby: conference.lobby, ticket: seat.ticket, replaces,
+      members: conference.seats.map(({ member }) => member), locked: conference.locked, lobby: conference.lobby, encrypted: this.rendezvous?.encrypted.get(conference.room) ?? false, ticket: seat.ticket, replaces,
     })
     this.tellVoices(conference)
   }

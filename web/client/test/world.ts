@@ -101,6 +101,8 @@ export class World {
       codecs: (kind) => (kind === 'audio' ? ['audio/opus', 'audio/PCMU'] : ['video/VP8', 'video/rtx', 'video/AV1']).map((mimeType) => ({ mimeType, clockRate: 90_000 })),
       devices: this.devices,
       audioContext: null,
+      frameLine: null,
+      frameConfiguration: {},
       watch: (events) => {
         watch(events)
         return () => {}

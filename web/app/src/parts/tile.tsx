@@ -1,5 +1,5 @@
 /** One person in a room, or one screen: the picture, the name, and how they are. */
-import type { RoomCall } from '@visavis/client/model.js'
+import type { RoomCall, Trust } from '@visavis/client/model.js'
 import { For, Show, type JSX } from 'solid-js'
 import { useApp } from '../state/app.js'
 import type { Figure, Place } from '../state/stage.js'
@@ -30,6 +30,11 @@ export function Seat(props: { readonly figure: Figure, readonly place: Place, re
   const sends = (): boolean => props.figure.mine ? app.model().camera.kind === 'on' : member().sending[props.figure.source]
   const speaks = (): boolean => camera() && props.room.speaking.includes(member().number)
   const away = (): boolean => !props.figure.mine && !member().connected && props.room.path === 'connected'
+  /** Why there is no picture of somebody in an encrypted room; null if there is no such reason. */
+  const undeciphered = (): Trust | null => {
+    const trust = props.room.encryption?.trust[member().number]
+    return trust && trust !== 'verified' && !props.figure.mine && !away() && member().sending[props.figure.source] ? trust : null
+  }
   const pinned = (): boolean => app.ui().pinned === props.figure.key
   const who = (): string => camera() ? (props.figure.mine ? 'me' : member().person.id) : ''
   const label = (): string => camera() ? (props.figure.mine ? app.t().you : member().person.name) : app.t().remoteScreen(member().person.name)
@@ -42,6 +47,7 @@ export function Seat(props: { readonly figure: Figure, readonly place: Place, re
     >
       <Show when={camera()}><div class="seat-face"><Avatar name={member().person.name} size="large" /></div></Show>
       <Video stream={sends() ? stream() : null} label={label()} who={who()} mirror={props.figure.mine} class={sends() && stream() !== null ? '' : 'dark'} />
+      <Show when={undeciphered()}>{trust => <p class="seat-away"><Icon name={trust() === 'failed' ? 'warning' : 'lock'} />{trust() === 'failed' ? app.t().trustFailed : app.t().trustWaiting}</p>}</Show>
       <Show when={away()}><p class="seat-away"><span class="spinner" />{app.t().comesBack}</p></Show>
       <Show when={camera() && member().hand}>
         <span class="seat-hand"><Icon name="hand" /><span class="sr-only">{app.t().handUp(label())}</span></span>

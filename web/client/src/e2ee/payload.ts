@@ -44,7 +44,7 @@ export function divide(codec: Codec, frame: Uint8Array): Parts | null {
     case 'opus':
     case 'vp9':
       return cut(frame, 0)
-    case 'vp8': return frame.length > 0 ? cut(frame, vp8Head(frame)) : null
+    case 'vp8': return frame.length >= vp8Head(frame) ? cut(frame, vp8Head(frame)) : null
     case 'h264': return divideH264(frame)
     case 'av1': return divideAv1(frame)
   }
@@ -69,8 +69,8 @@ export function part(codec: Codec, frame: Uint8Array): Sealed | null {
     case 'vp9':
       return { clear: frame.subarray(0, 0), metadata: frame.subarray(0, 0), sealed: frame }
     case 'vp8': {
-      const head = frame.length > 0 ? vp8Head(frame) : 0
-      return { clear: frame.subarray(0, head), metadata: frame.subarray(0, head), sealed: frame.subarray(head) }
+      const head = vp8Head(frame)
+      return frame.length < head ? null : { clear: frame.subarray(0, head), metadata: frame.subarray(0, head), sealed: frame.subarray(head) }
     }
     case 'h264': return partH264(frame)
     case 'av1': return partAv1(frame)
@@ -89,7 +89,7 @@ function cut(frame: Uint8Array, head: number): Parts {
 
 /** The lowest bit of a frame says that it is no keyframe. */
 function vp8Head(frame: Uint8Array): number {
-  return Math.min(frame.length, (frame[0] ?? 1) & 1 ? 3 : 10)
+  return (frame[0] ?? 1) & 1 ? 3 : 10
 }
 
 /** What ends an H.264 unit here, because zeroes at its end would be lost. */
