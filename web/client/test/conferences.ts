@@ -38,6 +38,10 @@ const MOVE_AT_MOST = 10_000
 export class Conferences implements ConferenceServer {
   /** Whether anything is shown: a test may hold it back. */
   forwarding = true
+  /** What becomes of a message from one member to another on its way through a server that lies or loses: null is lost. */
+  tamper: ((message: Uint8Array<ArrayBuffer>, from: string, to: string) => Uint8Array<ArrayBuffer> | null) | null = null
+  /** What members said to each other, as the server saw it. */
+  readonly forwarded: Uint8Array[] = []
   /** How many may come in. */
   most = 100
   all: Conference[] = []
@@ -187,9 +191,11 @@ export class Conferences implements ConferenceServer {
     const message = new Uint8Array(bytes.length + 4)
     new DataView(message.buffer).setUint32(0, from.member.number)
     message.set(bytes, 4)
-    for (const { pc } of conference.seats) {
+    this.forwarded.push(message)
+    for (const { pc, member } of conference.seats) {
       const channel = pc === from.pc ? undefined : pc?.channels[0]
-      if (channel?.readyState === 'open') channel.send(message.buffer)
+      const sent = this.tamper ? this.tamper(message, from.member.person.name, member.person.name) : message
+      if (channel?.readyState === 'open' && sent) channel.send(sent)
     }
   }
 

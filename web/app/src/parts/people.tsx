@@ -77,8 +77,8 @@ function Row(props: { readonly member: Member, readonly mine: boolean, readonly 
         <div class="member-text">
           <span class="person-name">{name()}<Show when={props.mine}>{` (${app.t().you})`}</Show></span>
           <Show when={role()}><span class="meta">{role()}</span></Show>
+          <Show when={props.trust}>{trust => <TrustMark trust={trust()} name={name()} />}</Show>
         </div>
-        <Show when={props.trust}>{trust => <TrustMark trust={trust()} name={name()} />}</Show>
         <span class="member-marks">
           <Show when={props.member.hand}><span class="raised"><Icon name="hand" /><span class="sr-only">{app.t().handUp(name())}</span></span></Show>
           <Show when={props.member.sending.screen}><Icon name="screen" /><span class="sr-only">{app.t().remoteScreen(name())}</span></Show>
