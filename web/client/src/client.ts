@@ -11,36 +11,15 @@ import { browserEnvironment, randomId, serverOfPage, type Environment } from './
 import { IceServers } from './iceservers.js'
 import { isLinkKey } from './e2ee/identity.js'
 import { Media } from './media.js'
-import type { Call, ChatMessage, Commands, Ending, Model } from './model.js'
+import type { Call, ChatMessage, Ending, Model } from './model.js'
 import type { IceServer, Media as Sends } from './protocol.js'
 import { Moving } from './moving.js'
-import { callId, isFree, taken, type Event } from './reducer.js'
+import { callId, isFree, linkOf, taken, type Event } from './reducer.js'
 import { Signal, type Notice, type Request, type Welcome } from './signal.js'
-import { openSink, type OpenSink } from './sink.js'
-import { Memory, type StoredTab } from './storage.js'
+import type { Client, ClientOptions } from './options.js'
+import { openSink } from './sink.js'
+import { devicesOf, Memory, type StoredTab } from './storage.js'
 import { Store } from './store.js'
-
-export interface ClientOptions {
-  /** The server's WebSocket, `wss://…/ws`; by default that of the server the page comes from. */
-  readonly url?: string
-  /** Where received files go; by default to disk where the browser can and the file is large, else to memory. */
-  readonly openSink?: OpenSink
-  /** `relay` hides our addresses from the other side and needs TURN. */
-  readonly iceTransportPolicy?: RTCIceTransportPolicy
-  /** Starts the worker that encrypts frames (`e2ee/worker.ts`, built as a script of its own); without it no encrypted room can be entered. */
-  readonly frameWorker?: () => Worker
-  /** The world, for tests. */
-  readonly environment?: Environment
-}
-
-export interface Client {
-  model(): Model
-  /** Calls `listener` with every new model; the result stops that. */
-  subscribe(listener: (model: Model) => void): () => void
-  readonly commands: Commands
-  /** Ends the call and the session and gives the devices back. */
-  close(): void
-}
 
 export function createClient(options: ClientOptions = {}): Client {
   const core = new Core(options)
@@ -269,11 +248,11 @@ export class Core {
       case 'opened':
         if (talk) talk.ticket = notice.ticket
         return
-      case 'ringing':
-      case 'lobby':
       case 'member':
       case 'member-left':
         return room?.membersChanged()
+      case 'ringing':
+      case 'lobby':
       case 'knocking':
       case 'settings':
       case 'voices':
@@ -360,6 +339,7 @@ export class Core {
         this.dispatch({ type: 'talk', call: id, change: { path: 'reconnecting' } })
       },
       friend: () => this.find(id, 'running')?.peer.name ?? '',
+      link: () => linkOf(this.find(id, 'running')),
     }, polite, stored, messages)
     this.conversation = conversation
     conversation.attach(this.media.outgoing)
@@ -469,7 +449,7 @@ export class Core {
     const session = this.signal.store()
     if (session === null) return
     this.conversation?.leave()
-    const { call, camera, microphone } = this.model
+    const { call } = this.model
     // A page that goes before the server welcomed it hands on what the one before it left.
     const { left } = this
     this.memory.putTab({
@@ -478,9 +458,7 @@ export class Core {
       call: call.kind === 'running' || call.kind === 'room' ? { ...call, files: [], sharingScreen: false } : call,
       conversation: this.conversation?.store() ?? left?.conversation ?? null,
       conference: this.conference?.store() ?? left?.conference ?? null,
-      camera: camera.kind === 'on' ? camera.deviceId : left?.camera ?? null,
-      microphone: microphone.kind === 'on' ? microphone.deviceId : left?.microphone ?? null,
-      muted: microphone.kind === 'on' ? microphone.muted : left?.muted ?? false,
+      ...devicesOf(this.model, left),
     })
   }
 

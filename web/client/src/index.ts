@@ -1,5 +1,6 @@
 /** The client of Visavis: see README.md for a page that calls in twenty lines. */
-export { createClient, type Client, type ClientOptions } from './client.js'
+export { createClient } from './client.js'
+export type { Client, ClientOptions } from './options.js'
 export { browserEnvironment, memoryStore, type Environment } from './environment.js'
 export type * from './model.js'
 export { frameConfiguration } from './e2ee/line.js'

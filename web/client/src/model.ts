@@ -82,6 +82,8 @@ export type Ending =
   | 'not-encrypted'
   /** The link has a key, and this browser cannot encrypt. */
   | 'cannot-encrypt'
+  /** The link has a key, and the other did not prove that they have it and that nobody is in between. */
+  | 'not-verified'
 
 /** A call of two, whose media go straight from one to the other. */
 export interface RunningCall {

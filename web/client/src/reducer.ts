@@ -78,6 +78,11 @@ export function callId(call: Call): string | null {
   }
 }
 
+/** The link of a call, if it has a key. */
+export function linkOf(call: Pick<RunningCall, 'room' | 'key'> | null): { readonly room: string; readonly key: string } | null {
+  return call?.room && call.key !== null ? { room: call.room, key: call.key } : null
+}
+
 /** Whether a new call can begin. */
 export function isFree(call: Call): boolean {
   return call.kind === 'idle' || call.kind === 'ended'

@@ -299,3 +299,38 @@ describe('a server', () => {
     for (const from of all) for (const to of all) if (from !== to) expect(await receives(to, await send(from))).toBe(true)
   })
 })
+
+describe('a call of two at a link with a key', () => {
+  const video = (page: Page) => page.world.network.openOf(page).at(-1)?.getTransceivers()[1]?.sender.track ?? null
+
+  test('sends pictures and words once both have proved that they have it', async () => {
+    const it = world()
+    const [alice, bob] = [await come(it, 'Alice'), await come(it, 'Bob')]
+    await it.until(() => video(alice) !== null && video(bob) !== null, states([alice, bob]))
+    alice.client.commands.say('hello')
+    await it.until(() => bob.model.call.kind === 'running' && bob.model.call.messages.length === 1)
+    bob.reload()
+    await it.until(() => video(bob) !== null && bob.model.call.kind === 'running' && bob.model.call.path === 'connected', states([alice, bob]))
+    await it.pass(20_000)
+    expect([alice.model.call.kind, bob.model.call.kind]).toEqual(['running', 'running'])
+  })
+
+  test.each<[string, string]>([['with another key', OTHER_KEY], ['with the key, but somebody in between', KEY]])('%s ends before anything was sent', async (_, key) => {
+    const it = world()
+    if (key === KEY) {
+      // The server lies about a certificate: at the real end of a path there would be its own.
+      const tell = it.rendezvous.tell.bind(it.rendezvous)
+      it.rendezvous.tell = (session, message) => tell(session, message.type === 'description' && session.person.name === 'Bob'
+        ? { ...message, description: { ...message.description, sdp: message.description.sdp?.replaceAll(/a=fingerprint:sha-256 ../g, 'a=fingerprint:sha-256 FE') ?? '' } }
+        : message)
+    }
+    const [alice, bob] = [await come(it, 'Alice'), await come(it, 'Bob', key)]
+    const tracks: unknown[] = []
+    await it.until(() => {
+      tracks.push(video(alice), video(bob))
+      return [alice, bob].some((page) => page.model.call.kind === 'ended')
+    }, states([alice, bob]))
+    expect(tracks.filter((track) => track !== null)).toEqual([])
+    expect([alice, bob].map(({ model: { call } }) => (call.kind === 'ended' ? call.reason : ''))).toContain('not-verified')
+  })
+})

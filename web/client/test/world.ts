@@ -2,7 +2,8 @@
  * A small world for whole clients: virtual time, a server in memory, sockets that can be cut at any frame, and peer
  * connections that negotiate as RFC 8829 says and connect when the two descriptions and a candidate each have crossed.
  */
-import { createClient, type Client } from '../src/client.js'
+import { createClient } from '../src/client.js'
+import type { Client } from '../src/options.js'
 import { memoryStore, type Clock, type Environment, type PageEvents, type SocketLike, type Store } from '../src/environment.js'
 import type { Model } from '../src/model.js'
 import { hurry, pending } from './cryptography.js'

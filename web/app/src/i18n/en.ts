@@ -156,6 +156,8 @@ export const en = {
   endNotEncryptedText: 'Your link has a key, so you were not let into a meeting without encryption. Make a new link together.',
   endCannotEncrypt: 'This browser cannot enter encrypted meetings',
   endCannotEncryptText: 'Open the link in a recent Chrome, Edge, Firefox or Safari.',
+  endNotVerified: 'The other one could not be verified',
+  endNotVerifiedText: 'They have another link, or somebody has put themselves between you. Nothing of yours was sent. Make a new link together.',
   joinAgain: 'Join again',
   endLeft: 'You left the meeting',
   endDenied: 'You were not let in',

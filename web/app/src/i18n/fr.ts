@@ -155,6 +155,8 @@ export const fr: Dictionary = {
   endNotEncryptedText: 'Votre lien contient une clé : vous n’êtes pas entré dans un rendez-vous sans chiffrement. Faites un nouveau lien ensemble.',
   endCannotEncrypt: 'Ce navigateur ne peut pas entrer dans un rendez-vous chiffré',
   endCannotEncryptText: 'Ouvrez le lien dans un Chrome, Edge, Firefox ou Safari récent.',
+  endNotVerified: 'L’autre n’a pas pu être vérifié',
+  endNotVerifiedText: 'Son lien est un autre, ou quelqu’un s’est mis entre vous. Rien de vous n’a été envoyé. Faites un nouveau lien ensemble.',
   joinAgain: 'Revenir',
   endLeft: 'Vous avez quitté la réunion',
   endDenied: 'Vous n’avez pas été admis',

@@ -86,6 +86,7 @@ export function endReason(t: Dictionary, call: Extract<Call, { kind: 'ended' }>)
     case 'encrypted': return t.endEncrypted
     case 'not-encrypted': return t.endNotEncrypted
     case 'cannot-encrypt': return t.endCannotEncrypt
+    case 'not-verified': return t.endNotVerified
   }
 }
 
@@ -98,6 +99,7 @@ export function endAdvice(t: Dictionary, { reason, room }: Pick<Extract<Call, { 
     case 'encrypted': return t.endEncryptedText
     case 'not-encrypted': return t.endNotEncryptedText
     case 'cannot-encrypt': return t.endCannotEncryptText
+    case 'not-verified': return t.endNotVerifiedText
     default: return ''
   }
 }

@@ -38,12 +38,17 @@ export class Link {
   }
 
   /** Shows that whoever has this public key, under this number, has the link. */
-  async prove(member: number, publicKey: Bytes): Promise<Bytes> {
-    return new Uint8Array(await crypto.subtle.sign('HMAC', this.mac, vouched(member, publicKey)))
+  prove(member: number, publicKey: Bytes): Promise<Bytes> { return this.proveText(vouched(member, publicKey)) }
+
+  verify(member: number, publicKey: Bytes, proof: Bytes): Promise<boolean> { return this.verifyText(vouched(member, publicKey), proof) }
+
+  /** Shows that whoever says this, which begins with what it is for, has the link. */
+  async proveText(said: Bytes): Promise<Bytes> {
+    return new Uint8Array(await crypto.subtle.sign('HMAC', this.mac, said))
   }
 
-  verify(member: number, publicKey: Bytes, proof: Bytes): Promise<boolean> {
-    return crypto.subtle.verify('HMAC', this.mac, proof, vouched(member, publicKey))
+  verifyText(said: Bytes, proof: Bytes): Promise<boolean> {
+    return crypto.subtle.verify('HMAC', this.mac, proof, said)
   }
 
   /** The keys between two, from what only they can compute and what only who has the link knows. */
