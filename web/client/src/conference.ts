@@ -17,6 +17,7 @@ import { quality, snapshot, type Snapshot } from './quality.js'
 import type { TalkChange } from './reducer.js'
 import { RoomChannel } from './roomchannel.js'
 import { RoomChat } from './roomchat.js'
+import { RoomHistory } from './roomhistory.js'
 import { ServerPeer } from './serverpeer.js'
 import type { Request } from './signal.js'
 
@@ -54,6 +55,7 @@ export class Conference {
   private readonly exchange: Exchange | null
   private readonly line: FrameLine | null
   private readonly channel: RoomChannel
+  private readonly history: RoomHistory
   /** What each picture slot carries, by the keys that open it; in an encrypted room nothing else is shown. */
   private readonly carried: View[] = []
   /** One for each voice slot; the same objects as long as we are in the room. */
@@ -88,8 +90,30 @@ export class Conference {
     this.line = key === null ? null : host.environment.frameLine?.() ?? null
     this.exchange = key === null ? null : this.encrypt(key, this.line)
     this.channel = new RoomChannel(this.exchange, {
-      opened: () => this.chat.resume(),
+      opened: () => {
+        this.chat.resume()
+        this.history.look()
+      },
       heard: (member, message) => this.heard(member, message),
+    })
+    this.history = this.remember()
+  }
+
+  private remember(): RoomHistory {
+    const { host } = this
+    const you = () => host.room()?.you ?? 0
+    return new RoomHistory({
+      clock: host.environment.clock,
+      you,
+      others: () => {
+        const room = this.channel.open ? host.room() : null
+        // Whose key is here has ours: it was given first.
+        const hears = (member: number) => room?.encryption === null || room?.encryption.trust[member] === 'verified'
+        return room?.members.filter(({ number, connected }) => number !== room.you && connected && hears(number)).map(({ number }) => number) ?? []
+      },
+      send: (message) => this.channel.send(message),
+      said: () => this.chat.history(you(), host.room()?.members.find(({ number }) => number === you())?.person.name ?? ''),
+      told: (said) => this.chat.catchUp(said, you()),
     })
   }
 
@@ -103,7 +127,10 @@ export class Conference {
       members: () => host.room()?.members.map(({ number }) => number) ?? [],
       send: (message) => this.channel.sendKeys(message),
       order: (order) => line?.order(order),
-      changed: (encryption: Encryption) => host.changed({ encryption }),
+      changed: (encryption: Encryption) => {
+        host.changed({ encryption })
+        this.history.look()
+      },
     })
     if (line) line.onreport = (report) => this.reported(exchange, report)
     return exchange
@@ -137,7 +164,10 @@ export class Conference {
   }
 
   /** Somebody came, went or changed. */
-  membersChanged(): void { this.exchange?.membersChanged() }
+  membersChanged(): void {
+    this.exchange?.membersChanged()
+    this.history.look()
+  }
 
   /** Shows a feeling to the others; in an encrypted room the server does not see which. */
   react(reaction: string): void {
@@ -209,6 +239,7 @@ export class Conference {
     this.closed = true
     this.leavePeer()
     this.exchange?.close()
+    this.history.close()
     this.line?.close()
     for (const cancel of [this.cancelConnect, this.cancelLayout]) cancel?.()
   }
@@ -229,7 +260,7 @@ export class Conference {
   private heard(member: number, message: Readonly<Record<string, unknown>>): void {
     const { type, reaction } = message
     if (this.exchange !== null && type === 'reaction' && isText(reaction, REACTION_MOST)) this.host.expressed(member, reaction)
-    else this.chat.take(member, message)
+    else if (!this.history.take(member, message)) this.chat.take(member, message)
   }
 
   private reported(exchange: Exchange, report: Report): void {

@@ -6,6 +6,7 @@
 import { HISTORY_MOST, split } from './chat.js'
 import { isId, isText } from './control.js'
 import type { ChatMessage } from './model.js'
+import type { Said } from './roomhistory.js'
 
 /** UTF-16 units in a message: with the worst escapes it stays below the 16 KiB that the server takes. */
 const TEXT_MOST = 2_000
@@ -27,6 +28,8 @@ export class RoomChat {
   messages: readonly ChatMessage[] = []
   /** Messages that were not what this file says: dropped. */
   dropped = 0
+  /** What we said in this room, not in the call that it was before. */
+  private readonly ours = new Set<string>()
   private sent: { readonly id: string; readonly at: number }[] = []
 
   constructor(private readonly host: RoomChatHost) {}
@@ -64,8 +67,32 @@ export class RoomChat {
     this.show([...this.messages, { id: own, mine: false, from: this.host.name(member), text: said.text, at: said.at, delivered: true }])
   }
 
+  /** What was said in this room, for somebody who was not there; `you` is our own number, `name` our name. */
+  history(you: number, name: string): readonly Said[] {
+    return this.messages.flatMap(({ id, mine, from, text, at }) => {
+      if (mine) return this.ours.has(id) ? [{ member: you, id, from: name, text, at }] : []
+      const [member = '', theirs] = id.split(' ')
+      return theirs === undefined ? [] : [{ member: Number(member), id: theirs, from, text, at }]
+    })
+  }
+
+  /** What was said while we were not there. What is new of it comes before what followed it. */
+  catchUp(said: readonly Said[], you: number): void {
+    const rest = [...this.messages]
+    const merged: ChatMessage[] = []
+    for (const { member, id, from, text, at } of said) {
+      const mine = member === you
+      const own = mine ? id : `${member} ${id}`
+      const known = rest.findIndex((message) => message.id === own)
+      if (known >= 0) merged.push(...rest.splice(0, known + 1))
+      else if (!merged.some((message) => message.id === own)) merged.push({ id: own, mine, from: mine ? '' : from, text, at, delivered: true })
+    }
+    if (merged.length + rest.length > this.messages.length) this.show([...merged, ...rest])
+  }
+
   private transmit({ id, text, at }: ChatMessage): void {
     if (!this.host.open()) return
+    this.ours.add(id)
     this.host.send({ type: 'chat', id, text, at })
     this.sent = [...this.sent.slice(-20), { id, at: this.host.now() }]
     this.show(this.messages.map((said) => (said.mine && said.id === id ? { ...said, delivered: true } : said)))

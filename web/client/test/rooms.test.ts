@@ -365,6 +365,46 @@ describe('what is written', () => {
     expect(room(alice).messages.every(({ mine, delivered }) => mine && delivered)).toBe(true)
   })
 
+  test('is told to who comes later, once, also when the first who is asked says nothing', async () => {
+    const { world, alice, bob, cyd } = await three()
+    for (const [page, text] of [[alice, 'one'], [bob, 'two'], [cyd, 'three']] as const) {
+      page.client.commands.say(text)
+      await world.until(() => [alice, bob, cyd].every((it) => room(it).messages.some((message) => message.text === text)))
+    }
+    const texts = (page: Page) => room(page).messages.map(({ mine, from, text }) => `${mine ? 'me' : from}: ${text}`)
+    world.conferences.tamper = (bytes, from) => (from === 'Alice' ? null : bytes)
+    const dan = await world.person('Dan')
+    dan.client.commands.meet('garden')
+    await world.until(() => inRoom(dan, 4) && room(dan).messages.length === 3, calls([dan]))
+    expect(texts(dan)).toEqual(['Alice: one', 'Bob: two', 'Cyd: three'])
+    world.conferences.tamper = null
+    await world.pass(10_000)
+    dan.client.commands.say('four')
+    // A page loaded anew is told again, and doubles nothing.
+    cyd.reload()
+    await world.until(() => inRoom(cyd, 4) && room(cyd).messages.length === 4, calls([cyd]))
+    await world.pass(10_000)
+    expect(texts(cyd)).toEqual(['Alice: one', 'Bob: two', 'me: three', 'Dan: four'])
+    expect(texts(alice)).toEqual(['me: one', 'Bob: two', 'Cyd: three', 'Dan: four'])
+  })
+
+  test('before somebody comes is told in a message that the server takes, and nothing else is taken for it', async () => {
+    const { world, alice, bob, cyd } = await three()
+    for (let line = 0; line < 40; line++) alice.client.commands.say(`${line} ${'é\n'.repeat(500)}`)
+    await world.until(() => room(bob).messages.length === 40)
+    const dan = await world.person('Dan')
+    dan.client.commands.meet('garden')
+    await world.until(() => inRoom(dan, 4) && room(dan).messages.length > 3, calls([dan]))
+    expect(Math.max(...world.conferences.forwarded.map(({ length }) => length))).toBeLessThan(16_384)
+    expect(room(dan).messages.at(-1)?.text.slice(0, 2)).toBe('39')
+    const before = room(bob).messages
+    const tell = (message: object) => clientPeer(world, bob).channels[0]?.onmessage?.({ data: Uint8Array.from([0, 0, 0, room(cyd).you, ...new TextEncoder().encode(JSON.stringify(message))]).buffer })
+    const said = { member: 1, id: 'x', from: 'Alice', text: 'never', at: 1 }
+    for (const message of [{ type: 'history', to: room(bob).you, said: [said] }, { type: 'history', to: 99, said: [said] }, { type: 'history', said: 3 }, { type: 'history-ask' }]) tell(message)
+    await world.pass(5_000)
+    expect(room(bob).messages).toEqual(before)
+  })
+
   test('while there is no path goes when there is one, and what may be lost goes again', async () => {
     const { world, alice, bob } = await three()
     alice.client.commands.say('doubtful')

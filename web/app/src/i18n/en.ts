@@ -133,7 +133,7 @@ export const en = {
   deny: 'Refuse',
   admitPerson: (name: string) => `Let in ${name}`,
   denyPerson: (name: string) => `Refuse ${name}`,
-  chatEmptyRoom: 'Messages go to everybody who is here now. Files can be sent in a call of two.',
+  chatEmptyRoom: 'Messages go to everybody who is here. Whoever comes later is told the latest of them. Files can be sent in a call of two.',
   forwarded: 'Forwarded by the server',
   privacy: 'Privacy',
   roomSafety: 'In a meeting the server passes pictures and sound on to the others. They are encrypted on the way to it and from it, and it neither looks at them nor keeps them. Only in a call of two are they encrypted from end to end.',

@@ -132,7 +132,7 @@ export const fr: Dictionary = {
   deny: 'Refuser',
   admitPerson: name => `Faire entrer ${name}`,
   denyPerson: name => `Refuser ${name}`,
-  chatEmptyRoom: 'Les messages vont à tous ceux qui sont là maintenant. Les fichiers s’envoient dans un appel à deux.',
+  chatEmptyRoom: 'Les messages vont à tous ceux qui sont là. Qui arrive plus tard reçoit les derniers. Les fichiers s’envoient dans un appel à deux.',
   forwarded: 'Transmis par le serveur',
   privacy: 'Confidentialité',
   roomSafety: 'Dans une réunion, le serveur transmet images et sons aux autres. Ils sont chiffrés à l’aller comme au retour, et il ne les regarde ni ne les garde. Seul un appel à deux est chiffré de bout en bout.',

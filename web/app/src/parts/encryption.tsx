@@ -8,16 +8,19 @@ import { Icon, type IconName } from './icons.jsx'
 export function EncryptedMeeting(): JSX.Element {
   const app = useApp()
   const id = createUniqueId()
+  const on = (): boolean => app.features.encryption && app.prefs().encrypted
+  /** What there is to say stands on the screen when it is on, or cannot be; it is always there to be heard. */
+  const told = (): boolean => on() || !app.features.encryption
   return (
     <div class="encrypted-choice">
       <label class="switch">
         <span>{app.t().encryptedMeeting}</span>
         <input
-          type="checkbox" role="switch" aria-describedby={id} disabled={!app.features.encryption} checked={app.features.encryption && app.prefs().encrypted}
+          type="checkbox" role="switch" aria-describedby={id} disabled={!app.features.encryption} checked={on()}
           onChange={event => app.setPrefs({ encrypted: event.currentTarget.checked })}
         />
       </label>
-      <p id={id} class="quiet">{app.features.encryption ? app.t().encryptedMeetingText : app.t().encryptedMeetingMissing}</p>
+      <p id={id} classList={{ 'sr-only': !told() }}>{app.features.encryption ? app.t().encryptedMeetingText : app.t().encryptedMeetingMissing}</p>
     </div>
   )
 }

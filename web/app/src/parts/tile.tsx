@@ -47,7 +47,7 @@ export function Seat(props: { readonly figure: Figure, readonly place: Place, re
     >
       <Show when={camera()}><div class="seat-face"><Avatar name={member().person.name} size="large" /></div></Show>
       <Video stream={sends() ? stream() : null} label={label()} who={who()} mirror={props.figure.mine} class={sends() && stream() !== null ? '' : 'dark'} />
-      <Show when={undeciphered()}>{trust => <p class="seat-away"><Icon name={trust() === 'failed' ? 'warning' : 'lock'} />{trust() === 'failed' ? app.t().trustFailed : app.t().trustWaiting}</p>}</Show>
+      <Show when={undeciphered()}>{trust => <p class="seat-away seat-trust"><Icon name={trust() === 'failed' ? 'warning' : 'lock'} /><span>{trust() === 'failed' ? app.t().trustFailed : app.t().trustWaiting}</span></p>}</Show>
       <Show when={away()}><p class="seat-away"><span class="spinner" />{app.t().comesBack}</p></Show>
       <Show when={camera() && member().hand}>
         <span class="seat-hand"><Icon name="hand" /><span class="sr-only">{app.t().handUp(label())}</span></span>

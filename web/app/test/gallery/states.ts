@@ -149,6 +149,7 @@ export const states: Readonly<Record<string, State>> = {
   'room-attendee': { model: inRoom({ you: 3, members: members(4, one => (one.number === 3 ? { role: 'attendee', sending: { microphone: false, camera: false, screen: false } } : {})) }, { camera: { kind: 'off' }, microphone: { kind: 'off' } }) },
   'room-away': { model: inRoom({ members: members(4, one => (one.number === 2 ? { connected: false } : {})), speaking: [] }) },
   'room-reconnecting': { model: inRoom({ path: 'reconnecting', speaking: [], quality: { ...quality, verdict: 'lost' } }, { server: { kind: 'reconnecting', attempt: 1, nextTry: now + 2_000 } }) },
+  'start-encrypted': { model: base, prefs: { encrypted: true } },
   'link-meet-encrypted': { model: base, path: '/r/abcd-efgh-jkmn', hash: '#k=AAAAAAAAAAAAAAAAAAAAAA' },
   'waiting-encrypted': { model: withCall({ kind: 'waiting', room: 'kfw3-m8pz-x2aq', key: 'q2hX0mV1aYw2m8r4xJo1kA' }), path: '/r/kfw3-m8pz-x2aq' },
   'room-encrypted': { model: inRoom(encrypted) },
