@@ -180,6 +180,22 @@ describe('an encrypted room of three in Chromium', () => {
       for (const person of [bruno, chloe]) await person.press('Close')
     })
 
+    await t.test('the server goes on choosing sizes and telling who speaks', async () => {
+      await ada.page.setViewport({ width: 520, height: 420 })
+      await ada.until('a small picture arrives', async () => { const height = await ada.receives(bruno); return height > 0 && height <= 180 })
+      await ada.page.setViewport({ width: 1280, height: 800 })
+      await ada.turn('Keep ' + bruno.name + ' large', true)
+      await ada.until('a large picture arrives', async () => (await ada.receives(bruno)) >= 360)
+      await ada.turn('Keep ' + bruno.name + ' large', false)
+      await ada.seesAll([bruno, chloe])
+      await chloe.press('Mute')
+      await ada.until('Bruno speaks, and Chloé does not', () => ada.page.evaluate((names) => {
+        const speaks = (/** @type {string | undefined} */ name) => [...document.querySelectorAll('.seat')].find((seat) => seat.querySelector('video')?.ariaLabel === name)?.classList.contains('speaking')
+        return speaks(names[0]) === true && speaks(names[1]) === false
+      }, [bruno.name, chloe.name]))
+      await chloe.press('Mute')
+    })
+
     await t.test('a page that is loaded anew gets its keys anew', async () => {
       await bruno.page.reload({ waitUntil: 'domcontentloaded' })
       await everybodySees(all)

@@ -26,6 +26,8 @@ const LOOKS_QUICK = 10
 const LOOKS_SLOW_EVERY = 5
 /** Milliseconds between two answers to the same member. */
 const ANSWER_EVERY = 500
+/** Milliseconds for which a member is who they are: whoever was somebody else all the time would have us make keys all the time. */
+const SAME_FOR = 1_000
 /** Milliseconds for which nothing of a member's can be decrypted before it is said. */
 const FAILING_FOR = 2_000
 /** Sealed keys in one message: it stays below 16 KiB. */
@@ -76,6 +78,7 @@ interface Other {
   readonly identity: string
   readonly publicKey: Bytes
   readonly pair: Pair
+  readonly since: number
   answered: number
 }
 
@@ -231,11 +234,15 @@ export class Exchange {
     }
     const asked = ask === true || ask.includes(this.number)
     if (known?.identity !== key) {
+      if (known && this.host.clock.now() - known.since < SAME_FOR) {
+        this.dropped++
+        return
+      }
       const pair = await this.link.between(this.identity, publicKey)
       // Another page under the same number: what the one before knew is not for it, and its key is none any more.
       if (known) this.drop(member)
       this.impostors.delete(member)
-      this.others.set(member, { identity: key, publicKey, pair, answered: this.host.clock.now() })
+      this.others.set(member, { identity: key, publicKey, pair, since: this.host.clock.now(), answered: this.host.clock.now() })
       this.looks = 0
       await this.admit(member)
       if (asked) await this.hello(false)
