@@ -9,7 +9,7 @@ import type { Report } from './e2ee/frames.js'
 import type { FrameLine } from './e2ee/line.js'
 import { isText } from './control.js'
 import type { Environment } from './environment.js'
-import type { ChatMessage, RoomCall, Tile } from './model.js'
+import type { ChatMessage, Quality, RoomCall, TellsQuality, Tile } from './model.js'
 import { tileKey } from './model.js'
 import type { Outgoing } from './peer.js'
 import type { Description, Sending, View, Want } from './protocol.js'
@@ -46,6 +46,8 @@ export interface ConferenceHost {
 /** What another page of this tab needs to take the room up. */
 export interface StoredConference { readonly ticket: string }
 
+/** Milliseconds after which we say again how good our path is, for those who have come since. */
+const TELL_QUALITY_EVERY = 10_000
 /** The longest feeling, in UTF-16 units. */
 const REACTION_MOST = 32
 
@@ -74,6 +76,7 @@ export class Conference {
   private cancelLook: (() => void) | null = null
   private cancelConnect: (() => void) | null = null
   private everConnected = false
+  private toldQuality: { readonly verdict: Quality['verdict']; readonly at: number } = { verdict: 'unknown', at: 0 }
   private closed = false
 
   constructor(readonly id: string, private readonly host: ConferenceHost, public ticket: string, messages: readonly ChatMessage[] = []) {
@@ -258,9 +261,23 @@ export class Conference {
   }
 
   private heard(member: number, message: Readonly<Record<string, unknown>>): void {
-    const { type, reaction } = message
-    if (this.exchange !== null && type === 'reaction' && isText(reaction, REACTION_MOST)) this.host.expressed(member, reaction)
+    const { type, reaction, verdict } = message
+    if (type === 'quality') this.heardQuality(member, verdict)
+    else if (this.exchange !== null && type === 'reaction' && isText(reaction, REACTION_MOST)) this.host.expressed(member, reaction)
     else if (!this.history.take(member, message)) this.chat.take(member, message)
+  }
+
+  private heardQuality(member: number, verdict: unknown): void {
+    const room = this.host.room()
+    if (room === null || !isTold(verdict) || room.qualities[member] === verdict || !room.members.some(({ number }) => number === member)) return
+    this.host.changed({ qualities: { ...room.qualities, [member]: verdict } })
+  }
+
+  private tellQuality(verdict: Quality['verdict']): void {
+    const now = this.host.environment.clock.now()
+    if (!isTold(verdict) || (verdict === this.toldQuality.verdict && now - this.toldQuality.at < TELL_QUALITY_EVERY)) return
+    this.toldQuality = { verdict, at: now }
+    this.channel.send({ type: 'quality', verdict })
   }
 
   private reported(exchange: Exchange, report: Report): void {
@@ -335,12 +352,20 @@ export class Conference {
     if (this.closed || peer === null || peer !== this.peer) return
     if (report) {
       const now = snapshot(report, this.host.environment.clock.now())
-      if (peer.path === 'connected') this.host.changed({ quality: quality(this.look, now) })
+      if (peer.path === 'connected') {
+        const found = quality(this.look, now)
+        this.host.changed({ quality: found })
+        this.tellQuality(found.verdict)
+      }
       this.look = now
     }
     this.cancelLook = null
     this.watch()
   }
+}
+
+function isTold(verdict: unknown): verdict is TellsQuality {
+  return verdict === 'good' || verdict === 'fair' || verdict === 'poor'
 }
 
 /** Puts another track into the stream that is being played. */

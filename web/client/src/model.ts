@@ -149,7 +149,12 @@ export interface RoomCall {
   /** Received in the call of two that it was before; in a room files cannot be sent. */
   readonly files: readonly FileTransfer[]
   readonly quality: Quality
+  /** How good the others find their own paths to the server, by number, as far as they have said. */
+  readonly qualities: Readonly<Record<number, TellsQuality>>
 }
+
+/** What a member says of their path. */
+export type TellsQuality = 'good' | 'fair' | 'poor'
 
 /** A feeling that a member shows for a moment. */
 export interface Reaction {

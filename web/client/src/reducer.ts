@@ -30,8 +30,8 @@ export type Event =
   /** Back to nothing: a call put away, declined, or a link left. */
   | { readonly type: 'dismiss' }
 
-/** A room has no `remote`, `files` or `safetyCode` of its own and is never told of them, nor a call of two of `encryption`. */
-export type TalkChange = Partial<Pick<RunningCall, 'path' | 'remote' | 'sharingScreen' | 'messages' | 'files' | 'quality' | 'safetyCode'> & Pick<RoomCall, 'encryption'>>
+/** A room has no `remote`, `files` or `safetyCode` of its own and is never told of them, nor a call of two of `encryption` and `qualities`. */
+export type TalkChange = Partial<Pick<RunningCall, 'path' | 'remote' | 'sharingScreen' | 'messages' | 'files' | 'quality' | 'safetyCode'> & Pick<RoomCall, 'encryption' | 'qualities'>>
 
 export const INITIAL: Model = {
   server: { kind: 'offline' },
@@ -255,7 +255,7 @@ function ended(call: Call, reason: Ending, now: number): Call {
 export function taken(call: Call): Call {
   switch (call.kind) {
     case 'running': return { ...call, path: 'reconnecting', safetyCode: null }
-    case 'room': return { ...call, path: 'reconnecting', speaking: [], shown: [], voices: [], reactions: [], encryption: call.key === null ? null : NO_TRUST }
+    case 'room': return { ...call, path: 'reconnecting', speaking: [], shown: [], voices: [], reactions: [], qualities: {}, encryption: call.key === null ? null : NO_TRUST }
     default: return call
   }
 }

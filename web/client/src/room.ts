@@ -37,6 +37,7 @@ export function roomOf(conference: Of<'conference'>, before: RunningCall | RoomC
     messages: same?.messages ?? [],
     files: (before?.files ?? []).filter(({ state }) => state === 'done'),
     quality: UNKNOWN,
+    qualities: same?.qualities ?? {},
   }
 }
 
@@ -48,6 +49,7 @@ export function advanceRoom(room: RoomCall, notice: RoomNotice): RoomCall {
       ...room,
       members: room.members.filter(({ number }) => number !== notice.number),
       speaking: room.speaking.filter((number) => number !== notice.number),
+      qualities: Object.fromEntries(Object.entries(room.qualities).filter(([number]) => Number(number) !== notice.number)),
     }
     case 'voices': return { ...room, voices: notice.slots }
     case 'speaking': return { ...room, speaking: notice.members }

@@ -365,6 +365,21 @@ describe('what is written', () => {
     expect(room(alice).messages.every(({ mine, delivered }) => mine && delivered)).toBe(true)
   })
 
+  test('goes beside how good everybody finds their path, which is forgotten of who leaves', async () => {
+    const { world, alice, bob, cyd } = await three()
+    const say = (page: Page, verdict: unknown) => clientPeer(world, page).channels[0]?.send(new TextEncoder().encode(JSON.stringify({ type: 'quality', verdict })))
+    say(bob, 'poor')
+    say(cyd, 'fair')
+    await world.until(() => Object.keys(room(alice).qualities).length === 2)
+    expect(room(alice).qualities).toEqual({ [room(bob).you]: 'poor', [room(cyd).you]: 'fair' })
+    for (const verdict of ['perfect', 3, null, undefined]) say(bob, verdict)
+    say(bob, 'good')
+    await world.until(() => room(alice).qualities[room(bob).you] === 'good')
+    cyd.client.commands.hangUp()
+    await world.until(() => room(alice).members.length === 2)
+    expect(room(alice).qualities).toEqual({ [room(bob).you]: 'good' })
+  })
+
   test('is told to who comes later, once, also when the first who is asked says nothing', async () => {
     const { world, alice, bob, cyd } = await three()
     for (const [page, text] of [[alice, 'one'], [bob, 'two'], [cyd, 'three']] as const) {

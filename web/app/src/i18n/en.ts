@@ -111,6 +111,8 @@ export const en = {
   pinSelf: 'Keep yourself large',
   muted: 'muted',
   mutedBy: (name: string) => `${name} muted you`,
+  theirsFair: 'fair connection',
+  theirsPoor: 'poor connection',
   comesBack: 'Connecting…',
   linkCopied: 'Link copied. Whoever opens it joins.',
   inviteText: 'Copy a link: whoever opens it joins this call.',

@@ -110,6 +110,8 @@ export const fr: Dictionary = {
   pinSelf: 'Me garder en grand',
   muted: 'micro coupé',
   mutedBy: name => `${name} a coupé votre micro`,
+  theirsFair: 'connexion moyenne',
+  theirsPoor: 'mauvaise connexion',
   comesBack: 'Connexion…',
   linkCopied: 'Lien copié. Qui l’ouvre nous rejoint.',
   inviteText: 'Copiez un lien : qui l’ouvre rejoint cet appel.',

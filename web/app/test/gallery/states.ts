@@ -60,7 +60,7 @@ const member = (number: number, change: Partial<Member> = {}): Member => ({
 const members = (count: number, change: (member: Member) => Partial<Member> = () => ({})): readonly Member[] =>
   Array.from({ length: count }, (_, index) => member(index + 1)).map(one => ({ ...one, ...change(one) }))
 const room: RoomCall = {
-  kind: 'room', id: 'room', room: 'kfw3-m8pz-x2aq', key: null, encryption: null, since: now - 1_854_000, path: 'connected', you: 1, members: members(4), locked: false, lobby: false, knocking: [],
+  kind: 'room', id: 'room', room: 'kfw3-m8pz-x2aq', key: null, encryption: null, qualities: {}, since: now - 1_854_000, path: 'connected', you: 1, members: members(4), locked: false, lobby: false, knocking: [],
   speaking: [2], shown: [], voices: [], reactions: [], mutedBy: null, sharingScreen: false, messages: [], files: [], quality,
 }
 const encrypted: Partial<RoomCall> = {
@@ -126,6 +126,7 @@ export const states: Readonly<Record<string, State>> = {
   'room-entering': { model: inRoom({ path: 'connecting', members: members(3, () => ({ connected: false })), speaking: [] }) },
   'room-3': { model: inRoom({ members: members(3) }) },
   'room-4': { model: inRoom() },
+  'room-networks': { model: inRoom({ members: members(5), qualities: { 2: 'poor', 3: 'fair', 4: 'good' } }) },
   'room-alone': { model: inRoom({ members: members(1), speaking: [] }) },
   'room-7': { model: inRoom({ members: members(7), speaking: [7], reactions: [{ id: 1, member: 2, reaction: '👏' }, { id: 2, member: 6, reaction: '❤️' }] }) },
   'room-12': { model: inRoom({ members: members(12), speaking: [9, 2] }) },
