@@ -1,64 +1,10 @@
-/** Rooms: a third person joins, and leaves; every frame as the breaking point; what is seen, heard, written and decided. */
+/** Rooms: a third person joins, and leaves; every frame as the breaking point; what is seen, heard and decided. */
 import { describe, expect, test } from 'vitest'
 import { assign } from '../src/arrange.js'
-import type { RoomCall, Tile } from '../src/model.js'
-import { fakeDevices, type FakePeerConnection } from './fakes.js'
+import type { Tile } from '../src/model.js'
+import { fakeDevices } from './fakes.js'
+import { calls, clientPeer, couple, inRoom, isDirect, kind, room, sees, showAll, third, three } from './meeting.js'
 import { World, type Fault, type Page } from './world.js'
-
-const kind = (page: Page) => page.model.call.kind
-const isDirect = ({ model: { call, next } }: Page) => call.kind === 'running' && call.path === 'connected' && next === null
-const inRoom = ({ model: { call, next } }: Page, people = 3) => call.kind === 'room' && call.path === 'connected' && call.members.filter(({ connected }) => connected).length === people && next === null
-const room = ({ model: { call } }: Page): RoomCall => {
-  if (call.kind !== 'room') throw new Error(`the call is ${call.kind}`)
-  return call
-}
-const calls = (pages: readonly Page[]) => () => pages.map(({ model: { call, next } }) => [call, next])
-const sees = (page: Page, name: string) => {
-  const member = room(page).members.find(({ person }) => person.name === name)
-  return member !== undefined && page.client.commands.streams().pictures.has(`${member.number} camera`)
-}
-
-/** Alice and Bob in a call of two at a link, with cameras. */
-async function couple(world = new World()): Promise<{ world: World; alice: Page; bob: Page }> {
-  world.devices = fakeDevices()
-  const alice = await world.person('Alice')
-  const bob = await world.person('Bob')
-  for (const page of [alice, bob]) await page.client.commands.openCamera()
-  for (const page of [alice, bob]) await page.client.commands.openMicrophone()
-  alice.client.commands.meet('garden')
-  bob.client.commands.meet('garden')
-  await world.until(() => isDirect(alice) && isDirect(bob), calls([alice, bob]))
-  return { world, alice, bob }
-}
-
-async function third(world: World): Promise<Page> {
-  const cyd = await world.person('Cyd')
-  await cyd.client.commands.openCamera()
-  await cyd.client.commands.openMicrophone()
-  cyd.client.commands.meet('garden')
-  return cyd
-}
-
-async function three(): Promise<{ world: World; alice: Page; bob: Page; cyd: Page; all: readonly Page[] }> {
-  const { world, alice, bob } = await couple()
-  const cyd = await third(world)
-  const all = [alice, bob, cyd]
-  await world.until(() => all.every((page) => inRoom(page)), calls(all))
-  for (const page of all) showAll(page)
-  await world.pass(6_000)
-  return { world, alice, bob, cyd, all }
-}
-
-/** The page shows everybody. */
-function showAll(page: Page): void {
-  page.client.commands.arrange(room(page).members.filter(({ number }) => number !== room(page).you).map(({ number }) => ({ member: number, source: 'camera', height: 300 })))
-}
-
-const clientPeer = (world: World, page: Page): FakePeerConnection => {
-  const found = world.network.openOf(page).at(-1)
-  if (!found) throw new Error('no peer connection')
-  return found
-}
 
 describe('a third person', () => {
   test('makes a room of a call, without a moment in which nobody is seen', async () => {
@@ -354,98 +300,6 @@ test('a screen goes into a section of its own, and on when the room becomes a ca
   await world.until(() => isDirect(alice) && isDirect(bob), calls([alice, bob]))
   expect(bob.model.call).toMatchObject({ sharingScreen: true })
   await world.until(() => alice.model.call.kind === 'running' && alice.model.call.remote.screen)
-})
-
-describe('what is written', () => {
-  test('reaches everybody once, with a name', async () => {
-    const { world, alice, bob, cyd } = await three()
-    alice.client.commands.say(`hello ${'x'.repeat(2_000)}`)
-    await world.until(() => room(cyd).messages.length === 2 && room(bob).messages.length === 2)
-    expect(room(cyd).messages.map(({ from, text }) => [from, text.length])).toEqual([['Alice', 2_000], ['Alice', 6]])
-    expect(room(alice).messages.every(({ mine, delivered }) => mine && delivered)).toBe(true)
-  })
-
-  test('goes beside how good everybody finds their path, which is forgotten of who leaves', async () => {
-    const { world, alice, bob, cyd } = await three()
-    const say = (page: Page, verdict: unknown) => clientPeer(world, page).channels[0]?.send(new TextEncoder().encode(JSON.stringify({ type: 'quality', verdict })))
-    say(bob, 'poor')
-    say(cyd, 'fair')
-    await world.until(() => Object.keys(room(alice).qualities).length === 2)
-    expect(room(alice).qualities).toEqual({ [room(bob).you]: 'poor', [room(cyd).you]: 'fair' })
-    for (const verdict of ['perfect', 3, null, undefined]) say(bob, verdict)
-    say(bob, 'good')
-    await world.until(() => room(alice).qualities[room(bob).you] === 'good')
-    cyd.client.commands.hangUp()
-    await world.until(() => room(alice).members.length === 2)
-    expect(room(alice).qualities).toEqual({ [room(bob).you]: 'good' })
-  })
-
-  test('is told to who comes later, once, also when the first who is asked says nothing', async () => {
-    const { world, alice, bob, cyd } = await three()
-    for (const [page, text] of [[alice, 'one'], [bob, 'two'], [cyd, 'three']] as const) {
-      page.client.commands.say(text)
-      await world.until(() => [alice, bob, cyd].every((it) => room(it).messages.some((message) => message.text === text)))
-    }
-    const texts = (page: Page) => room(page).messages.map(({ mine, from, text }) => `${mine ? 'me' : from}: ${text}`)
-    world.conferences.tamper = (bytes, from) => (from === 'Alice' ? null : bytes)
-    const dan = await world.person('Dan')
-    dan.client.commands.meet('garden')
-    await world.until(() => inRoom(dan, 4) && room(dan).messages.length === 3, calls([dan]))
-    expect(texts(dan)).toEqual(['Alice: one', 'Bob: two', 'Cyd: three'])
-    world.conferences.tamper = null
-    await world.pass(10_000)
-    dan.client.commands.say('four')
-    // A page loaded anew is told again, and doubles nothing.
-    cyd.reload()
-    await world.until(() => inRoom(cyd, 4) && room(cyd).messages.length === 4, calls([cyd]))
-    await world.pass(10_000)
-    expect(texts(cyd)).toEqual(['Alice: one', 'Bob: two', 'me: three', 'Dan: four'])
-    expect(texts(alice)).toEqual(['me: one', 'Bob: two', 'Cyd: three', 'Dan: four'])
-  })
-
-  test('before somebody comes is told in a message that the server takes, and nothing else is taken for it', async () => {
-    const { world, alice, bob, cyd } = await three()
-    for (let line = 0; line < 40; line++) alice.client.commands.say(`${line} ${'é\n'.repeat(500)}`)
-    await world.until(() => room(bob).messages.length === 40)
-    const dan = await world.person('Dan')
-    dan.client.commands.meet('garden')
-    await world.until(() => inRoom(dan, 4) && room(dan).messages.length > 3, calls([dan]))
-    expect(Math.max(...world.conferences.forwarded.map(({ length }) => length))).toBeLessThan(16_384)
-    expect(room(dan).messages.at(-1)?.text.slice(0, 2)).toBe('39')
-    const before = room(bob).messages
-    const tell = (message: object) => clientPeer(world, bob).channels[0]?.onmessage?.({ data: Uint8Array.from([0, 0, 0, room(cyd).you, ...new TextEncoder().encode(JSON.stringify(message))]).buffer })
-    const said = { member: 1, id: 'x', from: 'Alice', text: 'never', at: 1 }
-    for (const message of [{ type: 'history', to: room(bob).you, said: [said] }, { type: 'history', to: 99, said: [said] }, { type: 'history', said: 3 }, { type: 'history-ask' }]) tell(message)
-    await world.pass(5_000)
-    expect(room(bob).messages).toEqual(before)
-  })
-
-  test('while there is no path goes when there is one, and what may be lost goes again', async () => {
-    const { world, alice, bob } = await three()
-    alice.client.commands.say('doubtful')
-    alice.reload()
-    await world.until(() => alice.model.server.kind === 'online')
-    alice.client.commands.say('waiting')
-    expect(room(alice).messages.at(-1)).toMatchObject({ delivered: false })
-    await world.until(() => inRoom(alice) && room(alice).messages.every(({ delivered }) => delivered))
-    await world.pass(1_000)
-    expect(room(bob).messages.map(({ text }) => text)).toContain('waiting')
-    expect(new Set(room(bob).messages.map(({ id }) => id)).size).toBe(room(bob).messages.length)
-  })
-
-  test.each<[string, Uint8Array<ArrayBuffer>]>([
-    ['nothing', new Uint8Array(0)], ['a number alone', new Uint8Array(4)], ['no UTF-8', Uint8Array.of(0, 0, 0, 2, 0xff)], ['no JSON', new TextEncoder().encode('0000{')],
-    ['no chat', new TextEncoder().encode('0000{"type":"x"}')], ['null', new TextEncoder().encode('0000null')], ['no text', new TextEncoder().encode('0000{"type":"chat","id":"a","text":"","at":1}')],
-    ['too long', new TextEncoder().encode(`0000{"type":"chat","id":"a","text":"${'x'.repeat(2_001)}","at":1}`)], ['no time', new TextEncoder().encode('0000{"type":"chat","id":"a","text":"a","at":"1"}')],
-  ])('%s is dropped', async (_, bytes) => {
-    const { world, alice, bob } = await three()
-    const channel = clientPeer(world, alice).channels[0]
-    channel?.onmessage?.({ data: bytes.buffer })
-    channel?.onmessage?.({ data: 'text' })
-    bob.client.commands.say('real')
-    await world.until(() => room(alice).messages.length > 0)
-    expect(room(alice).messages.map(({ text }) => text)).toEqual(['real'])
-  })
 })
 
 describe('what is decided', () => {
