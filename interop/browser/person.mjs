@@ -23,6 +23,7 @@ const INTERVAL = 50
  * @property {string} [language] The language that the browser asks for in Chromium, e.g. `fr`.
  * @property {{ width: number, height: number }} [viewport]
  * @property {number} [hue] Instead of the browser's camera one that films this colour (0 to 359), so that people can be told apart.
+ * @property {() => void} [before] Runs in the page before its own scripts; it must stand alone.
  */
 
 /** Everybody at a page now: when one waits in vain, the reason is often with another. @type {Set<Person>} */
@@ -58,13 +59,14 @@ export class Person {
    * @param {string} url
    * @param {Choices} [choices]
    */
-  static async arrive(browser, name, url, { allow = ['camera', 'microphone'], language, hue, viewport = { width: 1280, height: 800 } } = {}) {
+  static async arrive(browser, name, url, { allow = ['camera', 'microphone'], language, hue, before, viewport = { width: 1280, height: 800 } } = {}) {
     const context = await browser.puppet.createBrowserContext()
     if (browser.kind === 'chromium') await context.overridePermissions(new URL(url).origin, allow)
     const page = await context.newPage()
     await page.setViewport(viewport)
     await page.evaluateOnNewDocument(install)
     if (hue !== undefined) await page.evaluateOnNewDocument(paintCamera, hue)
+    if (before) await page.evaluateOnNewDocument(before)
     if (language) {
       const session = await page.createCDPSession()
       await session.send('Emulation.setUserAgentOverride', { userAgent: await browser.puppet.userAgent(), acceptLanguage: language })

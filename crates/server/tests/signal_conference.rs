@@ -24,7 +24,7 @@ pub(crate) fn config() -> Config {
 }
 
 pub(crate) fn meet() -> ClientMessage {
-    ClientMessage::Meet { room: "r".into(), media: MEDIA }
+    ClientMessage::Meet { room: "r".into(), media: MEDIA, encrypted: false }
 }
 
 /// People at the link `r`, one after the other; the first two in a call, with a third in a conference. Everybody
@@ -230,7 +230,7 @@ fn a_call_that_was_not_made_at_a_link_can_be_opened() {
     let Some(ServerMessage::Opened { room, .. }) = world.clients[ann].log.last().cloned() else {
         panic!("both are told");
     };
-    world.act(cyd, ClientMessage::Meet { room: room.clone(), media: MEDIA });
+    world.act(cyd, ClientMessage::Meet { room: room.clone(), media: MEDIA, encrypted: false });
     assert_eq!(brief(world.clients[bob].log.iter().rev().nth(1).unwrap()), "conference:1:Owner:of2");
     let call = conference(&world, cyd);
     world.act(cyd, ClientMessage::Open { call });
@@ -315,6 +315,60 @@ fn a_failed_media_connection_begins_anew_when_the_client_says_so() {
     assert_ne!(world.forwarder.leg(2), leg);
     world.act(at[1], offer(&call, "bad"));
     assert_eq!(news.told(&world, at[1]), "error:bad-description");
+}
+
+fn secret(encrypted: bool) -> ClientMessage {
+    ClientMessage::Meet { room: "r".into(), media: MEDIA, encrypted }
+}
+
+/// What the last `conference` says of the room, and the ticket that brings its reader back.
+fn last_encryption(world: &World, at: usize) -> Option<bool> {
+    world.clients[at].log.iter().rev().find_map(|message| match message {
+        ServerMessage::Conference { encrypted, .. } => Some(*encrypted),
+        _ => None,
+    })
+}
+
+#[test]
+fn an_encrypted_room_stays_one_after_restarts_in_a_call_and_in_a_conference() {
+    for encrypted in [true, false] {
+        let mut world = World::new(config());
+        let at: Vec<usize> = ["ann", "bob", "cyd"].iter().map(|id| world.join(id, id)).collect();
+        let come_again = |world: &mut World, who: &[usize], call: &CallId, tickets: &[Secret]| {
+            world.restart(config());
+            for (who, ticket) in who.iter().zip(tickets) {
+                world.connect(*who);
+                world.settle();
+                world.act(*who, ClientMessage::Rejoin { call: call.clone(), ticket: ticket.clone() });
+            }
+        };
+        for who in &at[..2] {
+            world.act(*who, secret(encrypted));
+        }
+        let started = |who: &usize| {
+            world.clients[*who].log.iter().rev().find_map(|message| match message {
+                ServerMessage::Started { call, ticket, .. } => Some((call.clone(), ticket.clone())),
+                _ => None,
+            })
+        };
+        let (calls, tickets): (Vec<_>, Vec<_>) = at[..2].iter().filter_map(started).unzip();
+        come_again(&mut world, &at[..2], &calls[0], &tickets);
+        world.connect(at[2]);
+        world.settle();
+        world.act(at[2], secret(!encrypted));
+        assert_eq!(world.clients[at[2]].log.last().map(brief).as_deref(), Some("error:encryption"));
+        world.act(at[2], secret(encrypted));
+        assert_eq!(last_encryption(&world, at[2]), Some(encrypted));
+        let call = conference(&world, at[2]);
+        let tickets: Vec<Secret> = at.iter().map(|who| last_ticket(&world, *who)).collect();
+        come_again(&mut world, &at, &call, &tickets);
+        for who in &at {
+            assert_eq!(last_encryption(&world, *who), Some(encrypted));
+        }
+        let dee = world.join("dee", "dee");
+        world.act(dee, secret(!encrypted));
+        assert_eq!(world.clients[dee].log.last().map(brief).as_deref(), Some("error:encryption"));
+    }
 }
 
 #[test]
@@ -434,7 +488,7 @@ fn limits_hold() {
     }
     assert_eq!(brief(world.clients[clients[3]].log.last().unwrap()), "error:room-full");
     for client in &clients[3..] {
-        world.act(*client, ClientMessage::Meet { room: "other".into(), media: MEDIA });
+        world.act(*client, ClientMessage::Meet { room: "other".into(), media: MEDIA, encrypted: false });
     }
     assert_eq!(
         brief(world.clients[clients[5]].log.last().unwrap()),

@@ -135,7 +135,7 @@ impl Walk {
         let busy = self.links.values().any(inside);
         // It may be the conference that this page has left before.
         self.pages[who].over.clear();
-        self.world.say(who, ClientMessage::Meet { room: room.into(), media: MEDIA });
+        self.world.say(who, ClientMessage::Meet { room: room.into(), media: MEDIA, encrypted: false });
         self.react();
         if busy {
             return;

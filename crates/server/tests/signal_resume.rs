@@ -43,8 +43,8 @@ fn play(cut: Option<Cut>) -> (Vec<Vec<ServerMessage>>, usize) {
         (ANN, decline('2', false)),
         (LAPTOP, invite('3', "ann")),
         (LAPTOP, end('3')),
-        (ANN, ClientMessage::Meet { room: "r".into(), media: MEDIA }),
-        (LAPTOP, ClientMessage::Meet { room: "r".into(), media: MEDIA }),
+        (ANN, ClientMessage::Meet { room: "r".into(), media: MEDIA, encrypted: false }),
+        (LAPTOP, ClientMessage::Meet { room: "r".into(), media: MEDIA, encrypted: false }),
     ];
     for (who, message) in script {
         world.act(who, message);

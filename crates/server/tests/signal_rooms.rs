@@ -8,7 +8,7 @@ use server::signal::rendezvous::Config;
 use crate::signal_world::*;
 
 fn meet() -> ClientMessage {
-    ClientMessage::Meet { room: "r".into(), media: MEDIA }
+    ClientMessage::Meet { room: "r".into(), media: MEDIA, encrypted: false }
 }
 
 fn told(world: &World, at: usize) -> Vec<String> {
@@ -75,4 +75,36 @@ fn a_reload_in_a_room_takes_the_old_place_and_a_third_stays_out() {
     assert_eq!(told(&world, dee), ["error:room-full", "waiting"], "the room is free again");
     world.pass(Duration::from_secs(3600));
     assert_eq!(world.rendezvous.stats().rooms, 1);
+}
+
+fn secret(encrypted: bool) -> ClientMessage {
+    ClientMessage::Meet { room: "r".into(), media: MEDIA, encrypted }
+}
+
+#[test]
+fn the_first_at_a_link_decides_whether_it_is_encrypted() {
+    for first in [false, true] {
+        let mut world = World::new(Config::default());
+        let (ann, bob, cyd) = (world.join("ann", "Ann"), world.join("bob", "Bob"), world.join("cyd", "Cyd"));
+        world.act(ann, secret(first));
+        world.act(bob, secret(!first));
+        assert_eq!(told(&world, bob), ["error:encryption"], "{first}");
+        world.act(bob, secret(first));
+        assert_eq!(told(&world, bob)[1..], ["started:polite"], "{first}");
+        world.act(cyd, secret(!first));
+        assert_eq!(told(&world, cyd), ["error:encryption"], "a call is there: {first}");
+        // When nobody is there any more the link is free for either.
+        let call = last_call(&world, ann);
+        world.act(ann, ClientMessage::End { call });
+        world.act(cyd, secret(!first));
+        assert_eq!(told(&world, cyd)[1..], ["waiting"], "{first}");
+    }
+}
+
+fn last_call(world: &World, at: usize) -> CallId {
+    let started = |message: &ServerMessage| match message {
+        ServerMessage::Started { call, .. } => Some(call.clone()),
+        _ => None,
+    };
+    world.clients[at].log.iter().rev().find_map(started).expect("they are in a call")
 }

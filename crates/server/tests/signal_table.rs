@@ -83,7 +83,7 @@ pub(crate) fn ticket(world: &World, at: usize) -> String {
 }
 
 fn meet(room: &str) -> ClientMessage {
-    ClientMessage::Meet { room: room.into(), media: MEDIA }
+    ClientMessage::Meet { room: room.into(), media: MEDIA, encrypted: false }
 }
 
 fn leave(room: &str) -> ClientMessage {

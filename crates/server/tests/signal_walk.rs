@@ -165,7 +165,7 @@ impl Walk {
 
     fn meet(&mut self, who: usize) {
         let room = format!("room{}", self.pick(3));
-        self.world.say(who, ClientMessage::Meet { room, media: MEDIA });
+        self.world.say(who, ClientMessage::Meet { room, media: MEDIA, encrypted: false });
     }
 
     fn rejoin(&mut self, who: usize) {

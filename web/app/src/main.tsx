@@ -1,5 +1,6 @@
 /** Where the page begins: the client, the app, the first screen. */
 import { createClient } from '@visavis/client'
+import FrameWorker from '@visavis/client/e2ee/worker.js?worker'
 import { createRoot } from 'solid-js'
 import { render } from 'solid-js/web'
 import { App } from './App.jsx'
@@ -69,13 +70,14 @@ function takeInvitation(): Invitation | null {
 /** The page that calls. */
 function call(root: HTMLElement): void {
   const invitation = takeInvitation()
-  const client = createClient(invitation ? { token: invitation.token } : {})
+  const client = createClient({ frameWorker: () => new FrameWorker(), ...(invitation ? { token: invitation.token } : {}) })
   const app = createApp({
     source: client,
     features: browserFeatures(),
     storage: storage(),
     path: location.pathname,
     invitation,
+    hash: location.hash,
     languages: navigator.languages,
     become: identity => {
       client.close()
@@ -86,7 +88,8 @@ function call(root: HTMLElement): void {
   })
   startEffects(app)
   render(() => <AppContext.Provider value={app}><App /></AppContext.Provider>, root)
-  window.addEventListener('popstate', () => app.setUi({ route: readRoute(location.pathname) }))
+  // Also when only what follows the # changes.
+  window.addEventListener('popstate', () => app.setUi({ route: readRoute(location.pathname, location.hash) }))
   keepShell(app)
   void begin(app)
 }

@@ -5,11 +5,11 @@ export type Route =
   | { readonly kind: 'start' }
   /** `/c/NAME`: call this person. */
   | { readonly kind: 'call'; readonly name: string }
-  /** `/r/ROOM`: meet whoever holds the link. */
-  | { readonly kind: 'meet'; readonly room: string }
+  /** `/r/ROOM`: meet whoever holds the link. With `#k=KEY` the room is end-to-end encrypted; servers never see what follows the `#`. */
+  | { readonly kind: 'meet'; readonly room: string; readonly key: string | null }
 
-/** Reads a path. What is not a link of ours is the start. */
-export function readRoute(path: string): Route {
+/** Reads a path and what follows the `#`. What is not a link of ours is the start. */
+export function readRoute(path: string, hash = ''): Route {
   const match = /^\/([cr])\/([^/]+)\/?$/.exec(path)
   if (!match) return { kind: 'start' }
   let text: string
@@ -19,7 +19,12 @@ export function readRoute(path: string): Route {
     return { kind: 'start' }
   }
   if (match[1] === 'c') return [...text].length <= 64 ? { kind: 'call', name: text } : { kind: 'start' }
-  return /^[\w-]{1,64}$/.test(text) ? { kind: 'meet', room: text } : { kind: 'start' }
+  return /^[\w-]{1,64}$/.test(text) ? { kind: 'meet', room: text, key: new URLSearchParams(hash.replace(/^#/, '')).get('k') } : { kind: 'start' }
+}
+
+/** Where a route is. */
+export function pathOf(route: Route): string {
+  return route.kind === 'call' ? `/c/${encodeURIComponent(route.name)}` : route.kind === 'meet' ? meetLink('', route.room, route.key) : '/'
 }
 
 /** The join token in what stands behind the `#`; null if there is none that could be one. */
@@ -43,8 +48,13 @@ export function callLink(origin: string, name: string): string {
 }
 
 /** The link of a meeting. */
-export function meetLink(origin: string, room: string): string {
-  return `${origin}/r/${room}`
+export function meetLink(origin: string, room: string, key: string | null): string {
+  return `${origin}/r/${room}${key === null ? '' : `#k=${key}`}`
+}
+
+/** A key for an encrypted room: 128 bits in base64url. */
+export function freshKey(random: (bytes: Uint8Array<ArrayBuffer>) => Uint8Array = bytes => crypto.getRandomValues(bytes)): string {
+  return btoa(String.fromCharCode(...random(new Uint8Array(16)))).replaceAll('+', '-').replaceAll('/', '_').replaceAll('=', '')
 }
 
 /** Where an encoder publishes into a room (WHIP). */

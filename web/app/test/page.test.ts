@@ -3,7 +3,7 @@ import { describe, expect, test } from 'vitest'
 import { commandOf, commands, type Situation } from '../src/commands.js'
 import { pieces } from '../src/links.js'
 import { qr } from '../src/qr.js'
-import { callLink, freshRoom, readRoute } from '../src/route.js'
+import { callLink, freshKey, freshRoom, meetLink, pathOf, readRoute } from '../src/route.js'
 import { cornerAfter, corners, cornerTowards, nearestCorner } from '../src/snap.js'
 import { defaults, readPrefs, withRecent, writePrefs } from '../src/state/prefs.js'
 import { figuresOf, largeOf } from '../src/state/stage.js'
@@ -11,7 +11,7 @@ import { featured, grid, inView, phoneWidth, seen, type Box, type Size } from '.
 import { states } from './gallery/states.js'
 
 function situation(state: string, features: Partial<Situation['features']> = {}): Situation {
-  const all = { screen: true, fullScreen: true, picture: true, speaker: true, notifications: true, passkeys: true }
+  const all = { screen: true, fullScreen: true, picture: true, speaker: true, notifications: true, passkeys: true, encryption: true }
   return {
     model: states[state]!.model, features: { ...all, ...features }, fill: true, speakerView: false,
     ui: { route: { kind: 'start' }, panel: null, dialog: null, more: false, reacting: false, pinned: null, flash: null, news: null, query: '', intent: null, unread: 0, fullScreen: false, updateReady: false },
@@ -165,10 +165,21 @@ describe('routes', () => {
   test.each([
     ['/', { kind: 'start' }], ['/c/Ada', { kind: 'call', name: 'Ada' }], ['/c/Ada%20Lovelace/', { kind: 'call', name: 'Ada Lovelace' }], ['/c/', { kind: 'start' }],
     ['/c/a/b', { kind: 'start' }], ['/c/%E0%A4', { kind: 'start' }], [`/c/${'x'.repeat(64)}`, { kind: 'call', name: 'x'.repeat(64) }], [`/c/${'x'.repeat(65)}`, { kind: 'start' }],
-    ['/r/abcd-1', { kind: 'meet', room: 'abcd-1' }], ['/r/a b', { kind: 'start' }], ['/r/%C3%A9', { kind: 'start' }], ['/x/abc', { kind: 'start' }],
+    ['/r/abcd-1', { kind: 'meet', room: 'abcd-1', key: null }], ['/r/a b', { kind: 'start' }], ['/r/%C3%A9', { kind: 'start' }], ['/x/abc', { kind: 'start' }],
   ])('%s', (path, route) => expect(readRoute(path)).toEqual(route))
   test('a link leads back to its name', () => {
     for (const name of ['Ada Lovelace', 'a/b?c#d', 'Zoë', '日本']) expect(readRoute(new URL(callLink('https://x.example', name)).pathname)).toEqual({ kind: 'call', name })
+  })
+  test.each([
+    ['', null], ['#', null], ['#k=', ''], ['#k=q2hX0mV1aYw2m8r4xJo1kA', 'q2hX0mV1aYw2m8r4xJo1kA'], ['#other=1&k=abc', 'abc'], ['#K=abc', null],
+  ])('the key in %j is %j', (hash, key) => expect(readRoute('/r/abcd-1', hash)).toEqual({ kind: 'meet', room: 'abcd-1', key }))
+  test('a link with a key leads back to both, and a key is 22 characters', () => {
+    const key = freshKey(bytes => bytes.fill(255))
+    expect(key).toBe('_____________________w')
+    const { pathname, hash, search } = new URL(meetLink('https://x.example', 'abcd-1', key))
+    expect([readRoute(pathname, hash), search]).toEqual([{ kind: 'meet', room: 'abcd-1', key }, ''])
+    expect(pathOf({ kind: 'meet', room: 'abcd-1', key })).toBe(`/r/abcd-1#k=${key}`)
+    expect(freshKey()).not.toBe(freshKey())
   })
   test('a fresh room fits the protocol and uses no byte that favours a letter', () => {
     expect(freshRoom()).toMatch(/^[a-hj-km-np-z2-9]{4}(-[a-hj-km-np-z2-9]{4}){2}$/)

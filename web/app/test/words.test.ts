@@ -43,7 +43,7 @@ test('the status line of an idle page says what is missing', () => {
 })
 
 test('why a call is over names the other, or stands in for a name', () => {
-  const ended = (reason: Extract<Call, { kind: 'ended' }>['reason'], to: string): string => endReason(en, { kind: 'ended', person: null, to, room: null, reason, seconds: 0 })
+  const ended = (reason: Extract<Call, { kind: 'ended' }>['reason'], to: string): string => endReason(en, { kind: 'ended', person: null, to, room: null, key: null, reason, seconds: 0 })
   expect(ended('busy', 'Ada')).toBe('Ada is in another call')
   expect(ended('declined', '')).toContain(en.theOther)
 })
@@ -67,7 +67,7 @@ describe('who is in a room', () => {
     expect(changesOf(fr, members.slice(0, 3), members.slice(0, 4))).toMatch(/Chloé Duval/)
   })
   test('why it is over', () => {
-    const over = (reason: Extract<Call, { kind: 'ended' }>['reason']): string => endReason(en, { kind: 'ended', person: null, to: '', room: 'r', reason, seconds: 9 })
+    const over = (reason: Extract<Call, { kind: 'ended' }>['reason']): string => endReason(en, { kind: 'ended', person: null, to: '', room: 'r', key: null, reason, seconds: 9 })
     expect([over('hung-up'), over('declined'), over('removed'), over('closed'), over('room-full'), over('room-locked')])
       .toEqual([en.endLeft, en.endDenied, en.endRemoved, en.endClosed, en.endFull, en.endLocked])
   })

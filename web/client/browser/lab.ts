@@ -9,7 +9,7 @@ import { extname, join, normalize } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import puppeteer, { type Browser, type Page } from 'puppeteer-core'
 import { WebSocketServer, type WebSocket } from 'ws'
-import type { Client } from '../src/client.js'
+import type { Client } from '../src/options.js'
 import type { Model } from '../src/model.js'
 import { Rendezvous } from '../test/rendezvous.js'
 

@@ -9,37 +9,17 @@ import { Conference } from './conference.js'
 import { Conversation, type StoredConversation } from './conversation.js'
 import { browserEnvironment, randomId, serverOfPage, type Environment } from './environment.js'
 import { IceServers } from './iceservers.js'
+import { isLinkKey } from './e2ee/identity.js'
 import { Media } from './media.js'
-import type { Call, ChatMessage, Commands, Ending, Model } from './model.js'
+import type { Call, ChatMessage, Ending, Model } from './model.js'
 import type { IceServer, Media as Sends } from './protocol.js'
 import { Moving } from './moving.js'
-import { callId, isFree, taken, type Event } from './reducer.js'
+import { callId, isFree, linkOf, taken, type Event } from './reducer.js'
 import { Signal, type Notice, type Request, type Welcome } from './signal.js'
-import { openSink, type OpenSink } from './sink.js'
-import { Memory, type StoredTab } from './storage.js'
+import type { Client, ClientOptions } from './options.js'
+import { openSink } from './sink.js'
+import { devicesOf, Memory, type StoredTab } from './storage.js'
 import { Store } from './store.js'
-
-export interface ClientOptions {
-  /** The server's WebSocket, `wss://…/ws`; by default that of the server the page comes from. */
-  readonly url?: string
-  /** A join token of an application: it says who we are, and what we may do in its room. */
-  readonly token?: string
-  /** Where received files go; by default to disk where the browser can and the file is large, else to memory. */
-  readonly openSink?: OpenSink
-  /** `relay` hides our addresses from the other side and needs TURN. */
-  readonly iceTransportPolicy?: RTCIceTransportPolicy
-  /** The world, for tests. */
-  readonly environment?: Environment
-}
-
-export interface Client {
-  model(): Model
-  /** Calls `listener` with every new model; the result stops that. */
-  subscribe(listener: (model: Model) => void): () => void
-  readonly commands: Commands
-  /** Ends the call and the session and gives the devices back. */
-  close(): void
-}
 
 export function createClient(options: ClientOptions = {}): Client {
   const core = new Core(options)
@@ -72,7 +52,7 @@ export class Core {
   private findRequest = 0
 
   constructor(private readonly options: ClientOptions) {
-    this.environment = options.environment ?? browserEnvironment()
+    this.environment = options.environment ?? browserEnvironment(options.frameWorker)
     this.store = new Store(this.environment.clock)
     this.page = randomId(this.environment)
     this.memory = new Memory(this.environment, options.token)
@@ -135,12 +115,19 @@ export class Core {
     this.signal.send({ type: 'invite', call: id, to: wanted, media: this.sends() })
   }
 
-  meet(room: string): void {
+  meet(room: string, key: string | null): void {
     const { call } = this.model
-    if (call.kind === 'waiting' ? call.room === room : !isFree(call)) return
+    if (call.kind === 'waiting' ? call.room === room && call.key === key : !isFree(call)) return
     if (call.kind === 'waiting') this.signal.send({ type: 'leave', room: call.room })
-    this.dispatch({ type: 'begin', call: { kind: 'waiting', room } })
-    this.signal.send({ type: 'meet', room, media: this.sends() })
+    this.dispatch({ type: 'begin', call: { kind: 'waiting', room, key } })
+    // A link with a key never leads to where others could look or listen.
+    const reason = key === null ? null : !isLinkKey(key) ? 'encrypted' : this.environment.frameLine === null ? 'cannot-encrypt' : null
+    if (reason) this.dispatch({ type: 'over', reason, now: this.now() })
+    else this.meetAt(room, key)
+  }
+
+  private meetAt(room: string, key: string | null): void {
+    this.signal.send({ type: 'meet', room, media: this.sends(), ...(key === null ? {} : { encrypted: true }) })
   }
 
   async accept(sends: Sends): Promise<void> {
@@ -201,7 +188,7 @@ export class Core {
         return takenUp ? undefined : this.conference?.rejoin()
       case 'waiting':
       case 'lobby':
-        return void this.signal.send({ type: 'meet', room: call.room, media: this.sends() })
+        return this.meetAt(call.room, call.key)
       case 'outgoing':
       case 'incoming':
         return this.over('lost')
@@ -245,6 +232,7 @@ export class Core {
         return this.conversation?.start(notice.polite, notice.ticket, notice.description, notice.rejoined)
       case 'conference':
         if (!this.knows(notice.call)) return void this.signal.send({ type: 'end', call: notice.call })
+        if (notice.encrypted && this.find(notice.call, 'room')?.key === null) return this.over('encrypted')
         return this.enter(room ?? this.confer(notice.call), notice.ticket)
       case 'role': return room?.promoted(notice.ticket)
       case 'shown': return room?.reshow()
@@ -260,11 +248,12 @@ export class Core {
       case 'opened':
         if (talk) talk.ticket = notice.ticket
         return
+      case 'member':
+      case 'member-left':
+        return room?.membersChanged()
       case 'ringing':
       case 'lobby':
       case 'knocking':
-      case 'member':
-      case 'member-left':
       case 'settings': case 'recording': case 'watchers': case 'unplayable':
       case 'voices':
       case 'speaking':
@@ -350,6 +339,7 @@ export class Core {
         this.dispatch({ type: 'talk', call: id, change: { path: 'reconnecting' } })
       },
       friend: () => this.find(id, 'running')?.peer.name ?? '',
+      link: () => linkOf(this.find(id, 'running')),
     }, polite, stored, messages)
     this.conversation = conversation
     conversation.attach(this.media.outgoing)
@@ -366,6 +356,10 @@ export class Core {
       room: () => this.find(id, 'room'),
       silence: () => this.media.silence(),
       newId: () => randomId(this.environment),
+      expressed: (member, reaction) => {
+        this.dispatch({ type: 'express', call: id, member, reaction })
+        this.fade(id)
+      },
       failed: () => {
         if (callId(this.model.call) === id) return this.over('failed')
         this.conference = close(conference)
@@ -391,7 +385,7 @@ export class Core {
   }
 
   react(call: string, reaction: string): void {
-    this.signal.send({ type: 'express', call, reaction })
+    this.conference?.react(reaction)
     this.dispatch({ type: 'express', call, reaction })
     this.fade(call)
   }
@@ -452,7 +446,7 @@ export class Core {
     const session = this.signal.store()
     if (session === null) return
     this.conversation?.leave()
-    const { call, camera, microphone } = this.model
+    const { call } = this.model
     // A page that goes before the server welcomed it hands on what the one before it left.
     const { left } = this
     this.memory.putTab({
@@ -461,9 +455,7 @@ export class Core {
       call: call.kind === 'running' || call.kind === 'room' ? { ...call, files: [], sharingScreen: false } : call,
       conversation: this.conversation?.store() ?? left?.conversation ?? null,
       conference: this.conference?.store() ?? left?.conference ?? null,
-      camera: camera.kind === 'on' ? camera.deviceId : left?.camera ?? null,
-      microphone: microphone.kind === 'on' ? microphone.deviceId : left?.microphone ?? null,
-      muted: microphone.kind === 'on' ? microphone.muted : left?.muted ?? false,
+      ...devicesOf(this.model, left),
     })
   }
 

@@ -20,7 +20,7 @@ export function commandsOf(core: Core): Commands {
     setMuted: (muted) => media.setMuted(muted),
     setSpeaker: (deviceId) => media.setSpeaker(deviceId),
     call: (to) => core.call(to),
-    meet: (room) => core.meet(room),
+    meet: (room, key = null) => core.meet(room, key),
     accept: (sends) => core.accept(sends),
     decline: () => core.decline(),
     hangUp: () => core.hangUp(),

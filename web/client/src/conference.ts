@@ -3,16 +3,22 @@
  * written. Every `conference` message begins a new peer connection, because the server has none for us then: we have
  * just come in, our page is a new one, or the server is.
  */
-import { assign, sameLayout } from './arrange.js'
+import { assign, sameLayout, sameView } from './arrange.js'
+import { Exchange, type Encryption } from './e2ee/exchange.js'
+import type { Report } from './e2ee/frames.js'
+import type { FrameLine } from './e2ee/line.js'
+import { isText } from './control.js'
 import type { Environment } from './environment.js'
-import type { ChatMessage, RoomCall, Tile } from './model.js'
+import type { ChatMessage, Quality, RoomCall, TellsQuality, Tile } from './model.js'
 import { tileKey } from './model.js'
 import type { Outgoing } from './peer.js'
-import type { Description, Sending, Want } from './protocol.js'
+import type { Description, Sending, View, Want } from './protocol.js'
 import { quality, snapshot, type Snapshot } from './quality.js'
 import type { TalkChange } from './reducer.js'
 import { self } from './room.js'
+import { RoomChannel } from './roomchannel.js'
 import { RoomChat } from './roomchat.js'
+import { RoomHistory } from './roomhistory.js'
 import { ServerPeer } from './serverpeer.js'
 import type { Request } from './signal.js'
 
@@ -36,6 +42,8 @@ export interface ConferenceHost {
   /** Turns our devices off: we have become a listener. */
   silence(): void
   newId(): string
+  /** A member shows a feeling. */
+  expressed(member: number, reaction: string): void
   /** We cannot be in the room any more: no path to the server can be found, or it does not know us. */
   failed(): void
 }
@@ -43,8 +51,20 @@ export interface ConferenceHost {
 /** What another page of this tab needs to take the room up. */
 export interface StoredConference { readonly ticket: string }
 
+/** Milliseconds after which we say again how good our path is, for those who have come since. */
+const TELL_QUALITY_EVERY = 10_000
+/** The longest feeling, in UTF-16 units. */
+const REACTION_MOST = 32
+
 export class Conference {
   readonly chat: RoomChat
+  /** Where the room is end-to-end encrypted. */
+  private readonly exchange: Exchange | null
+  private readonly line: FrameLine | null
+  private readonly channel: RoomChannel
+  private readonly history: RoomHistory
+  /** What each picture slot carries, by the keys that open it; in an encrypted room nothing else is shown. */
+  private readonly carried: View[] = []
   /** One for each voice slot; the same objects as long as we are in the room. */
   readonly voices: MediaStream[] = []
   /** Changes whenever what is shown does. */
@@ -63,6 +83,7 @@ export class Conference {
   private cancelLook: (() => void) | null = null
   private cancelConnect: (() => void) | null = null
   private everConnected = false
+  private toldQuality: { readonly verdict: Quality['verdict']; readonly at: number } = { verdict: 'unknown', at: 0 }
   private closed = false
 
   constructor(readonly id: string, private readonly host: ConferenceHost, public ticket: string, messages: readonly ChatMessage[] = []) {
@@ -71,8 +92,58 @@ export class Conference {
       newId: () => host.newId(),
       name: (member) => host.room()?.members.find(({ number }) => number === member)?.person.name ?? '',
       changed: (said) => host.changed({ messages: said }),
+      open: () => this.channel.open,
+      send: (message) => this.channel.send(message),
     })
     this.chat.messages = messages
+    const key = host.room()?.key ?? null
+    this.line = key === null ? null : host.environment.frameLine?.() ?? null
+    this.exchange = key === null ? null : this.encrypt(key, this.line)
+    this.channel = new RoomChannel(this.exchange, {
+      opened: () => {
+        this.chat.resume()
+        this.history.look()
+      },
+      heard: (member, message) => this.heard(member, message),
+    })
+    this.history = this.remember()
+  }
+
+  private remember(): RoomHistory {
+    const { host } = this
+    const you = () => host.room()?.you ?? 0
+    return new RoomHistory({
+      clock: host.environment.clock,
+      you,
+      others: () => {
+        const room = this.channel.open ? host.room() : null
+        // Whose key is here has ours: it was given first.
+        const hears = (member: number) => room?.encryption === null || room?.encryption.trust[member] === 'verified'
+        return room?.members.filter(({ number, connected }) => number !== room.you && connected && hears(number)).map(({ number }) => number) ?? []
+      },
+      send: (message) => this.channel.send(message),
+      said: () => this.chat.history(you(), host.room()?.members.find(({ number }) => number === you())?.person.name ?? ''),
+      told: (said) => this.chat.catchUp(said, you()),
+    })
+  }
+
+  private encrypt(key: string, line: FrameLine | null): Exchange {
+    const { host } = this
+    const exchange = new Exchange({
+      clock: host.environment.clock,
+      room: host.room()?.room ?? '',
+      key,
+      you: () => host.room()?.you ?? 0,
+      members: () => host.room()?.members.map(({ number }) => number) ?? [],
+      send: (message) => this.channel.sendKeys(message),
+      order: (order) => line?.order(order),
+      changed: (encryption: Encryption) => {
+        host.changed({ encryption })
+        this.history.look()
+      },
+    })
+    if (line) line.onreport = (report) => this.reported(exchange, report)
+    return exchange
   }
 
   /** The server has us in the room, without a peer connection: makes one and offers it. */
@@ -85,10 +156,11 @@ export class Conference {
     const peer = this.peer = new ServerPeer(this.host.configuration(), environment, {
       offer: (description) => this.offered(description),
       path: (path) => this.followed(path),
-      channel: (channel) => this.chat.use(channel),
+      channel: (channel) => this.channel.use(channel),
       slots: () => this.fillSlots(),
       dead: () => this.rejoin(),
-    }, this.outgoing.camera)
+    }, this.outgoing.camera, this.line)
+    this.exchange?.membersChanged()
     peer.attach(this.outgoing)
     peer.grow(this.tiles.length)
     this.fillSlots()
@@ -101,6 +173,18 @@ export class Conference {
   rejoin(): void {
     this.host.changed({ path: 'reconnecting' })
     this.host.send({ type: 'rejoin', call: this.id, ticket: this.ticket })
+  }
+
+  /** Somebody came, went or changed. */
+  membersChanged(): void {
+    this.exchange?.membersChanged()
+    this.history.look()
+  }
+
+  /** Shows a feeling to the others; in an encrypted room the server does not see which. */
+  react(reaction: string): void {
+    if (this.exchange === null) this.host.send({ type: 'express', call: this.id, reaction })
+    else this.channel.send({ type: 'reaction', reaction })
   }
 
   /** Our role is another, and with it the ticket. Who may speak now turns the microphone on when they want to. */
@@ -138,7 +222,9 @@ export class Conference {
     const pictures = new Map<string, MediaStream>()
     shown.forEach((view, slot) => {
       const stream = this.slots[slot]
-      if (view && stream) pictures.set(tileKey(view), stream)
+      // The server says what it puts where; in an encrypted room the keys have to say the same.
+      const agreed = this.exchange === null || sameView(this.carried[slot], view)
+      if (view && stream && agreed) pictures.set(tileKey(view), stream)
     })
     this.pictures = pictures
   }
@@ -175,11 +261,15 @@ export class Conference {
     if (this.closed) return
     this.closed = true
     this.leavePeer()
+    this.exchange?.close()
+    this.history.close()
+    this.line?.close()
     for (const cancel of [this.cancelConnect, this.cancelLayout]) cancel?.()
   }
 
   private leavePeer(): void {
-    this.chat.leave()
+    this.channel.leave()
+    this.carried.length = 0
     this.peer?.close()
     this.peer = null
     this.look = null
@@ -188,6 +278,35 @@ export class Conference {
     this.told = []
     this.sending = null
     this.pictures = new Map()
+  }
+
+  private heard(member: number, message: Readonly<Record<string, unknown>>): void {
+    const { type, reaction, verdict } = message
+    if (type === 'quality') this.heardQuality(member, verdict)
+    else if (this.exchange !== null && type === 'reaction' && isText(reaction, REACTION_MOST)) this.host.expressed(member, reaction)
+    else if (!this.history.take(member, message)) this.chat.take(member, message)
+  }
+
+  private heardQuality(member: number, verdict: unknown): void {
+    const room = this.host.room()
+    if (room === null || !isTold(verdict) || room.qualities[member] === verdict || !room.members.some(({ number }) => number === member)) return
+    this.host.changed({ qualities: { ...room.qualities, [member]: verdict } })
+  }
+
+  private tellQuality(verdict: Quality['verdict']): void {
+    const now = this.host.environment.clock.now()
+    if (!isTold(verdict) || (verdict === this.toldQuality.verdict && now - this.toldQuality.at < TELL_QUALITY_EVERY)) return
+    this.toldQuality = { verdict, at: now }
+    this.channel.send({ type: 'quality', verdict })
+  }
+
+  private reported(exchange: Exchange, report: Report): void {
+    exchange.report(report)
+    if (report.type !== 'carries' || (report.source !== 'camera' && report.source !== 'screen')) return
+    this.carried[report.slot] = { member: report.member, source: report.source }
+    this.reshow()
+    // The model is as before, but what is to be seen is not.
+    this.host.changed({})
   }
 
   private offered(description: Description): void {
@@ -253,12 +372,20 @@ export class Conference {
     if (this.closed || peer === null || peer !== this.peer) return
     if (report) {
       const now = snapshot(report, this.host.environment.clock.now())
-      if (peer.path === 'connected') this.host.changed({ quality: quality(this.look, now) })
+      if (peer.path === 'connected') {
+        const found = quality(this.look, now)
+        this.host.changed({ quality: found })
+        this.tellQuality(found.verdict)
+      }
       this.look = now
     }
     this.cancelLook = null
     this.watch()
   }
+}
+
+function isTold(verdict: unknown): verdict is TellsQuality {
+  return verdict === 'good' || verdict === 'fair' || verdict === 'poor'
 }
 
 /** Puts another track into the stream that is being played. */

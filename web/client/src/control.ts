@@ -16,6 +16,8 @@ export type Control =
   /** First on every channel: the version, what is on, and a number that stays as long as the page lives. */
   | { readonly type: 'hello'; readonly version: number; readonly page: string; readonly sending: Sending }
   | { readonly type: 'sending'; readonly sending: Sending }
+  /** That we have the key of the link, and see these certificates. */
+  | { readonly type: 'proof'; readonly proof: string }
   | { readonly type: 'chat'; readonly id: string; readonly text: string; readonly at: number }
   | { readonly type: 'chat-received'; readonly id: string }
   /** A file is there to take; said again after a break, so that the other says where it stands. `file` is its number. */
@@ -61,6 +63,8 @@ function read(it: Fields): Control | null {
       const sending = readSending(it['sending'])
       return sending && { type, sending }
     }
+    case 'proof':
+      return isText(it['proof'], 64) ? { type, proof: it['proof'] } : null
     case 'chat':
       return isId(it['id']) && isText(it['text'], TEXT_MOST) && isCount(it['at']) ? { type, id: it['id'], text: it['text'], at: it['at'] } : null
     case 'chat-received':

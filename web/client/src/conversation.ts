@@ -10,6 +10,7 @@
 import { Chat } from './chat.js'
 import { fill } from './conference.js'
 import { parse, type Control, type Sending } from './control.js'
+import { DirectProof } from './e2ee/direct.js'
 import type { Environment } from './environment.js'
 import { Files, type FileMessage } from './files.js'
 import type { ChatMessage, Ending } from './model.js'
@@ -28,8 +29,13 @@ const VERSION = 1
 const CONNECT_TIMEOUT = 45_000
 /** Milliseconds for a page that went away to come back, before it counts as hung up. */
 const LEAVE_GRACE = 10_000
+/** Milliseconds for which a connected path may stand without the other having proved that they have the link's key. */
+const PROOF_TIMEOUT = 15_000
 /** Milliseconds between two looks at the statistics. */
 const LOOK_EVERY = 2_000
+
+/** What may be said before the other has proved that they have the link's key. */
+const OPENLY: ReadonlySet<Control['type']> = new Set(['hello', 'sending', 'proof', 'leaving', 'end'])
 
 export interface ConversationHost {
   readonly environment: Environment
@@ -46,6 +52,8 @@ export interface ConversationHost {
   over(reason: Ending): void
   /** The name of the other side. */
   friend(): string
+  /** The link at which the two met, if it has a key. */
+  link(): { readonly room: string; readonly key: string } | null
 }
 
 /** What another page of this tab needs to take the call up. */
@@ -86,6 +94,9 @@ export class Conversation {
   private greeted = false
   private resumed = false
   private pair: string | null = null
+  /** Nothing but this is said or sent before it has succeeded; null where the link has no key. */
+  private readonly proof: DirectProof | null
+  private cancelProof: (() => void) | null = null
   private look: Snapshot | null = null
   private cancelConnect: (() => void) | null = null
   private cancelLeave: (() => void) | null = null
@@ -106,6 +117,12 @@ export class Conversation {
       openSink: host.openSink,
       send,
       changed: (files) => host.changed({ files }),
+    })
+    const link = host.link()
+    this.proof = link && new DirectProof(link.room, link.key, {
+      send: (proof) => this.say({ type: 'proof', proof }),
+      proven: () => this.proven(),
+      failed: () => { if (!this.closed && !this.retired) host.over('not-verified') },
     })
     this.peer = this.newPeer(stored?.polite ?? polite)
   }
@@ -158,7 +175,7 @@ export class Conversation {
   /** Sends these tracks, and tells what they are. */
   attach(outgoing: Outgoing): void {
     this.outgoing = outgoing
-    this.peer.attach(outgoing)
+    if (this.trusted) this.peer.attach(outgoing)
     const { camera, microphone, screen } = outgoing
     this.sending = { camera: camera !== null, microphone: microphone !== null && microphone.enabled, screen: screen !== null }
     this.say({ type: 'sending', sending: this.sending })
@@ -200,7 +217,7 @@ export class Conversation {
     this.retired = true
     this.silence()
     this.files.close()
-    for (const cancel of [this.cancelConnect, this.cancelLeave, this.cancelLook]) cancel?.()
+    for (const cancel of [this.cancelConnect, this.cancelLeave, this.cancelLook, this.cancelProof]) cancel?.()
   }
 
   /** Tells the other side straight that the page goes away. */
@@ -215,7 +232,7 @@ export class Conversation {
     if (this.closed) return
     if (tell) this.say({ type: 'end' })
     this.closed = true
-    for (const cancel of [this.cancelConnect, this.cancelLeave, this.cancelLook]) cancel?.()
+    for (const cancel of [this.cancelConnect, this.cancelLeave, this.cancelLook, this.cancelProof]) cancel?.()
     this.files.close()
     this.silence()
     // What was said last leaves the browser before the connection goes.
@@ -227,8 +244,19 @@ export class Conversation {
   private newPeer(polite: boolean): Peer {
     const { environment } = this.host
     const peer = new Peer(polite, this.host.configuration(), environment.peerConnection, environment.clock, this.host.stream, this.peerEvents())
-    peer.attach(this.outgoing)
+    this.proof?.reset()
+    if (this.trusted) peer.attach(this.outgoing)
     return peer
+  }
+
+  /** Whether what we send can reach nobody but the other one. */
+  private get trusted(): boolean { return this.proof === null || this.proof.proven }
+
+  private proven(): void {
+    this.cancelProof?.()
+    this.cancelProof = null
+    this.peer.attach(this.outgoing)
+    this.resume()
   }
 
   private peerEvents(): PeerEvents {
@@ -269,6 +297,7 @@ export class Conversation {
 
   private followed(path: PathState): void {
     if (path === 'connected') {
+      if (!this.trusted) this.cancelProof ??= this.host.environment.clock.after(PROOF_TIMEOUT, () => { if (!this.trusted && !this.retired) this.host.over('not-verified') })
       this.everConnected = true
       this.cancelConnect?.()
       this.stayed()
@@ -291,7 +320,10 @@ export class Conversation {
     this.control = control
     this.bulk = bulk
     this.greeted = this.resumed = this.otherClosed = false
-    control.onopen = () => this.say({ type: 'hello', version: VERSION, page: this.host.page, sending: this.sending })
+    control.onopen = () => {
+      this.say({ type: 'hello', version: VERSION, page: this.host.page, sending: this.sending })
+      this.proof?.opened()
+    }
     control.onmessage = ({ data }) => this.heard(parse(data))
     bulk.onopen = () => this.resume()
     bulk.onmessage = ({ data }) => this.files.bytes(data)
@@ -310,12 +342,12 @@ export class Conversation {
 
   /** Sent if there is a channel; what must not be lost is said again on the next one (`resume`). */
   private say(message: Control): void {
-    if (this.control?.readyState !== 'open') return
+    if (this.control?.readyState !== 'open' || (!this.trusted && !OPENLY.has(message.type))) return
     this.control.send(JSON.stringify(message))
   }
 
   private heard(message: Control | null): void {
-    if (message === null) {
+    if (message === null || (!this.trusted && !OPENLY.has(message.type))) {
       this.files.dropped++
       return
     }
@@ -328,6 +360,7 @@ export class Conversation {
         this.stayed()
         return this.resume()
       case 'sending': return this.host.changed({ remote: message.sending })
+      case 'proof': return void this.proof?.take(message.proof)
       case 'chat':
       case 'chat-received':
         return this.chat.take(message)
@@ -339,7 +372,7 @@ export class Conversation {
 
   /** Both channels are open and the other has said hello: what a break interrupted goes on. */
   private resume(): void {
-    if (this.resumed || !this.greeted || this.bulk?.readyState !== 'open' || this.control?.readyState !== 'open') return
+    if (this.resumed || !this.greeted || !this.trusted || this.bulk?.readyState !== 'open' || this.control?.readyState !== 'open') return
     this.resumed = true
     this.chat.resume()
     this.files.resume(this.bulk)
@@ -362,6 +395,7 @@ export class Conversation {
 
   private async checkSafety(): Promise<void> {
     const both = this.peer.descriptions()
+    if (both) this.proof?.described(both.local, both.remote)
     const pair = both && fingerprintPair(both.local, both.remote)
     if (pair === this.pair) return
     this.pair = pair

@@ -3,6 +3,8 @@
  * peer connections, devices and the events of the page.
  */
 
+import { frameConfiguration, frameLine, type FrameLine } from './e2ee/line.js'
+
 /** Time. */
 export interface Clock {
   /** Milliseconds since the epoch. */
@@ -59,12 +61,17 @@ export interface Environment {
   readonly devices: MediaDevices | null
   /** Absent where there is no Web Audio. */
   readonly audioContext: (() => AudioContext) | null
+  /** Leads frames through a worker that encrypts them; absent where the browser cannot, or has no such worker. */
+  readonly frameLine: (() => FrameLine) | null
+  /** What else a peer connection needs to be told for that. */
+  readonly frameConfiguration: RTCConfiguration
   /** Follows the page; the result stops that. */
   watch(events: PageEvents): () => void
 }
 
-/** The environment of a browser's page. */
-export function browserEnvironment(): Environment {
+/** The environment of a browser's page. `frameWorker` starts the worker that encrypts frames (`e2ee/worker.ts`). */
+export function browserEnvironment(frameWorker: (() => Worker) | null = null): Environment {
+  const frames = frameConfiguration()
   return {
     clock: {
       now: () => Date.now(),
@@ -82,6 +89,8 @@ export function browserEnvironment(): Environment {
     codecs: (kind) => RTCRtpReceiver.getCapabilities?.(kind)?.codecs ?? [],
     devices: navigator.mediaDevices ?? null,
     audioContext: typeof AudioContext === 'undefined' ? null : () => new AudioContext(),
+    frameLine: frames === null || frameWorker === null ? null : () => frameLine(frameWorker()),
+    frameConfiguration: frames ?? {},
     watch: watchPage,
   }
 }

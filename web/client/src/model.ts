@@ -4,7 +4,10 @@
  * Every state that a person can meet is a variant here (denied, no device, reconnecting, ended and why): none of
  * them is an exception. One message from the server or the browser makes one new `Model`.
  */
+import type { Encryption, Trust } from './e2ee/exchange.js'
 import type { Action, Door, EndReason, Knock, Media, Member, Person, Picture, Presence, Recording, Refusal, View } from './protocol.js'
+
+export type { Encryption, Trust }
 
 /** Everything there is to show. */
 export interface Model {
@@ -73,16 +76,25 @@ export type Call =
   | { readonly kind: 'outgoing'; readonly id: string; readonly to: string; readonly person: Person | null; readonly ringing: boolean }
   | { readonly kind: 'incoming'; readonly id: string; readonly from: Person; readonly media: Media }
   /** Waiting at a link for somebody else who holds it. */
-  | { readonly kind: 'waiting'; readonly room: string }
+  | { readonly kind: 'waiting'; readonly room: string; readonly key: string | null }
   | RunningCall
   /** Waiting until a room's owner lets us in. */
-  | { readonly kind: 'lobby'; readonly id: string; readonly room: string }
+  | { readonly kind: 'lobby'; readonly id: string; readonly room: string; readonly key: string | null }
   | RoomCall
-  /** `to` names the other; `room` is the link, where it was one. */
-  | { readonly kind: 'ended'; readonly person: Person | null; readonly to: string; readonly room: string | null; readonly reason: Ending; readonly seconds: number }
+  /** `to` names the other; `room` is the link, where it was one, and `key` what stands in it. */
+  | { readonly kind: 'ended'; readonly person: Person | null; readonly to: string; readonly room: string | null; readonly key: string | null; readonly reason: Ending; readonly seconds: number }
 
 /** Why a call is over; `merged` and `moved` are not an end for the person. */
-export type Ending = Exclude<EndReason, 'merged' | 'moved'> | 'failed' | 'room-full' | 'room-locked' | 'needs-token'
+export type Ending =
+  | Exclude<EndReason, 'merged' | 'moved'> | 'failed' | 'room-full' | 'room-locked' | 'needs-token'
+  /** The room is end-to-end encrypted, and the link has no key, or none that is one. */
+  | 'encrypted'
+  /** The link has a key, but the room is not end-to-end encrypted. */
+  | 'not-encrypted'
+  /** The link has a key, and this browser cannot encrypt. */
+  | 'cannot-encrypt'
+  /** The link has a key, and the other did not prove that they have it and that nobody is in between. */
+  | 'not-verified'
 
 /** A call of two, whose media go straight from one to the other. */
 export interface RunningCall {
@@ -90,6 +102,8 @@ export interface RunningCall {
   readonly id: string
   /** The name in its link, if it has one: whoever opens that joins. */
   readonly room: string | null
+  /** The key in its link, if it has one: with a third person what is sent is encrypted with it. A secret. */
+  readonly key: string | null
   readonly peer: Person
   /** When it was accepted, ms since the epoch. */
   readonly since: number
@@ -113,6 +127,10 @@ export interface RoomCall {
   readonly id: string
   /** Its name in its link. */
   readonly room: string
+  /** The key in its link: what is sent is then encrypted for the members alone. A secret. */
+  readonly key: string | null
+  /** How it stands with that; null where there is no key. */
+  readonly encryption: Encryption | null
   /** When we came in, ms since the epoch. */
   readonly since: number
   /** How our path to the server stands. */
@@ -156,7 +174,12 @@ export interface RoomCall {
   /** Received in the call of two that it was before; in a room files cannot be sent. */
   readonly files: readonly FileTransfer[]
   readonly quality: Quality
+  /** How good the others find their own paths to the server, by number, as far as they have said. */
+  readonly qualities: Readonly<Record<number, TellsQuality>>
 }
+
+/** What a member says of their path. */
+export type TellsQuality = 'good' | 'fair' | 'poor'
 
 /** A feeling that a member shows for a moment. */
 export interface Reaction {
@@ -241,7 +264,8 @@ export interface Commands {
   setMuted(muted: boolean): void
   setSpeaker(deviceId: string): Promise<void>
   call(to: string): void
-  meet(room: string): void
+  /** Meets whoever else holds the link of that room. With the key in the link nobody else can see or hear what is sent. */
+  meet(room: string, key?: string | null): void
   /** Accepts an incoming call; with `video: false` the camera stays off. */
   accept(media: Media): Promise<void>
   decline(): void

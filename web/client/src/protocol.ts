@@ -109,6 +109,9 @@ export type ClientMessage =
     room: string
     /** What this side intends to send. */
     media: Media
+    /** Whether the link holds a key, so that what members send is encrypted for the other members alone. The first to
+ * come decides; whoever comes with the other sort of link is told `encryption`. */
+    encrypted?: boolean
   }
   | {
     type: 'leave'
@@ -334,6 +337,8 @@ export type ServerMessage =
     listeners?: boolean
     /** What an application calls the room, for people. */
     title?: string
+    /** Whether members encrypt what they send for each other, so that the server cannot decode it. It stays so. */
+    encrypted: boolean
     /** Come back with this (`rejoin`) if the server loses the conference. A secret. */
     ticket: Secret
     /** The call of two that goes on here: keep it until the server ends it as `moved`. */
@@ -728,6 +733,7 @@ export type ErrorCode =
   | 'room-full'
   | 'room-locked'
   | 'needs-token'
+  | 'encryption'
   | 'not-allowed'
   | 'no-such-member'
   | 'bad-description'

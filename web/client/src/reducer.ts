@@ -1,4 +1,5 @@
 /** Model and event make the next model. Nothing else changes a model, and one event makes one. */
+import { NO_TRUST } from './e2ee/exchange.js'
 import type { Call, Capture, Devices, Ending, Model, RoomCall, RunningCall, ServerLink } from './model.js'
 import type { ErrorCode, Person } from './protocol.js'
 import { UNKNOWN } from './quality.js'
@@ -16,8 +17,8 @@ export type Event =
   | { readonly type: 'begin'; readonly call: Call }
   /** What happens inside a running call or a room. */
   | { readonly type: 'talk'; readonly call: string; readonly change: TalkChange }
-  /** We show a feeling; the server tells the others. */
-  | { readonly type: 'express'; readonly call: string; readonly reaction: string }
+  /** We show a feeling, or a member does without the server's knowledge. */
+  | { readonly type: 'express'; readonly call: string; readonly member?: number; readonly reaction: string }
   /** We raise or lower our hand; the server tells the others. */
   | { readonly type: 'hand'; readonly call: string; readonly hand: boolean }
   /** The oldest feeling in a room has been shown long enough. */
@@ -31,8 +32,8 @@ export type Event =
   /** Back to nothing: a call put away, declined, or a link left. */
   | { readonly type: 'dismiss' }
 
-/** A room has no `remote`, `files` or `safetyCode` of its own and is never told of them. */
-export type TalkChange = Partial<Pick<RunningCall, 'path' | 'remote' | 'sharingScreen' | 'messages' | 'files' | 'quality' | 'safetyCode'>>
+/** A room has no `remote`, `files` or `safetyCode` of its own and is never told of them, nor a call of two of `encryption` and `qualities`. */
+export type TalkChange = Partial<Pick<RunningCall, 'path' | 'remote' | 'sharingScreen' | 'messages' | 'files' | 'quality' | 'safetyCode'> & Pick<RoomCall, 'encryption' | 'qualities'>>
 
 /** Keys that are kept, of the rooms that were asked for last. */
 const KEYS_MOST = 10
@@ -58,7 +59,7 @@ export function reduce(model: Model, event: Event): Model {
     case 'devices': return { ...model, devices: event.devices }
     case 'begin': return { ...model, call: event.call, next: null }
     case 'talk': return inside(model, event.call, (call) => talk(call, event.change))
-    case 'express': return inside(model, event.call, (call) => (call.kind === 'room' ? express(call, call.you, event.reaction) : call))
+    case 'express': return inside(model, event.call, (call) => (call.kind === 'room' ? express(call, event.member ?? call.you, event.reaction) : call))
     case 'hand': return inside(model, event.call, (call) => (call.kind === 'room' ? { ...call, members: call.members.map((one) => (one.number === call.you ? { ...one, hand: event.hand } : one)) } : call))
     case 'fade': return inside(model, event.call, (call) => (call.kind === 'room' && call.reactions.length > 0 ? { ...call, reactions: call.reactions.slice(1) } : call))
     case 'move': return model.next ? { ...model, call: model.next, next: null } : model
@@ -82,6 +83,11 @@ export function callId(call: Call): string | null {
     case 'ended':
       return null
   }
+}
+
+/** The link of a call, if it has a key. */
+export function linkOf(call: Pick<RunningCall, 'room' | 'key'> | null): { readonly room: string; readonly key: string } | null {
+  return call?.room && call.key !== null ? { room: call.room, key: call.key } : null
 }
 
 /** Whether a new call can begin. */
@@ -142,7 +148,7 @@ function advance(call: Call, notice: CallNotice): Call {
       // Who merely waits at a link can be called; the client leaves the link then.
       return isFree(call) || call.kind === 'waiting' ? { kind: 'incoming', id: notice.call, from: notice.from, media: notice.media } : call
     case 'lobby':
-      return call.kind === 'waiting' && call.room === notice.room ? { kind: 'lobby', id: notice.call, room: notice.room } : call
+      return call.kind === 'waiting' && call.room === notice.room ? { kind: 'lobby', id: notice.call, room: notice.room, key: call.key } : call
     case 'waiting':
     case 'description':
     case 'candidate':
@@ -153,22 +159,23 @@ function advance(call: Call, notice: CallNotice): Call {
 function started(model: Model, notice: Extract<Notice, { type: 'started' }>, now: number): Model {
   const { call } = model
   if (call.kind === 'running' && call.id === notice.call) return { ...model, call: { ...call, peerPresent: true } }
-  if (call.kind === 'room' && notice.replaces === call.id) return { ...model, next: { ...running(notice, call.since), room: call.room, sharingScreen: call.sharingScreen } }
+  if (call.kind === 'room' && notice.replaces === call.id) return { ...model, next: { ...running(notice, call.since), room: call.room, key: call.key, sharingScreen: call.sharingScreen } }
   // An outgoing call may start under another id: the two invited each other at once, and theirs goes on (`merged`).
   const expected = call.kind === 'waiting' || call.kind === 'lobby' || call.kind === 'outgoing' || (call.kind === 'incoming' && call.id === notice.call)
   if (!expected) return model
-  return { ...model, call: { ...running(notice, now), room: call.kind === 'waiting' || call.kind === 'lobby' ? call.room : null } }
+  const { room, key } = call.kind === 'waiting' || call.kind === 'lobby' ? call : { room: null, key: null }
+  return { ...model, call: { ...running(notice, now), room, key } }
 }
 
 function conference(model: Model, notice: Extract<Notice, { type: 'conference' }>, now: number): Model {
   const { call, next } = model
-  if (next?.kind === 'room' && next.id === notice.call) return { ...model, next: roomOf(notice, next, now) }
+  if (next?.kind === 'room' && next.id === notice.call) return { ...model, next: roomOf(notice, next, next.key, now) }
   switch (call.kind) {
-    case 'running': return notice.replaces === call.id ? { ...model, next: roomOf(notice, call, now) } : model
-    case 'room': return notice.call === call.id ? { ...model, call: roomOf(notice, call, now) } : model
+    case 'running': return notice.replaces === call.id ? { ...model, next: roomOf(notice, call, call.key, now) } : model
+    case 'room': return notice.call === call.id ? { ...model, call: roomOf(notice, call, call.key, now) } : model
     case 'waiting':
     case 'lobby':
-      return { ...model, call: roomOf(notice, null, now) }
+      return { ...model, call: roomOf(notice, null, call.key, now) }
     case 'idle':
     case 'outgoing':
     case 'incoming':
@@ -190,6 +197,7 @@ function running(notice: Extract<Notice, { type: 'started' }>, since: number): R
     kind: 'running',
     id: notice.call,
     room: null,
+    key: null,
     peer: notice.peer,
     since,
     path: 'connecting',
@@ -233,19 +241,24 @@ function failed(model: Model, code: ErrorCode, about: Request | null, now: numbe
     ((about.type === 'invite' && call.kind === 'outgoing' && call.id === about.call) ||
       (about.type === 'accept' && call.kind === 'incoming' && call.id === about.call) ||
       (about.type === 'meet' && (call.kind === 'waiting' || call.kind === 'lobby') && call.room === about.room))
-  return mine ? { ...model, call: ended(call, code === 'room-full' || code === 'room-locked' || code === 'needs-token' ? code : 'failed', now) } : model
+  return mine ? { ...model, call: ended(call, refusal(code, call), now) } : model
+}
+
+function refusal(code: ErrorCode, call: Call): Ending {
+  if (code === 'encryption') return call.kind === 'waiting' && call.key !== null ? 'not-encrypted' : 'encrypted'
+  return code === 'room-full' || code === 'room-locked' || code === 'needs-token' ? code : 'failed'
 }
 
 function ended(call: Call, reason: Ending, now: number): Call {
   const seconds = (since: number) => Math.max(0, Math.round((now - since) / 1000))
   switch (call.kind) {
-    case 'outgoing': return { kind: 'ended', person: call.person, to: call.to, room: null, reason, seconds: 0 }
-    case 'incoming': return { kind: 'ended', person: call.from, to: call.from.name, room: null, reason, seconds: 0 }
+    case 'outgoing': return { kind: 'ended', person: call.person, to: call.to, room: null, key: null, reason, seconds: 0 }
+    case 'incoming': return { kind: 'ended', person: call.from, to: call.from.name, room: null, key: null, reason, seconds: 0 }
     case 'waiting':
     case 'lobby':
-      return { kind: 'ended', person: null, to: '', room: call.room, reason, seconds: 0 }
-    case 'running': return { kind: 'ended', person: call.peer, to: call.peer.name, room: null, reason, seconds: seconds(call.since) }
-    case 'room': return { kind: 'ended', person: null, to: '', room: call.room, reason, seconds: seconds(call.since) }
+      return { kind: 'ended', person: null, to: '', room: call.room, key: call.key, reason, seconds: 0 }
+    case 'running': return { kind: 'ended', person: call.peer, to: call.peer.name, room: null, key: null, reason, seconds: seconds(call.since) }
+    case 'room': return { kind: 'ended', person: null, to: '', room: call.room, key: call.key, reason, seconds: seconds(call.since) }
     case 'idle':
     case 'ended':
       return call
@@ -256,7 +269,7 @@ function ended(call: Call, reason: Ending, now: number): Call {
 export function taken(call: Call): Call {
   switch (call.kind) {
     case 'running': return { ...call, path: 'reconnecting', safetyCode: null }
-    case 'room': return { ...call, path: 'reconnecting', speaking: [], shown: [], unplayable: [], voices: [], reactions: [] }
+    case 'room': return { ...call, path: 'reconnecting', speaking: [], shown: [], unplayable: [], voices: [], reactions: [], qualities: {}, encryption: call.key === null ? null : NO_TRUST }
     default: return call
   }
 }

@@ -1,4 +1,5 @@
 /** What the server's messages make of a room. */
+import { NO_TRUST } from './e2ee/exchange.js'
 import type { RoomCall, RunningCall } from './model.js'
 import type { Member } from './protocol.js'
 import { UNKNOWN } from './quality.js'
@@ -12,12 +13,14 @@ export type RoomNotice = Of<'knocking' | 'member' | 'member-left' | 'voices' | '
 const REACTIONS_MOST = 30
 
 /** The room that a `conference` tells of. `before` is the call that becomes it, or the same room before we lost it. */
-export function roomOf(conference: Of<'conference'>, before: RunningCall | RoomCall | null, now: number): RoomCall {
+export function roomOf(conference: Of<'conference'>, before: RunningCall | RoomCall | null, key: string | null, now: number): RoomCall {
   const same = before?.kind === 'room' ? before : null
   return {
     kind: 'room',
     id: conference.call,
     room: conference.room,
+    key,
+    encryption: key === null ? null : same?.encryption ?? NO_TRUST,
     since: before?.since ?? now,
     path: same ? 'reconnecting' : 'connecting',
     you: conference.you,
@@ -41,6 +44,7 @@ export function roomOf(conference: Of<'conference'>, before: RunningCall | RoomC
     messages: same?.messages ?? [],
     files: (before?.files ?? []).filter(({ state }) => state === 'done'),
     quality: UNKNOWN,
+    qualities: same?.qualities ?? {},
   }
 }
 
@@ -52,6 +56,7 @@ export function advanceRoom(room: RoomCall, notice: RoomNotice): RoomCall {
       ...room,
       members: room.members.filter(({ number }) => number !== notice.number),
       speaking: room.speaking.filter((number) => number !== notice.number),
+      qualities: Object.fromEntries(Object.entries(room.qualities).filter(([number]) => Number(number) !== notice.number)),
     }
     case 'voices': return { ...room, voices: notice.slots }
     case 'speaking': return { ...room, speaking: notice.members }

@@ -31,10 +31,15 @@ export function fingerprintPair(local: string, remote: string): string | null {
 }
 
 /** The code of a pair, e.g. `4821 9034 1177 0265 9913`. */
-export async function safetyCode(pair: string): Promise<string> {
-  const bytes = new TextEncoder()
-  const key = await crypto.subtle.importKey('raw', bytes.encode(pair), 'PBKDF2', false, ['deriveBits'])
-  const derived = await crypto.subtle.deriveBits({ name: 'PBKDF2', hash: 'SHA-256', salt: bytes.encode(SALT), iterations: ITERATIONS }, key, 128)
+export function safetyCode(pair: string): Promise<string> {
+  return safetyCodeOf(SALT, new TextEncoder().encode(pair))
+}
+
+/** The code of a text, for a purpose. */
+export async function safetyCodeOf(purpose: string, text: Uint8Array<ArrayBuffer>): Promise<string> {
+  const key = await crypto.subtle.importKey('raw', text, 'PBKDF2', false, ['deriveBits'])
+  const salt = new TextEncoder().encode(purpose)
+  const derived = await crypto.subtle.deriveBits({ name: 'PBKDF2', hash: 'SHA-256', salt, iterations: ITERATIONS }, key, 128)
   // 128 bits reduced to 20 digits: the bias is below 2^-61.
   const number = new Uint8Array(derived).reduce((sum, byte) => (sum << 8n) | BigInt(byte), 0n)
   const digits = (number % 10n ** BigInt(GROUPS * GROUP_DIGITS)).toString().padStart(GROUPS * GROUP_DIGITS, '0')

@@ -17,6 +17,9 @@
  * The server is an ICE-lite agent (RFC 8445 §2.5): its candidates stand in its answers, and it learns ours from our
  * checks, so candidates are not sent.
  */
+import type { Codec } from './e2ee/payload.js'
+import type { Leading } from './e2ee/frames.js'
+import type { FrameLine } from './e2ee/line.js'
 import type { Environment, PeerConnectionLike } from './environment.js'
 import { Path, type PathState } from './path.js'
 import type { Outgoing } from './peer.js'
@@ -45,6 +48,8 @@ const SIZES: readonly { readonly area: number; readonly encodings: readonly Size
  * also keeps the offer small.
  */
 const CODECS = { audio: ['audio/opus'], video: ['video/vp8', 'video/rtx'] } as const
+/** The codec of a frame that does not tell its own. */
+const USUAL: Readonly<Record<'audio' | 'video', Codec>> = { audio: 'opus', video: 'vp8' }
 const SCREEN_BITRATE = 2_500_000
 const VOICE_BITRATE = 48_000
 
@@ -78,19 +83,21 @@ export class ServerPeer {
 
   constructor(
     configuration: RTCConfiguration,
-    private readonly environment: Pick<Environment, 'clock' | 'codecs' | 'peerConnection'>,
+    private readonly environment: Pick<Environment, 'clock' | 'codecs' | 'frameConfiguration' | 'peerConnection'>,
     private readonly events: ServerPeerEvents,
     /** The camera there is now, if there is one: the first offer tells its sizes. */
     camera: MediaStreamTrack | null,
+    /** Through which all frames are led, where the room is end-to-end encrypted. */
+    private readonly line: FrameLine | null = null,
   ) {
     this.way = new Path(environment.clock, { path: (path) => events.path(path), restart: () => this.restart(), dead: () => events.dead() })
-    const pc = this.pc = environment.peerConnection(configuration)
+    const pc = this.pc = environment.peerConnection(line === null ? configuration : { ...configuration, ...environment.frameConfiguration })
     pc.onnegotiationneeded = () => this.negotiate()
     pc.oniceconnectionstatechange = pc.onconnectionstatechange = () => { if (!this.closed) this.way.follow(pc) }
-    this.microphone = this.section('audio', { direction: 'sendonly' })
-    this.camera = this.section('video', { direction: 'sendonly', sendEncodings: RIDS.map((rid) => ({ rid, ...encodingOf(camera, rid) })) })
-    this.screen = this.section('video', { direction: 'sendonly', sendEncodings: [{ maxBitrate: SCREEN_BITRATE }] })
-    this.voiceSlots = Array.from({ length: VOICE_SLOTS }, () => this.section('audio', { direction: 'recvonly' }))
+    this.microphone = this.section('audio', { direction: 'sendonly' }, { side: 'send', source: 'microphone' })
+    this.camera = this.section('video', { direction: 'sendonly', sendEncodings: RIDS.map((rid) => ({ rid, ...encodingOf(camera, rid) })) }, { side: 'send', source: 'camera' })
+    this.screen = this.section('video', { direction: 'sendonly', sendEncodings: [{ maxBitrate: SCREEN_BITRATE }] }, { side: 'send', source: 'screen' })
+    this.voiceSlots = Array.from({ length: VOICE_SLOTS }, () => this.section('audio', { direction: 'recvonly' }, { side: 'receive', slot: null }))
     this.grow(PICTURE_SLOTS[0])
     const channel = pc.createDataChannel('room', { negotiated: true, id: 1 })
     channel.binaryType = 'arraybuffer'
@@ -131,7 +138,7 @@ export class ServerPeer {
   grow(pictures: number): void {
     const slots = PICTURE_SLOTS.find((step) => step >= pictures) ?? PICTURE_SLOTS_MOST
     if (this.closed || slots <= this.pictureSlots.length) return
-    const more = Array.from({ length: slots - this.pictureSlots.length }, () => this.section('video', { direction: 'recvonly' }))
+    const more = Array.from({ length: slots - this.pictureSlots.length }, (_, more) => this.section('video', { direction: 'recvonly' }, { side: 'receive', slot: this.pictureSlots.length + more }))
     this.pictureSlots = [...this.pictureSlots, ...more]
   }
 
@@ -167,8 +174,9 @@ export class ServerPeer {
     this.pc.close()
   }
 
-  private section(kind: 'audio' | 'video', init: RTCRtpTransceiverInit): RTCRtpTransceiver {
+  private section(kind: 'audio' | 'video', init: RTCRtpTransceiverInit, leading: Led): RTCRtpTransceiver {
     const transceiver = this.pc.addTransceiver(kind, init)
+    this.line?.lead(leading.side === 'send' ? transceiver.sender : transceiver.receiver, { ...leading, codec: USUAL[kind] })
     const wanted: readonly string[] = CODECS[kind]
     const codecs = this.environment.codecs(kind).filter(({ mimeType }) => wanted.includes(mimeType.toLowerCase()))
     // A browser that would not be told offers all that it has.
@@ -211,6 +219,9 @@ export class ServerPeer {
     await setEncodings(this.screen, ({ track }) => ({ active: track !== null }), 'maintain-resolution')
   }
 }
+
+/** What a section carries, without its codec. */
+type Led = { [Side in Leading['side']]: Omit<Extract<Leading, { side: Side }>, 'codec'> }[Leading['side']]
 
 interface Size { readonly scaleResolutionDownBy: number; readonly maxBitrate: number }
 

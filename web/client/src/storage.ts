@@ -9,7 +9,7 @@
 import type { StoredConference } from './conference.js'
 import type { StoredConversation } from './conversation.js'
 import type { Environment, Store } from './environment.js'
-import type { Call } from './model.js'
+import type { Call, Model } from './model.js'
 import type { StoredSession } from './signal.js'
 
 const IDENTITY = 'visavis.identity'
@@ -26,6 +26,15 @@ export interface StoredTab {
   readonly camera: string | null
   readonly microphone: string | null
   readonly muted: boolean
+}
+
+/** The devices that are on, or were when the page before this one went. */
+export function devicesOf({ camera, microphone }: Model, left: StoredTab | null): Pick<StoredTab, 'camera' | 'microphone' | 'muted'> {
+  return {
+    camera: camera.kind === 'on' ? camera.deviceId : left?.camera ?? null,
+    microphone: microphone.kind === 'on' ? microphone.deviceId : left?.microphone ?? null,
+    muted: microphone.kind === 'on' ? microphone.muted : left?.muted ?? false,
+  }
 }
 
 export class Memory {

@@ -326,7 +326,7 @@ describe('how calls begin and end', () => {
     const { world, alice, bob } = await two()
     alice.client.commands.meet('garden')
     await world.until(() => world.rendezvous.heard.some(({ type }) => type === 'meet'))
-    expect(alice.model.call).toEqual({ kind: 'waiting', room: 'garden' })
+    expect(alice.model.call).toEqual({ kind: 'waiting', room: 'garden', key: null })
     bob.client.commands.meet('garden')
     await world.until(() => isConnected(alice) && isConnected(bob))
     expect(running(alice).peer.name).toBe('Bob')

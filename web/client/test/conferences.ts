@@ -39,6 +39,10 @@ const MOVE_AT_MOST = 10_000
 export class Conferences implements ConferenceServer {
   /** Whether anything is shown: a test may hold it back. */
   forwarding = true
+  /** What becomes of a message from one member to another on its way through a server that lies or loses: null is lost. */
+  tamper: ((message: Uint8Array<ArrayBuffer>, from: string, to: string) => Uint8Array<ArrayBuffer> | null) | null = null
+  /** What members said to each other, as the server saw it. */
+  readonly forwarded: Uint8Array[] = []
   /** How many may come in. */
   most = 100
   all: Conference[] = []
@@ -65,7 +69,7 @@ export class Conferences implements ConferenceServer {
 
   carryOut(session: Session, message: ClientMessage, _seq: number, rendezvous: Rendezvous): boolean {
     this.rendezvous = rendezvous
-    if (message.type === 'meet') return this.meet(session, message)
+    if (message.type === 'meet') return (rendezvous.encrypted.get(message.room) ?? false) === (message.encrypted ?? false) && this.meet(session, message)
     if (message.type === 'rejoin') return this.rejoin(session, message)
     if (!('call' in message)) return false
     // Who leaves the call that is being replaced leaves both.
@@ -154,7 +158,7 @@ export class Conferences implements ConferenceServer {
     for (const other of conference.seats) if (other !== seat) this.tell(other, { type: 'member', call: conference.id, member: seat.member })
     this.tell(seat, {
       type: 'conference', call: conference.id, room: conference.room, you: seat.member.number, role: seat.member.role,
-      members: conference.seats.map(({ member }) => member), locked: conference.locked, lobby: conference.lobby, recording: conference.recording, ticket: seat.ticket, replaces,
+      members: conference.seats.map(({ member }) => member), locked: conference.locked, lobby: conference.lobby, recording: conference.recording, encrypted: this.rendezvous?.encrypted.get(conference.room) ?? false, ticket: seat.ticket, replaces,
     })
     this.tellVoices(conference)
   }
@@ -188,9 +192,11 @@ export class Conferences implements ConferenceServer {
     const message = new Uint8Array(bytes.length + 4)
     new DataView(message.buffer).setUint32(0, from.member.number)
     message.set(bytes, 4)
-    for (const { pc } of conference.seats) {
+    this.forwarded.push(message)
+    for (const { pc, member } of conference.seats) {
       const channel = pc === from.pc ? undefined : pc?.channels[0]
-      if (channel?.readyState === 'open') channel.send(message.buffer)
+      const sent = this.tamper ? this.tamper(message, from.member.person.name, member.person.name) : message
+      if (channel?.readyState === 'open' && sent) channel.send(sent)
     }
   }
 

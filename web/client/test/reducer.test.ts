@@ -15,12 +15,12 @@ const calls = {
   outgoing: { kind: 'outgoing', id: 'c', to: 'bob', person: null, ringing: false },
   ringing: { kind: 'outgoing', id: 'c', to: 'bob', person: bob, ringing: true },
   incoming: { kind: 'incoming', id: 'c', from: bob, media },
-  waiting: { kind: 'waiting', room: 'garden' },
+  waiting: { kind: 'waiting', key: null, room: 'garden' },
   running: {
-    kind: 'running', id: 'c', room: null, peer: bob, since: 1_000, path: 'connected', peerPresent: true, remote: { camera: false, microphone: true, screen: false },
+    kind: 'running', id: 'c', room: null, key: null, peer: bob, since: 1_000, path: 'connected', peerPresent: true, remote: { camera: false, microphone: true, screen: false },
     sharingScreen: false, messages: [], files: [], quality: UNKNOWN, safetyCode: null,
   },
-  ended: { kind: 'ended', person: bob, to: 'Bob', room: null, reason: 'busy', seconds: 0 },
+  ended: { kind: 'ended', person: bob, to: 'Bob', room: null, key: null, reason: 'busy', seconds: 0 },
 } satisfies Record<string, Call>
 type Name = keyof typeof calls
 

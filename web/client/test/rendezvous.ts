@@ -269,7 +269,13 @@ export class Rendezvous {
     this.tell(session, { type: 'ended', call: call.id, reason })
   }
 
+  /** Whether the links that somebody has been at hold keys. */
+  readonly encrypted = new Map<string, boolean>()
+
   private meet(session: Session, message: Sent<'meet'>): void {
+    const encrypted = message.encrypted ?? false
+    if ((this.encrypted.get(message.room) ?? encrypted) !== encrypted) return this.tell(session, { type: 'error', about: session.received, code: 'encryption', message: '' })
+    this.encrypted.set(message.room, encrypted)
     const running = [...this.calls.values()].find(({ room }) => room === message.room)
     if (running && this.conferences) return this.conferences.join(running, session, message.media, this)
     const first = this.waiting.get(message.room)

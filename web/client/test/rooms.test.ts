@@ -1,64 +1,10 @@
-/** Rooms: a third person joins, and leaves; every frame as the breaking point; what is seen, heard, written and decided. */
+/** Rooms: a third person joins, and leaves; every frame as the breaking point; what is seen, heard and decided. */
 import { describe, expect, test } from 'vitest'
 import { assign } from '../src/arrange.js'
-import type { RoomCall, Tile } from '../src/model.js'
-import { fakeDevices, type FakePeerConnection } from './fakes.js'
+import type { Tile } from '../src/model.js'
+import { fakeDevices } from './fakes.js'
+import { calls, clientPeer, couple, inRoom, isDirect, kind, room, sees, showAll, third, three } from './meeting.js'
 import { World, type Fault, type Page } from './world.js'
-
-const kind = (page: Page) => page.model.call.kind
-const isDirect = ({ model: { call, next } }: Page) => call.kind === 'running' && call.path === 'connected' && next === null
-const inRoom = ({ model: { call, next } }: Page, people = 3) => call.kind === 'room' && call.path === 'connected' && call.members.filter(({ connected }) => connected).length === people && next === null
-const room = ({ model: { call } }: Page): RoomCall => {
-  if (call.kind !== 'room') throw new Error(`the call is ${call.kind}`)
-  return call
-}
-const calls = (pages: readonly Page[]) => () => pages.map(({ model: { call, next } }) => [call, next])
-const sees = (page: Page, name: string) => {
-  const member = room(page).members.find(({ person }) => person.name === name)
-  return member !== undefined && page.client.commands.streams().pictures.has(`${member.number} camera`)
-}
-
-/** Alice and Bob in a call of two at a link, with cameras. */
-async function couple(world = new World()): Promise<{ world: World; alice: Page; bob: Page }> {
-  world.devices = fakeDevices()
-  const alice = await world.person('Alice')
-  const bob = await world.person('Bob')
-  for (const page of [alice, bob]) await page.client.commands.openCamera()
-  for (const page of [alice, bob]) await page.client.commands.openMicrophone()
-  alice.client.commands.meet('garden')
-  bob.client.commands.meet('garden')
-  await world.until(() => isDirect(alice) && isDirect(bob), calls([alice, bob]))
-  return { world, alice, bob }
-}
-
-async function third(world: World): Promise<Page> {
-  const cyd = await world.person('Cyd')
-  await cyd.client.commands.openCamera()
-  await cyd.client.commands.openMicrophone()
-  cyd.client.commands.meet('garden')
-  return cyd
-}
-
-async function three(): Promise<{ world: World; alice: Page; bob: Page; cyd: Page; all: readonly Page[] }> {
-  const { world, alice, bob } = await couple()
-  const cyd = await third(world)
-  const all = [alice, bob, cyd]
-  await world.until(() => all.every((page) => inRoom(page)), calls(all))
-  for (const page of all) showAll(page)
-  await world.pass(6_000)
-  return { world, alice, bob, cyd, all }
-}
-
-/** The page shows everybody. */
-function showAll(page: Page): void {
-  page.client.commands.arrange(room(page).members.filter(({ number }) => number !== room(page).you).map(({ number }) => ({ member: number, source: 'camera', height: 300 })))
-}
-
-const clientPeer = (world: World, page: Page): FakePeerConnection => {
-  const found = world.network.openOf(page).at(-1)
-  if (!found) throw new Error('no peer connection')
-  return found
-}
 
 describe('a third person', () => {
   test('makes a room of a call, without a moment in which nobody is seen', async () => {
@@ -354,43 +300,6 @@ test('a screen goes into a section of its own, and on when the room becomes a ca
   await world.until(() => isDirect(alice) && isDirect(bob), calls([alice, bob]))
   expect(bob.model.call).toMatchObject({ sharingScreen: true })
   await world.until(() => alice.model.call.kind === 'running' && alice.model.call.remote.screen)
-})
-
-describe('what is written', () => {
-  test('reaches everybody once, with a name', async () => {
-    const { world, alice, bob, cyd } = await three()
-    alice.client.commands.say(`hello ${'x'.repeat(2_000)}`)
-    await world.until(() => room(cyd).messages.length === 2 && room(bob).messages.length === 2)
-    expect(room(cyd).messages.map(({ from, text }) => [from, text.length])).toEqual([['Alice', 2_000], ['Alice', 6]])
-    expect(room(alice).messages.every(({ mine, delivered }) => mine && delivered)).toBe(true)
-  })
-
-  test('while there is no path goes when there is one, and what may be lost goes again', async () => {
-    const { world, alice, bob } = await three()
-    alice.client.commands.say('doubtful')
-    alice.reload()
-    await world.until(() => alice.model.server.kind === 'online')
-    alice.client.commands.say('waiting')
-    expect(room(alice).messages.at(-1)).toMatchObject({ delivered: false })
-    await world.until(() => inRoom(alice) && room(alice).messages.every(({ delivered }) => delivered))
-    await world.pass(1_000)
-    expect(room(bob).messages.map(({ text }) => text)).toContain('waiting')
-    expect(new Set(room(bob).messages.map(({ id }) => id)).size).toBe(room(bob).messages.length)
-  })
-
-  test.each<[string, Uint8Array<ArrayBuffer>]>([
-    ['nothing', new Uint8Array(0)], ['a number alone', new Uint8Array(4)], ['no UTF-8', Uint8Array.of(0, 0, 0, 2, 0xff)], ['no JSON', new TextEncoder().encode('0000{')],
-    ['no chat', new TextEncoder().encode('0000{"type":"x"}')], ['null', new TextEncoder().encode('0000null')], ['no text', new TextEncoder().encode('0000{"type":"chat","id":"a","text":"","at":1}')],
-    ['too long', new TextEncoder().encode(`0000{"type":"chat","id":"a","text":"${'x'.repeat(2_001)}","at":1}`)], ['no time', new TextEncoder().encode('0000{"type":"chat","id":"a","text":"a","at":"1"}')],
-  ])('%s is dropped', async (_, bytes) => {
-    const { world, alice, bob } = await three()
-    const channel = clientPeer(world, alice).channels[0]
-    channel?.onmessage?.({ data: bytes.buffer })
-    channel?.onmessage?.({ data: 'text' })
-    bob.client.commands.say('real')
-    await world.until(() => room(alice).messages.length > 0)
-    expect(room(alice).messages.map(({ text }) => text)).toEqual(['real'])
-  })
 })
 
 describe('what is decided', () => {

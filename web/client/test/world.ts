@@ -2,9 +2,12 @@
  * A small world for whole clients: virtual time, a server in memory, sockets that can be cut at any frame, and peer
  * connections that negotiate as RFC 8829 says and connect when the two descriptions and a candidate each have crossed.
  */
-import { createClient, type Client } from '../src/client.js'
+import { createClient } from '../src/client.js'
+import type { Client } from '../src/options.js'
 import { memoryStore, type Clock, type Environment, type PageEvents, type SocketLike, type Store } from '../src/environment.js'
 import type { Model } from '../src/model.js'
+import { hurry, pending } from './cryptography.js'
+import { FakeLine } from './line.js'
 import { FakeNetwork, FakePeerConnection, fakeStream } from './fakes.js'
 import { Conferences } from './conferences.js'
 import { Rendezvous, type Line } from './rendezvous.js'
@@ -51,6 +54,16 @@ export class World {
   /** None, as outside a secure context, unless a test gives some. */
   devices: MediaDevices | null = null
 
+  /** Whether browsers can lead frames through a worker. */
+  encrypts = true
+  private cryptographyTakesNoTime = false
+
+  /** Lets time stand still while something is being encrypted. */
+  holdForCryptography(): void {
+    this.cryptographyTakesNoTime = true
+    hurry()
+  }
+
   readonly conferences = new Conferences(this.clock, this.network)
 
   constructor() { this.rendezvous.conferences = this.conferences }
@@ -71,7 +84,7 @@ export class World {
     const limit = this.clock.now() + 600_000
     while (!condition()) {
       // Promises first, then the next moment at which anything is to happen.
-      await new Promise((resolve) => setImmediate(resolve))
+      await this.promises()
       if (condition()) return
       if (!this.clock.step(limit)) await this.realWork(limit, condition, what)
     }
@@ -83,10 +96,16 @@ export class World {
     let over = false
     this.clock.after(ms, () => { over = true })
     while (!over) {
-      await new Promise((resolve) => setImmediate(resolve))
+      await this.promises()
       this.clock.step(end)
     }
-    await new Promise((resolve) => setImmediate(resolve))
+    await this.promises()
+  }
+
+  /** Lets everything happen that takes no time. */
+  private async promises(): Promise<void> {
+    do await new Promise((resolve) => setImmediate(resolve))
+    while (this.cryptographyTakesNoTime && pending() > 0)
   }
 
   environment(stores: { readonly identity: Store; readonly tab: Store }, watch: (events: PageEvents) => void): Environment {
@@ -101,6 +120,8 @@ export class World {
       codecs: (kind) => (kind === 'audio' ? ['audio/opus', 'audio/PCMU'] : ['video/VP8', 'video/rtx', 'video/AV1']).map((mimeType) => ({ mimeType, clockRate: 90_000 })),
       devices: this.devices,
       audioContext: null,
+      frameLine: this.encrypts ? () => new FakeLine(this.clock) : null,
+      frameConfiguration: {},
       watch: (events) => {
         watch(events)
         return () => {}
@@ -158,6 +179,8 @@ export class World {
 /** A page with its client; it can be loaded anew. */
 export class Page {
   client: Client
+  /** Through which its frames go, where the room is encrypted. */
+  line: FakeLine | null = null
   private events: PageEvents | null = null
 
   constructor(readonly world: World, private readonly stores: { readonly identity: Store; readonly tab: Store }) {
@@ -204,6 +227,11 @@ export class Page {
           return socket
         },
         peerConnection: (configuration) => this.world.network.own(this, environment.peerConnection(configuration)),
+        frameLine: environment.frameLine && (() => {
+          const line = environment.frameLine?.() as FakeLine
+          this.line = line
+          return line
+        }),
       },
     })
   }

@@ -5,6 +5,7 @@ import { clock } from '../format.js'
 import { useApp, type App, type Talk } from '../state/app.js'
 import { verdict } from '../state/words.js'
 import { ActionButton, CommandButton } from './basics.jsx'
+import { EncryptedBadge } from './encryption.jsx'
 import { Icon, type IconName } from './icons.jsx'
 
 /** How long it has lasted, how good it is in a word, and how many are there. */
@@ -12,6 +13,7 @@ export function Facts(props: { readonly call: Talk, readonly people: number }): 
   const app = useApp()
   return (
     <div class="facts">
+      <Show when={props.call.kind === 'room' ? props.call.encryption : null}>{encryption => <EncryptedBadge encryption={encryption()} />}</Show>
       <span class="timer" role="timer">{clock((app.now() - props.call.since) / 1000)}</span>
       <button
         type="button" class="quality" data-verdict={props.call.quality.verdict} aria-expanded={app.ui().panel === 'details'}

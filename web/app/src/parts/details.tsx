@@ -1,9 +1,10 @@
 /** How good the call is: in words first, then the numbers, then the code that proves who is there. */
-import type { Quality, RunningCall } from '@visavis/client/model.js'
+import type { Encryption, Quality, RunningCall } from '@visavis/client/model.js'
 import { createEffect, createSignal, For, on, Show, type JSX } from 'solid-js'
 import { bitrate, milliseconds, percent } from '../format.js'
 import { useApp, type Talk } from '../state/app.js'
 import { verdict } from '../state/words.js'
+import { RoomSafety } from './encryption.jsx'
 import { Icon } from './icons.jsx'
 import { Panel } from './panel.jsx'
 
@@ -75,6 +76,17 @@ function Safety(props: { readonly call: RunningCall }): JSX.Element {
   )
 }
 
+/** Who can see and hear what is sent in a room. */
+function RoomPrivacy(props: { readonly call: Talk }): JSX.Element {
+  const app = useApp()
+  const encryption = (): Encryption | null => (props.call.kind === 'room' ? props.call.encryption : null)
+  return (
+    <Show when={encryption()} fallback={<section class="safety"><h3><Icon name="shield" />{app.t().privacy}</h3><p>{app.t().roomSafety}</p></section>}>
+      {now => <RoomSafety encryption={now()} />}
+    </Show>
+  )
+}
+
 export function DetailsPanel(props: { readonly call: Talk }): JSX.Element {
   const app = useApp()
   const ofTwo = (): RunningCall | null => (props.call.kind === 'running' ? props.call : null)
@@ -86,7 +98,7 @@ export function DetailsPanel(props: { readonly call: Talk }): JSX.Element {
           <div><strong>{verdict(app.t(), props.call.quality.verdict)[0]}</strong><p>{verdict(app.t(), props.call.quality.verdict)[1]}</p></div>
         </div>
         <Numbers quality={props.call.quality} room={props.call.kind === 'room'} />
-        <Show when={ofTwo()} fallback={<section class="safety"><h3><Icon name="shield" />{app.t().privacy}</h3><p>{app.t().roomSafety}</p></section>}>{call => <Safety call={call()} />}</Show>
+        <Show when={ofTwo()} fallback={<RoomPrivacy call={props.call} />}>{call => <Safety call={call()} />}</Show>
       </div>
     </Panel>
   )

@@ -1,10 +1,11 @@
 /** Who is in the call, the link that leads to it, and what an owner of a room may do. */
-import type { Action, Knock, Member } from '@visavis/client'
+import type { Action, Knock, Member, Trust } from '@visavis/client'
 import { createSignal, For, onCleanup, Show, type JSX } from 'solid-js'
 import { meetLink, watchLink } from '../route.js'
 import { selfOf, useApp, type Talk } from '../state/app.js'
 import { ActionButton, Avatar, CopyButton } from './basics.jsx'
 import { Doors } from './doors.jsx'
+import { RoomSafety, TrustMark } from './encryption.jsx'
 import { Icon } from './icons.jsx'
 import { Panel } from './panel.jsx'
 import { QrCode } from './qr-code.jsx'
@@ -69,7 +70,7 @@ function Moderation(props: { readonly member: Member }): JSX.Element {
   )
 }
 
-function Row(props: { readonly member: Member, readonly mine: boolean, readonly moderates: boolean, readonly speaks: boolean }): JSX.Element {
+function Row(props: { readonly member: Member, readonly mine: boolean, readonly moderates: boolean, readonly speaks: boolean, readonly trust: Trust | null }): JSX.Element {
   const app = useApp()
   const [open, setOpen] = createSignal(false)
   const name = (): string => props.member.person.name
@@ -81,6 +82,7 @@ function Row(props: { readonly member: Member, readonly mine: boolean, readonly 
         <div class="member-text">
           <span class="person-name">{name()}<Show when={props.mine}>{` (${app.t().you})`}</Show></span>
           <Show when={role()}><span class="meta">{role()}</span></Show>
+          <Show when={props.trust}>{trust => <TrustMark trust={trust()} name={name()} />}</Show>
         </div>
         <span class="member-marks">
           <Show when={props.member.hand}><span class="raised"><Icon name="hand" /><span class="sr-only">{app.t().handUp(name())}</span></span></Show>
@@ -108,9 +110,9 @@ function Toggle(props: { readonly name: string, readonly on: boolean, readonly a
   )
 }
 
-function Invite(props: { readonly room: string }): JSX.Element {
+function Invite(props: { readonly room: string, readonly linkKey: string | null }): JSX.Element {
   const app = useApp()
-  const link = (): string => meetLink(location.origin, props.room)
+  const link = (): string => meetLink(location.origin, props.room, props.linkKey)
   const [code, setCode] = createSignal(false)
   return (
     <section class="room-invite">
@@ -134,7 +136,7 @@ export function PeoplePanel(props: { readonly call: Talk }): JSX.Element {
     <Panel title={app.t().peoplePanel} class="people-panel">
       <div class="panel-scroll" tabindex="0" role="region" aria-label={app.t().peoplePanel}>
         <Show when={room()?.knocking.length}><Knocking people={room()?.knocking ?? []} /></Show>
-        <Show when={props.call.room} fallback={<p class="quiet">{app.t().inviteText}</p>}>{name => <Invite room={name()} />}</Show>
+        <Show when={props.call.room} fallback={<p class="quiet">{app.t().inviteText}</p>}>{name => <Invite room={name()} linkKey={props.call.key} />}</Show>
         <Show when={!props.call.room}>
           <ActionButton icon="link" label={app.t().copyLink} class="button small primary" onClick={() => app.actions.copyLink()} />
         </Show>
@@ -144,7 +146,7 @@ export function PeoplePanel(props: { readonly call: Talk }): JSX.Element {
               <For each={members().map(({ number }) => number)}>
                 {number => (
                   <Show when={now().members.find(one => one.number === number)}>
-                    {member => <Row member={member()} mine={number === now().you} moderates={moderates()} speaks={now().speaking.includes(number)} />}
+                    {member => <Row member={member()} mine={number === now().you} moderates={moderates()} speaks={now().speaking.includes(number)} trust={now().encryption?.trust[number] ?? null} />}
                   </Show>
                 )}
               </For>
@@ -153,6 +155,7 @@ export function PeoplePanel(props: { readonly call: Talk }): JSX.Element {
         </Show>
         <Show when={room()?.watchers}>{count => <p class="quiet watchers">{app.t().watchers(count())}</p>}</Show>
         <Show when={props.call.kind === 'running' && props.call.room}>{name => <Doors room={name()} />}</Show>
+        <Show when={room()?.encryption}>{encryption => <RoomSafety encryption={encryption()} />}</Show>
         <Show when={moderates() && room()}>
           {now => (
             <section class="moderation">

@@ -1,12 +1,12 @@
 /** One person in a room, or one screen: the picture, the name, and how they are. */
-import type { RoomCall } from '@visavis/client/model.js'
+import type { RoomCall, Trust } from '@visavis/client/model.js'
 import { For, Show, type JSX } from 'solid-js'
 import { useApp } from '../state/app.js'
 import type { Figure, Place } from '../state/stage.js'
 import { ActionButton, Avatar, Video } from './basics.jsx'
 import { Icon } from './icons.jsx'
 
-function Name(props: { readonly figure: Figure }): JSX.Element {
+function Name(props: { readonly figure: Figure, readonly quality: 'fair' | 'poor' | null }): JSX.Element {
   const app = useApp()
   const silent = (): boolean => props.figure.source === 'camera' && !props.figure.member.sending.microphone
   const name = (): string => {
@@ -17,6 +17,9 @@ function Name(props: { readonly figure: Figure }): JSX.Element {
     <p class="seat-name">
       <Show when={silent()}><Icon name="micOff" /><span class="sr-only">{app.t().muted}</span></Show>
       <Show when={props.figure.source === 'screen'}><Icon name="screen" /></Show>
+      <Show when={props.quality}>
+        {verdict => <span class="seat-quality" data-verdict={verdict()}><i /><i /><i /><span class="sr-only">{verdict() === 'fair' ? app.t().theirsFair : app.t().theirsPoor}</span></span>}
+      </Show>
       <span>{name()}</span>
     </p>
   )
@@ -34,6 +37,16 @@ export function Seat(props: { readonly figure: Figure, readonly place: Place, re
     const view = props.room.shown[slot]
     return view?.member === member().number && view.source === props.figure.source
   })
+  /** Why there is no picture of somebody in an encrypted room; null if there is no such reason. */
+  const undeciphered = (): Trust | null => {
+    const trust = props.room.encryption?.trust[member().number]
+    return trust && trust !== 'verified' && !props.figure.mine && !away() && member().sending[props.figure.source] ? trust : null
+  }
+  /** How bad their network is; nothing as long as it is good. */
+  const poorly = (): 'fair' | 'poor' | null => {
+    const verdict = camera() && !props.figure.mine ? props.room.qualities[member().number] : undefined
+    return verdict === 'fair' || verdict === 'poor' ? verdict : null
+  }
   const pinned = (): boolean => app.ui().pinned === props.figure.key
   const who = (): string => camera() ? (props.figure.mine ? 'me' : member().person.id) : ''
   const label = (): string => camera() ? (props.figure.mine ? app.t().you : member().person.name) : app.t().remoteScreen(member().person.name)
@@ -46,12 +59,13 @@ export function Seat(props: { readonly figure: Figure, readonly place: Place, re
     >
       <Show when={camera()}><div class="seat-face"><Avatar name={member().person.name} size="large" /></div></Show>
       <Video stream={sends() ? stream() : null} label={label()} who={who()} mirror={props.figure.mine} class={sends() && stream() !== null ? '' : 'dark'} />
+      <Show when={undeciphered()}>{trust => <p class="seat-away seat-trust"><Icon name={trust() === 'failed' ? 'warning' : 'lock'} /><span>{trust() === 'failed' ? app.t().trustFailed : app.t().trustWaiting}</span></p>}</Show>
       <Show when={away()}><p class="seat-away"><span class="spinner" />{app.t().comesBack}</p></Show>
       <Show when={!props.figure.mine && sends() && dark()}><p class="seat-away">{app.t().unplayable}</p></Show>
       <Show when={camera() && member().hand}>
         <span class="seat-hand"><Icon name="hand" /><span class="sr-only">{app.t().handUp(label())}</span></span>
       </Show>
-      <Name figure={props.figure} />
+      <Name figure={props.figure} quality={poorly()} />
       <div class="seat-reactions" aria-hidden="true"><For each={reactions()}>{one => <span>{one.reaction}</span>}</For></div>
       <ActionButton
         icon="pin" iconOnly class="seat-pin" label={props.figure.mine ? app.t().pinSelf : app.t().pin(label())} pressed={pinned()}

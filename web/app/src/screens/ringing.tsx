@@ -6,6 +6,7 @@ import { duration } from '../format.js'
 import { Avatar, ActionButton, CommandButton, CopyButton, Video } from '../parts/basics.jsx'
 import { Doors } from '../parts/doors.jsx'
 import { Icon } from '../parts/icons.jsx'
+import { EncryptedNote } from '../parts/encryption.jsx'
 import { QrCode } from '../parts/qr-code.jsx'
 import { callLink, meetLink } from '../route.js'
 import { useApp } from '../state/app.js'
@@ -68,7 +69,7 @@ export function IncomingScreen(props: { readonly call: Of<'incoming'> }): JSX.El
 
 export function WaitingScreen(props: { readonly call: Of<'waiting'> }): JSX.Element {
   const app = useApp()
-  const link = (): string => meetLink(location.origin, props.call.room)
+  const link = (): string => meetLink(location.origin, props.call.room, props.call.key)
   return (
     <>
       <SelfView />
@@ -76,6 +77,7 @@ export function WaitingScreen(props: { readonly call: Of<'waiting'> }): JSX.Elem
         <div class="intro">
           <h1 tabindex="-1">{app.t().waitingTitle}</h1>
           <p>{app.t().waitingText}</p>
+          <Show when={props.call.key !== null}><EncryptedNote /></Show>
         </div>
         <div class="card invite">
           <QrCode text={link()} label={app.t().qr} />
@@ -107,8 +109,8 @@ export function LobbyScreen(): JSX.Element {
 export function EndedScreen(props: { readonly call: Of<'ended'> }): JSX.Element {
   const app = useApp()
   const name = (): string => props.call.person?.name ?? props.call.to
-  const canReturn = (): boolean => !['removed', 'room-locked', 'needs-token'].includes(props.call.reason)
-  const note = (): string => props.call.seconds > 0 ? app.t().lasted(duration(app.lang(), props.call.seconds)) : props.call.room === null || props.call.reason === 'needs-token' ? endAdvice(app.t(), props.call.reason) : ''
+  const canReturn = (): boolean => !['removed', 'room-locked', 'needs-token', 'encrypted', 'not-encrypted', 'cannot-encrypt'].includes(props.call.reason)
+  const note = (): string => props.call.seconds > 0 ? app.t().lasted(duration(app.lang(), props.call.seconds)) : endAdvice(app.t(), props.call)
   return (
     <>
       <Hero name={props.call.room === null ? name() || app.t().theOther : app.t().meeting} pulsing={false} room={props.call.room !== null} />
@@ -119,7 +121,7 @@ export function EndedScreen(props: { readonly call: Of<'ended'> }): JSX.Element 
             <ActionButton icon="phone" label={app.t().callAgain} class="button go" onClick={() => { const to = props.call.to || name(); app.commands.dismiss(); app.actions.callPerson(to) }} />
           </Show>
           <Show when={canReturn() && props.call.room}>
-            {room => <ActionButton icon="people" label={app.t().joinAgain} class="button go" onClick={() => { const to = room(); app.commands.dismiss(); app.actions.meet(to) }} />}
+            {room => <ActionButton icon="people" label={app.t().joinAgain} class="button go" onClick={() => { const [to, { key }] = [room(), props.call]; app.commands.dismiss(); app.actions.meet(to, key) }} />}
           </Show>
           <Show when={props.call.reason === 'unavailable'}>
             <CopyButton label={app.t().copyLink} text={() => callLink(location.origin, app.model().me?.name ?? app.prefs().name)} />

@@ -1,9 +1,10 @@
 /** Before a call: you, whom to call, links to share. Also what a link opens. */
 import { createEffect, createSignal, createUniqueId, For, on, onCleanup, Show, type JSX } from 'solid-js'
-import { callLink, freshRoom } from '../route.js'
+import { callLink, freshKey, freshRoom } from '../route.js'
 import { useApp } from '../state/app.js'
 import { Avatar, CopyButton } from '../parts/basics.jsx'
 import { Icon } from '../parts/icons.jsx'
+import { EncryptedMeeting, EncryptedNote } from '../parts/encryption.jsx'
 import { PersonField, personState } from '../parts/person.jsx'
 import { SelfView } from '../parts/self.jsx'
 import { serverNotice } from '../state/words.js'
@@ -92,7 +93,7 @@ function Share(): JSX.Element {
   const app = useApp()
   const [name, setName] = createSignal(app.prefs().name)
   createEffect(on(() => app.model().me?.name ?? app.prefs().name, setName))
-  const meet = (): void => { if (named(name())) app.actions.go({ kind: 'meet', room: freshRoom() }) }
+  const meet = (): void => { if (named(name())) app.actions.go({ kind: 'meet', room: freshRoom(), key: app.prefs().encrypted && app.features.encryption ? freshKey() : null }) }
   return (
     <section class="share" aria-labelledby="share-title">
       <h2 id="share-title" class="eyebrow">{app.t().shareTitle}</h2>
@@ -104,6 +105,7 @@ function Share(): JSX.Element {
         <p>{app.t().newMeetingText}</p>
         <button type="button" class="button" onClick={meet}><Icon name="people" /><span>{app.t().newMeeting}</span></button>
       </div>
+      <EncryptedMeeting />
     </section>
   )
 }
@@ -118,12 +120,13 @@ function LinkForm(): JSX.Element {
     return server.kind === 'refused' && server.code.startsWith('token') ? serverNotice(app.t(), server, false, true, 0)?.text : undefined
   }
   const callee = (): string => { const now = route(); return now.kind === 'call' ? now.name : '' }
+  const key = (): string | null => { const now = route(); return now.kind === 'meet' ? now.key : null }
   const submit = (event: Event): void => {
     event.preventDefault()
     const now = route()
     if (!app.invitation && !named(app.prefs().name)) return
     if (now.kind === 'call') app.actions.callPerson(now.name)
-    if (now.kind === 'meet') app.actions.meet(now.room)
+    if (now.kind === 'meet') app.actions.meet(now.room, now.key)
   }
   return (
     <>
@@ -131,6 +134,7 @@ function LinkForm(): JSX.Element {
         <Show when={callee()} fallback={<span class="avatar large plain"><Icon name="people" /></span>}><Avatar name={callee()} size="large" /></Show>
         <h1 tabindex="-1">{refused() ?? (callee() ? app.t().callPerson(callee()) : app.t().meetTitle)}</h1>
         <Show when={!refused()} fallback={<p>{app.t().tokenAdvice}</p>}><p>{callee() ? app.t().callPersonText : app.invitation ? app.t().invitedAs(app.model().me?.name ?? app.invitation.name) : app.t().meetText}</p></Show>
+        <Show when={key() !== null}><EncryptedNote /></Show>
       </div>
       <Show when={!refused()}>
       <form class="card call-form" onSubmit={submit}>

@@ -41,6 +41,8 @@ export interface Features {
   readonly speaker: boolean
   readonly notifications: boolean
   readonly passkeys: boolean
+  /** Whether frames can be encrypted before they leave the page. */
+  readonly encryption: boolean
 }
 
 /** What the components ask for that is more than one command of the client. */
@@ -50,7 +52,7 @@ export interface Actions {
   /** Opens camera and microphone together. */
   openDevices(): Promise<void>
   callPerson(name: string): void
-  meet(room: string): void
+  meet(room: string, key: string | null): void
   accept(video: boolean): void
   toggleMute(): void
   toggleCamera(): void

@@ -1,9 +1,10 @@
 /** Makes the app: follows the client's model, keeps the person's choices, and turns wishes into commands. */
+import { frameConfiguration } from '@visavis/client/e2ee/line.js'
 import type { Commands, Model, Streams } from '@visavis/client/model.js'
 import type { Presence } from '@visavis/client/protocol.js'
 import { createEffect, createMemo, createRoot, createSignal, onCleanup, untrack, type Accessor } from 'solid-js'
 import { dictionaries, pickLanguage } from '../i18n/index.js'
-import { meetLink, readRoute, type Route } from '../route.js'
+import { meetLink, pathOf, readRoute, type Route } from '../route.js'
 import { selfOf, talkOf, type Actions, type App, type Features, type Invitation, type Ui } from './app.js'
 import { readPrefs, withRecent, writePrefs, type Prefs } from './prefs.js'
 
@@ -21,6 +22,8 @@ export interface Options {
   readonly storage: Storage | null
   readonly path: string
   readonly invitation?: Invitation | null
+  /** What follows the `#` of the address. */
+  readonly hash?: string
   /** The languages the person reads, best first. */
   readonly languages: readonly string[]
   /** Takes up another identity, or none, and starts anew. */
@@ -36,6 +39,7 @@ export function browserFeatures(): Features {
     speaker: 'setSinkId' in HTMLMediaElement.prototype,
     notifications: 'Notification' in window && window.isSecureContext,
     passkeys: 'PublicKeyCredential' in window,
+    encryption: frameConfiguration() !== null,
   }
 }
 
@@ -91,7 +95,7 @@ export function createApp(options: Options): App {
     writePrefs(storage, untrack(prefs))
   }
   const [ui, keepUi] = createSignal<Ui>({
-    route: readRoute(options.path), panel: null, dialog: null, more: false, reacting: false, pinned: null, flash: null, news: null,
+    route: readRoute(options.path, options.hash), panel: null, dialog: null, more: false, reacting: false, pinned: null, flash: null, news: null,
     query: '', intent: null, unread: 0, fullScreen: false, updateReady: false,
   })
   const setUi = (change: Partial<Ui>): void => { keepUi(old => ({ ...old, ...change })) }
@@ -166,9 +170,9 @@ function createActions(app: App): Actions {
       setPrefs({ recent: withRecent(prefs().recent, to) })
       void prepared().then(ready => { if (ready) commands.call(to) })
     },
-    meet: room => {
+    meet: (room, key) => {
       if (app.ui().intent !== null) return
-      void prepared().then(ready => { if (ready) commands.meet(room) })
+      void prepared().then(ready => { if (ready) commands.meet(room, key) })
     },
     accept: video => void commands.accept({ audio: true, video }),
     toggleMute: () => {
@@ -215,7 +219,7 @@ async function copyLink(app: App): Promise<void> {
   const room = call.room ?? await untilRoom(app)
   if (room === null) return
   // Where the clipboard is not ours to write, the link is there to be read.
-  if (!await app.actions.copy(meetLink(location.origin, room))) return app.setUi({ panel: 'people' })
+  if (!await app.actions.copy(meetLink(location.origin, room, call.key))) return app.setUi({ panel: 'people' })
   app.setUi({ flash: app.t().linkCopied })
   app.announce(app.t().linkCopied)
   setTimeout(() => app.setUi({ flash: null }), flashFor)
@@ -224,8 +228,8 @@ async function copyLink(app: App): Promise<void> {
 /** What concerns the window, not the call. */
 function windowActions(app: App): Pick<Actions, 'toggleFullScreen' | 'togglePicture' | 'chooseFiles' | 'go' | 'copy' | 'dismiss'> {
   const go = (route: Route): void => {
-    const path = route.kind === 'call' ? `/c/${encodeURIComponent(route.name)}` : route.kind === 'meet' ? `/r/${route.room}` : '/'
-    if (location.pathname !== path && !location.pathname.endsWith('.html')) history.pushState(null, '', path)
+    const path = pathOf(route)
+    if (location.pathname + location.hash !== path && !location.pathname.endsWith('.html')) history.pushState(null, '', path)
     app.setUi({ route })
   }
   return {

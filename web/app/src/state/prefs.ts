@@ -17,6 +17,8 @@ export interface Prefs {
   readonly fill: boolean
   /** Whether in a room whoever speaks is large, and the others small. */
   readonly speakerView: boolean
+  /** Whether the links of new meetings hold a key. */
+  readonly encrypted: boolean
   /** Names called lately, newest first. */
   readonly recent: readonly string[]
   /** The login token of an account; null for a guest. A secret. */
@@ -36,6 +38,7 @@ export const defaults: Prefs = {
   corner: 'bottom-right',
   fill: true,
   speakerView: false,
+  encrypted: false,
   recent: [],
   account: null,
 }

@@ -84,16 +84,24 @@ export function endReason(t: Dictionary, call: Extract<Call, { kind: 'ended' }>)
     case 'room-full': return t.endFull
     case 'room-locked': return t.endLocked
     case 'needs-token': return t.endNeedsToken
+    case 'encrypted': return t.endEncrypted
+    case 'not-encrypted': return t.endNotEncrypted
+    case 'cannot-encrypt': return t.endCannotEncrypt
+    case 'not-verified': return t.endNotVerified
   }
 }
 
 /** What to do about it, where there is something to do. */
-export function endAdvice(t: Dictionary, reason: Extract<Call, { kind: 'ended' }>['reason']): string {
+export function endAdvice(t: Dictionary, { reason, room }: Pick<Extract<Call, { kind: 'ended' }>, 'reason' | 'room'>): string {
   switch (reason) {
-    case 'unavailable': return t.endUnavailableText
-    case 'failed': return t.endFailedText
-    case 'lost': return t.endLostText
     case 'needs-token': return t.endNeedsTokenText
+    case 'unavailable': return room === null ? t.endUnavailableText : ''
+    case 'failed': return room === null ? t.endFailedText : ''
+    case 'lost': return room === null ? t.endLostText : ''
+    case 'encrypted': return t.endEncryptedText
+    case 'not-encrypted': return t.endNotEncryptedText
+    case 'cannot-encrypt': return t.endCannotEncryptText
+    case 'not-verified': return t.endNotVerifiedText
     default: return ''
   }
 }

@@ -91,7 +91,7 @@ else createRoot(() => {
   writePrefs(storage, {
     ...defaults, sounds: false, ...usualPrefs, ...state.prefs, theme: query.get('theme') === 'dark' ? 'dark' : 'light', language: query.get('lang') === 'fr' ? 'fr' : 'en',
   })
-  const app = createApp({ source: fake(state.model), features: { ...browserFeatures(), screen: true, picture: true }, storage, path: state.path ?? '/', invitation: state.invitation ?? null, languages: ['en'], become: () => undefined })
+  const app = createApp({ source: fake(state.model), features: { ...browserFeatures(), screen: true, picture: true, encryption: true }, storage, path: state.path ?? '/', hash: state.hash ?? '', invitation: state.invitation ?? null, languages: ['en'], become: () => undefined })
   startEffects(app)
   render(() => <AppContext.Provider value={app}><App /></AppContext.Provider>, document.getElementById('root')!)
   queueMicrotask(() => { if (state.ui) app.setUi(state.ui) })

@@ -10,6 +10,7 @@ export interface State {
   readonly ui?: Partial<Ui>
   readonly path?: string
   readonly invitation?: Invitation
+  readonly hash?: string
   /** What is to be typed or clicked before the picture is taken: selectors, and text for fields. */
   readonly steps?: readonly (readonly [selector: string, text?: string])[]
 }
@@ -35,7 +36,7 @@ const quality: Quality = {
 }
 const now = Date.now()
 const running: RunningCall = {
-  kind: 'running', id: 'call', room: null, peer: ada, since: now - 754_000, path: 'connected', peerPresent: true, remote: { camera: true, microphone: true, screen: false },
+  kind: 'running', id: 'call', room: null, key: null, peer: ada, since: now - 754_000, path: 'connected', peerPresent: true, remote: { camera: true, microphone: true, screen: false },
   sharingScreen: false, messages: [], files: [], quality, safetyCode: '4821 9034 1177 0265 9913',
 }
 const messages: RunningCall['messages'] = [
@@ -51,7 +52,7 @@ const files: RunningCall['files'] = [
 ]
 const inCall = (change: Partial<RunningCall> = {}, model: Partial<Model> = {}): Model => ({ ...base, ...model, call: { ...running, ...change } })
 const withCall = (call: Call, change: Partial<Model> = {}): Model => ({ ...base, ...change, call })
-const ended = (reason: Extract<Call, { kind: 'ended' }>['reason'], seconds = 0): State => ({ model: withCall({ kind: 'ended', person: ada, to: 'Ada Lovelace', room: null, reason, seconds }) })
+const ended = (reason: Extract<Call, { kind: 'ended' }>['reason'], seconds = 0): State => ({ model: withCall({ kind: 'ended', person: ada, to: 'Ada Lovelace', room: null, key: null, reason, seconds }) })
 const names = ['Bruno', 'Ada Lovelace', 'Grace', 'Chloé Duval', 'Dana', 'Emil Nolde', 'Fatima Zahra', 'Gustav', 'Hedy', 'Ibn Sina', 'Jun', 'Katherine Johnson-Goble', 'Linus', 'Marie', 'Niels']
 const member = (number: number, change: Partial<Member> = {}): Member => ({
   number, person: { id: `p${number}`, name: names[number - 1] ?? `Guest ${number}`, verified: false }, role: number === 1 ? 'owner' : 'presenter',
@@ -60,8 +61,11 @@ const member = (number: number, change: Partial<Member> = {}): Member => ({
 const members = (count: number, change: (member: Member) => Partial<Member> = () => ({})): readonly Member[] =>
   Array.from({ length: count }, (_, index) => member(index + 1)).map(one => ({ ...one, ...change(one) }))
 const room: RoomCall = {
-  kind: 'room', id: 'room', room: 'kfw3-m8pz-x2aq', since: now - 1_854_000, path: 'connected', you: 1, members: members(4), locked: false, lobby: false, listeners: false, title: '', recording: null, recordingProblem: null, watching: false, watchers: 0, unplayable: [], knocking: [],
+  kind: 'room', id: 'room', room: 'kfw3-m8pz-x2aq', key: null, encryption: null, qualities: {}, since: now - 1_854_000, path: 'connected', you: 1, members: members(4), locked: false, lobby: false, listeners: false, title: '', recording: null, recordingProblem: null, watching: false, watchers: 0, unplayable: [], knocking: [],
   speaking: [2], shown: [], voices: [], reactions: [], mutedBy: null, sharingScreen: false, messages: [], files: [], quality,
+}
+const encrypted: Partial<RoomCall> = {
+  key: 'q2hX0mV1aYw2m8r4xJo1kA', members: members(5), encryption: { safetyCode: '1180 2265 9043 7710 3391', trust: { 2: 'verified', 3: 'waiting', 4: 'failed', 5: 'verified' } },
 }
 const inRoom = (change: Partial<RoomCall> = {}, model: Partial<Model> = {}): Model => ({ ...base, ...model, call: { ...room, ...change } })
 const roomMessages: RoomCall['messages'] = [
@@ -70,7 +74,7 @@ const roomMessages: RoomCall['messages'] = [
   { id: '3', mine: true, from: '', text: 'Yes please.', at: now - 200_000, delivered: true },
   { id: '4', mine: false, from: 'Chloé Duval', text: 'I can show them on my screen.', at: now - 20_000, delivered: true },
 ]
-const roomOver = (reason: Extract<Call, { kind: 'ended' }>['reason'], seconds = 0): State => ({ model: withCall({ kind: 'ended', person: null, to: '', room: 'kfw3-m8pz-x2aq', reason, seconds }) })
+const roomOver = (reason: Extract<Call, { kind: 'ended' }>['reason'], seconds = 0): State => ({ model: withCall({ kind: 'ended', person: null, to: '', room: 'kfw3-m8pz-x2aq', key: null, reason, seconds }) })
 const quieter = { name: 'Bruno' }
 const found: Model['people'] = [
   { person: ada, present: true, busy: false },
@@ -94,7 +98,7 @@ export const states: Readonly<Record<string, State>> = {
   'server-draining': { model: { ...base, server: { kind: 'online', draining: true } } },
   'link-call': { model: base, path: '/c/Ada%20Lovelace' },
   'link-meet': { model: fresh, path: '/r/abcd-efgh-jkmn', prefs: { name: '' } },
-  'waiting': { model: withCall({ kind: 'waiting', room: 'kfw3-m8pz-x2aq' }), path: '/r/kfw3-m8pz-x2aq' },
+  'waiting': { model: withCall({ kind: 'waiting', room: 'kfw3-m8pz-x2aq', key: null }), path: '/r/kfw3-m8pz-x2aq' },
   'outgoing': { model: withCall({ kind: 'outgoing', id: 'x', to: 'Ada Lovelace', person: null, ringing: false }) },
   'ringing': { model: withCall({ kind: 'outgoing', id: 'x', to: 'Ada Lovelace', person: ada, ringing: true }) },
   'incoming': { model: withCall({ kind: 'incoming', id: 'x', from: ada, media: { audio: true, video: true } }) },
@@ -119,10 +123,11 @@ export const states: Readonly<Record<string, State>> = {
   'ended-unavailable': ended('unavailable'),
   'ended-failed': ended('failed'),
   'running-people': { model: inCall({ room: 'kfw3-m8pz-x2aq' }), ui: { panel: 'people' } },
-  'lobby': { model: withCall({ kind: 'lobby', id: 'r', room: 'kfw3-m8pz-x2aq' }) },
+  'lobby': { model: withCall({ kind: 'lobby', id: 'r', room: 'kfw3-m8pz-x2aq', key: null }) },
   'room-entering': { model: inRoom({ path: 'connecting', members: members(3, () => ({ connected: false })), speaking: [] }) },
   'room-3': { model: inRoom({ members: members(3) }) },
   'room-4': { model: inRoom() },
+  'room-networks': { model: inRoom({ members: members(5), qualities: { 2: 'poor', 3: 'fair', 4: 'good' } }) },
   'room-alone': { model: inRoom({ members: members(1), speaking: [] }) },
   'room-7': { model: inRoom({ members: members(7), speaking: [7], reactions: [{ id: 1, member: 2, reaction: '👏' }, { id: 2, member: 6, reaction: '❤️' }] }) },
   'room-12': { model: inRoom({ members: members(12), speaking: [9, 2] }) },
@@ -147,6 +152,14 @@ export const states: Readonly<Record<string, State>> = {
   'room-lecture': { model: inRoom({ you: 3, title: 'Physics for poets', listeners: true, members: members(4, one => (one.number === 3 ? { role: 'attendee', hand: false, sending: { microphone: false, camera: false, screen: false } } : {})) }, { camera: { kind: 'off' }, microphone: { kind: 'off' } }) },
   'room-away': { model: inRoom({ members: members(4, one => (one.number === 2 ? { connected: false } : {})), speaking: [] }) },
   'room-reconnecting': { model: inRoom({ path: 'reconnecting', speaking: [], quality: { ...quality, verdict: 'lost' } }, { server: { kind: 'reconnecting', attempt: 1, nextTry: now + 2_000 } }) },
+  'start-encrypted': { model: base, prefs: { encrypted: true } },
+  'link-meet-encrypted': { model: base, path: '/r/abcd-efgh-jkmn', hash: '#k=AAAAAAAAAAAAAAAAAAAAAA' },
+  'waiting-encrypted': { model: withCall({ kind: 'waiting', room: 'kfw3-m8pz-x2aq', key: 'q2hX0mV1aYw2m8r4xJo1kA' }), path: '/r/kfw3-m8pz-x2aq' },
+  'room-encrypted': { model: inRoom(encrypted) },
+  'room-encrypted-people': { model: inRoom(encrypted), ui: { panel: 'people' } },
+  'room-encrypted-details': { model: inRoom(encrypted), ui: { panel: 'details' } },
+  'room-not-encrypted': roomOver('not-encrypted'),
+  'room-cannot-encrypt': roomOver('cannot-encrypt'),
   'room-left': roomOver('hung-up', 1854),
   'room-removed': roomOver('removed'),
   'room-locked': roomOver('room-locked'),

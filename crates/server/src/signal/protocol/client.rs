@@ -128,6 +128,11 @@ pub enum ClientMessage {
         room: String,
         /// What this side intends to send.
         media: Media,
+        /// Whether the link holds a key, so that what members send is encrypted for the other members alone. The first to
+        /// come decides; whoever comes with the other sort of link is told `encryption`.
+        #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+        #[cfg_attr(test, ts(as = "Option<bool>", optional))]
+        encrypted: bool,
     },
     /// No longer waits there.
     Leave {

@@ -212,6 +212,8 @@ pub enum ServerMessage {
         #[serde(default, skip_serializing_if = "Option::is_none")]
         #[cfg_attr(test, ts(optional))]
         title: Option<String>,
+        /// Whether members encrypt what they send for each other, so that the server cannot decode it. It stays so.
+        encrypted: bool,
         /// Come back with this (`rejoin`) if the server loses the conference. A secret.
         ticket: Secret,
         /// The call of two that goes on here: keep it until the server ends it as `moved`.

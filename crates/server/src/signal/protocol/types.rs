@@ -211,6 +211,8 @@ pub enum ErrorCode {
     RoomLocked,
     /// One comes into that room with a join token only.
     NeedsToken,
+    /// The room is end-to-end encrypted and the link holds no key, or the other way round.
+    Encryption,
     /// This member's role does not allow it.
     NotAllowed,
     /// No such member in this conference.

@@ -178,7 +178,7 @@ impl Rendezvous {
                 self.relay(key, &call.clone(), ServerMessage::Candidate { call, candidate })
             }
             ClientMessage::Rejoin { call, ticket } => self.rejoin(now, key, call, &ticket),
-            ClientMessage::Meet { room, media } => self.meet(key, room, media),
+            ClientMessage::Meet { room, media, encrypted } => self.meet(key, room, media, encrypted),
             ClientMessage::Leave { room } => {
                 self.leave(key, &room);
                 Ok(())

@@ -16,6 +16,8 @@ pub(super) struct Room {
     waiting: Vec<(SessionKey, Media)>,
     /// The call of the two who met here.
     call: Option<CallId>,
+    /// Whether those who meet here encrypt for each other what the server forwards. Said by the first, and never changed.
+    encrypted: bool,
 }
 
 impl Room {
@@ -31,6 +33,10 @@ impl Room {
     /// Who has waited for the longest time.
     pub(super) fn first_waiting(&self) -> Option<(SessionKey, Media)> {
         self.waiting.first().copied()
+    }
+
+    pub(super) fn is_encrypted(&self) -> bool {
+        self.encrypted
     }
 }
 
@@ -67,7 +73,13 @@ impl Rendezvous {
         Ok(())
     }
 
-    pub(super) fn meet(&mut self, key: SessionKey, room: String, media: Media) -> Result<(), Failure> {
+    pub(super) fn meet(
+        &mut self,
+        key: SessionKey,
+        room: String,
+        media: Media,
+        encrypted: bool,
+    ) -> Result<(), Failure> {
         if !is_room(&room) {
             let message = "a room's name has 1 to 64 characters of A-Z a-z 0-9 - _";
             return Err((ErrorCode::BadRoom, message.to_owned()));
@@ -77,19 +89,20 @@ impl Rendezvous {
             return Err(draining());
         }
         self.leave_room(key);
+        self.drop_ghosts(&room, key);
+        self.may_decrypt(&room, encrypted)?;
         let call = self.call_at(&room);
         if let Some((call, place)) = self.own_place(&room, key) {
             self.take_over(&call, place, key);
             return Ok(());
         }
-        self.drop_ghosts(&room, key);
         if let Some(call) = call {
             return self.come(key, &call, media);
         }
         if self.kept.contains_key(&room) {
             return self.come_first(key, &room, media);
         }
-        let place = self.rooms.entry(room.clone()).or_default();
+        let place = self.rooms.entry(room.clone()).or_insert(Room { encrypted, ..Room::default() });
         if place.waiting.len() >= self.config.waiting_per_room {
             self.tidy_room(&room);
             let message = "too many people wait in this room already: open another";
@@ -103,6 +116,31 @@ impl Rendezvous {
             self.tell(key, ServerMessage::Waiting { room });
         }
         Ok(())
+    }
+
+    /// Whether a link with or without a key leads into the room as it is.
+    fn may_decrypt(&self, room: &str, encrypted: bool) -> Result<(), Failure> {
+        let message = match self.rooms.get(room).map(Room::is_encrypted) {
+            Some(true) if !encrypted => {
+                "the room is end-to-end encrypted: open it by its whole link, whose end (#k=…) is the key"
+            }
+            Some(false) if encrypted => {
+                "the room is not end-to-end encrypted, but the link holds a key: open another room"
+            }
+            _ => return Ok(()),
+        };
+        Err((ErrorCode::Encryption, message.to_owned()))
+    }
+
+    /// Whether those who meet in the room encrypt for each other.
+    pub(super) fn is_encrypted(&self, room: &str) -> bool {
+        self.rooms.get(room).is_some_and(Room::is_encrypted)
+    }
+
+    /// A call or conference that the server had forgotten comes back to its link, which is as it was.
+    pub(super) fn restore_encryption(&mut self, room: &str, encrypted: bool) {
+        let place = self.rooms.entry(room.to_owned()).or_default();
+        place.encrypted |= encrypted;
     }
 
     /// No longer waits at the link; nothing if it did not.

@@ -80,7 +80,9 @@ impl Rendezvous {
         polite: bool,
         room: Option<String>,
     ) -> Secret {
-        let ticket = Ticket { polite, peer: peer.person.clone(), peer_media: peer.media, room };
+        let encrypted = room.as_deref().is_some_and(|room| self.is_encrypted(room));
+        let peer_media = peer.media;
+        let ticket = Ticket { polite, peer: peer.person.clone(), peer_media, room, encrypted };
         Secret(self.tickets.print(call, &me.person, &ticket))
     }
 
@@ -158,7 +160,7 @@ impl Rendezvous {
         let until = now + self.config.resume_timeout;
         self.engage(key, &call);
         self.timers.set(until, Timer::Rejoin(call.clone()));
-        let Ticket { polite, peer, peer_media, room } = ticket;
+        let Ticket { polite, peer, peer_media, room, encrypted: _ } = ticket;
         let waiting = Rejoining { session: key, person, polite, peer, peer_media, room, until };
         self.calls.insert(call, Call::Rejoining(waiting));
     }
@@ -169,6 +171,9 @@ impl Rendezvous {
         let first = Side { session: waiting.session, person: waiting.person, media: ticket.peer_media };
         let second = Side { session: key, person, media: waiting.peer_media };
         let room = waiting.room.filter(|room| self.occupy(room, call));
+        if let Some(room) = &room {
+            self.restore_encryption(room, ticket.encrypted);
+        }
         let (polite, impolite) = if waiting.polite { (first, second) } else { (second, first) };
         self.start(call, Beginning { rejoined: true, ..Beginning::new(polite, impolite, room) });
     }

@@ -151,6 +151,7 @@ impl Session<'_> {
             ErrorCode::BadName
             | ErrorCode::BadRoom
             | ErrorCode::RoomLocked
+            | ErrorCode::Encryption
             | ErrorCode::NotAllowed
             | ErrorCode::NoSuchMember
             | ErrorCode::NeedsToken

@@ -238,7 +238,7 @@ impl<'a> Session<'a> {
         self.meet_at = None;
         self.until.get_or_insert((Instant::now() + self.plan.patience, Wait::Meeting));
         let room = self.plan.code.clone();
-        self.signal.say(ClientMessage::Meet { room, media: Media::default() }).await;
+        self.signal.say(ClientMessage::Meet { room, media: Media::default(), encrypted: false }).await;
     }
 
     /// Does what the files want, sends what can go, and sees whether that was all.

@@ -350,6 +350,7 @@ impl Rendezvous {
             watchers: conference.watchers(),
             listeners: conference.rules.newcomers == Role::Attendee,
             title: conference.rules.title.clone(),
+            encrypted: self.is_encrypted(&conference.room),
             ticket: self.seat_ticket(call, conference, number, member),
             replaces,
         };
@@ -367,7 +368,8 @@ impl Rendezvous {
         number: MemberNumber,
         member: &Member,
     ) -> Secret {
-        let seat = Seat { role: member.role, number, room: conference.room.clone() };
+        let encrypted = self.is_encrypted(&conference.room);
+        let seat = Seat { role: member.role, number, room: conference.room.clone(), encrypted };
         Secret(self.tickets.print_seat(call, &member.person, &seat))
     }
 
@@ -436,6 +438,7 @@ impl Rendezvous {
         }
         let until = self.now + self.config.resume_timeout;
         self.open_conference(call, seat.room.clone(), Phase::Returning { until })?;
+        self.restore_encryption(&seat.room, seat.encrypted);
         self.come_back(key, me.to_owned(), call, seat);
         // Who came to the link before the members were back.
         self.wake_waiting(&seat.room);
