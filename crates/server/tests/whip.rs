@@ -388,6 +388,10 @@ async fn what_is_wrong_is_said() {
     assert_eq!((options.status, options.header("accept-post")), (204, "application/sdp"));
     assert!(options.header("access-control-allow-methods").contains("POST"));
     assert!(options.header("access-control-allow-headers").contains("authorization"));
+    assert_eq!(options.header("link"), "", "servers are for those who may come in");
+    let bearer = authorization(&publish);
+    let options = send(&server, ("OPTIONS", "/whip/r"), &[("authorization", &bearer)], "").await;
+    assert!(options.header("link").contains("rel=\"ice-server\""));
     let options = send(&server, ("OPTIONS", "/whip/r/x"), &[], "").await;
     assert!(options.header("access-control-allow-methods").contains("PATCH"));
     // Nobody came in by any of these.

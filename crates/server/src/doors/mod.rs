@@ -79,7 +79,19 @@ async fn endpoint(
 ) -> Response {
     let method = request.method().clone();
     let response = match method {
-        Method::OPTIONS => respond::options("POST, OPTIONS", Some(respond::SDP)),
+        Method::OPTIONS => {
+            let mut response = respond::options("POST, OPTIONS", Some(respond::SDP));
+            // Some encoders gather their candidates before they offer, and ask for the servers here.
+            let token = bearer(request.headers()).is_some();
+            if let Ok(pass) = admit(&app, bearer(request.headers()), &room, door)
+                && token
+            {
+                let person = Person { id: pass.holder, name: String::new(), verified: false };
+                let servers = app.hub.ice_servers(&entrance(&request, caller.address.ip()), &person);
+                respond::link(response.headers_mut(), &servers);
+            }
+            response
+        }
         Method::POST => {
             Box::pin(enter(&app, door, caller, room, request)).await.unwrap_or_else(Problem::into_response)
         }
@@ -151,6 +163,7 @@ async fn enter(
     let pass = admit(app, bearer(request.headers()), &room, door)?;
     let host = entrance(&request, caller.address.ip());
     let sdp = text(request, respond::SDP).await?;
+    let sdp = offer::consistent(&sdp);
     offer::check(&sdp, door).map_err(|message| Problem::new(StatusCode::UNPROCESSABLE_ENTITY, message))?;
     let token = pass.token.clone();
     let (person, purpose) = purpose(pass, door, asked)?;
