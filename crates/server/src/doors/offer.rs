@@ -89,7 +89,8 @@ pub(super) fn consistent(sdp: &str) -> String {
     for (id, uri) in sdp.lines().filter_map(extension) {
         meanings.entry(id).or_default().insert(uri);
     }
-    let clear = |line: &&str| extension(line).is_none_or(|(id, _)| meanings.get(&id).is_none_or(|m| m.len() == 1));
+    let clear =
+        |line: &&str| extension(line).is_none_or(|(id, _)| meanings.get(&id).is_none_or(|m| m.len() == 1));
     sdp.lines().filter(clear).map(|line| format!("{}\r\n", line.trim_end())).collect()
 }
 
