@@ -186,7 +186,10 @@ async fn members_come_over_tcp_to_the_thread_of_their_room() {
         let mut members = Vec::new();
         for number in 1..=2 {
             let leg = LegKey(room * 10 + u64::from(number));
-            link.commands.send(MediaCommand::Join { room: RoomKey(room), leg, number, part: Part::Member }).await.unwrap();
+            link.commands
+                .send(MediaCommand::Join { room: RoomKey(room), leg, number, part: Part::Member })
+                .await
+                .unwrap();
             let mut member = Member::new(clock);
             let sdp = member.offer();
             link.commands.send(MediaCommand::Offer { leg, sdp }).await.unwrap();

@@ -330,7 +330,9 @@ fn a_conference_comes_back_after_a_restart_although_its_encoder_was_faster() {
         .iter()
         .map(|at| {
             let ticket = world.clients[*at].log.iter().rev().find_map(|m| match m {
-                ServerMessage::Conference { ticket, .. } | ServerMessage::Role { ticket, .. } => Some(ticket.clone()),
+                ServerMessage::Conference { ticket, .. } | ServerMessage::Role { ticket, .. } => {
+                    Some(ticket.clone())
+                }
                 _ => None,
             });
             (*at, ticket.unwrap())
@@ -377,12 +379,8 @@ fn a_conference_comes_back_after_a_restart_although_its_encoder_was_faster() {
 
 #[test]
 fn there_are_only_so_many() {
-    let bounds = Config {
-        viewers_per_conference: 2,
-        members_per_conference: 4,
-        sessions_per_address: 10,
-        ..config()
-    };
+    let bounds =
+        Config { viewers_per_conference: 2, members_per_conference: 4, sessions_per_address: 10, ..config() };
     let (mut world, _) = crate::signal_conference::room_with(bounds, &["ann", "bob", "cyd"]);
     for door in 1..=3 {
         world.door(door, viewer(true, Glance::default()));
@@ -391,7 +389,8 @@ fn there_are_only_so_many() {
     world.door(5, encoder("b"));
     assert!(last(&world, 3).starts_with("Refused(Full") && last(&world, 5).starts_with("Refused(Full"));
     assert_eq!((last(&world, 2), last(&world, 4)), ("Answer(true)".into(), "Answer(true)".into()));
-    let elsewhere = |n: u64| enter(&format!("room-{n}"), Purpose::Publish { holder: "h".into(), name: "n".into() });
+    let elsewhere =
+        |n: u64| enter(&format!("room-{n}"), Purpose::Publish { holder: "h".into(), name: "n".into() });
     for n in 10..20 {
         world.door(n, elsewhere(n));
     }

@@ -18,6 +18,9 @@ const PATIENCE: Duration = Duration::from_secs(30);
 const SDP: (&str, &str) = ("content-type", "application/sdp");
 const FRAGMENT: (&str, &str) = ("content-type", "application/trickle-ice-sdpfrag");
 
+/// Frames by who made them, and whether they are pictures.
+type Seen = BTreeMap<(u8, bool), u32>;
+
 /// One connection of an encoder or a player.
 struct Program {
     connection: Connection,
@@ -25,7 +28,7 @@ struct Program {
     sections: Vec<TransceiverId>,
     tasks: Vec<tokio::task::JoinHandle<()>>,
     /// How many frames of sound and pictures came, by who made them.
-    seen: Arc<(Mutex<BTreeMap<(u8, bool), u32>>, tokio::sync::Notify)>,
+    seen: Arc<(Mutex<Seen>, tokio::sync::Notify)>,
 }
 
 impl Program {
@@ -246,7 +249,9 @@ async fn an_encoder_is_a_member_that_everybody_sees_and_players_watch() {
     other.play();
     other.plays(1).await;
     let watchers = |count: u64| {
-        move |book: &Book| book.log.iter().rev().find(|m| m["type"] == "watchers").is_some_and(|m| m["count"] == count)
+        move |book: &Book| {
+            book.log.iter().rev().find(|m| m["type"] == "watchers").is_some_and(|m| m["count"] == count)
+        }
     };
     bob.until("two watch", watchers(2)).await;
     drop(other);
@@ -301,7 +306,8 @@ async fn a_session_is_restarted_and_ended_by_who_began_it() {
             assert!(answer.json()["detail"].as_str().unwrap().len() > 20, "{answer:?}");
         }
     }
-    let wrong = send(&server, ("PATCH", &path), &[("content-type", "text/plain"), bearer, matching], "x").await;
+    let wrong =
+        send(&server, ("PATCH", &path), &[("content-type", "text/plain"), bearer, matching], "x").await;
     assert_eq!(wrong.status, 415);
     for method in ["GET", "PUT", "POST", "HEAD"] {
         assert_eq!(send(&server, (method, &path), &[bearer], "").await.status, 405, "{method}");
@@ -314,7 +320,8 @@ async fn a_session_is_restarted_and_ended_by_who_began_it() {
         peer.local_description().unwrap().sdp
     };
     let offer = encoder.connection.with(restart).await.unwrap();
-    let lines = offer.lines().filter(|line| line.starts_with("a=ice-ufrag:") || line.starts_with("a=ice-pwd:"));
+    let lines =
+        offer.lines().filter(|line| line.starts_with("a=ice-ufrag:") || line.starts_with("a=ice-pwd:"));
     let fragment: String = lines.take(2).map(|line| format!("{line}\r\n")).collect();
     let restarted = patch(&server, &path, &[bearer, any], &fragment).await;
     assert_eq!(restarted.status, 200, "{}", restarted.text());
@@ -324,7 +331,11 @@ async fn a_session_is_restarted_and_ended_by_who_began_it() {
     assert!(restarted.text().contains("a=candidate:"), "{}", restarted.text());
     encoder.answered(&with_fragment(entered.text(), restarted.text())).await;
     ann.sees(&[9], Way::Forwarded).await;
-    assert_eq!(patch(&server, &path, &[bearer, matching], candidate).await.status, 412, "of the old generation");
+    assert_eq!(
+        patch(&server, &path, &[bearer, matching], candidate).await.status,
+        412,
+        "of the old generation"
+    );
     assert_eq!(patch(&server, &path, &[bearer, ("if-match", &fresh)], candidate).await.status, 204);
 
     assert_eq!(send(&server, ("DELETE", &path), &[], "").await.status, 401);
@@ -339,7 +350,10 @@ async fn a_session_is_restarted_and_ended_by_who_began_it() {
 fn with_fragment(answer: &str, fragment: &str) -> String {
     let value = |name: &str| fragment.lines().find(|line| line.starts_with(name)).unwrap();
     let lines = answer.lines().map(|line| {
-        ["a=ice-ufrag:", "a=ice-pwd:"].iter().find(|name| line.starts_with(**name)).map_or(line, |name| value(name))
+        ["a=ice-ufrag:", "a=ice-pwd:"]
+            .iter()
+            .find(|name| line.starts_with(**name))
+            .map_or(line, |name| value(name))
     });
     lines.map(|line| format!("{line}\r\n")).collect()
 }
@@ -381,13 +395,18 @@ async fn what_is_wrong_is_said() {
         assert_eq!(answer.header("www-authenticate"), if status == 401 { "Bearer" } else { "" });
         assert_eq!(answer.header("retry-after"), if status == 409 { "5" } else { "" });
     }
-    let kind = send(&server, ("POST", "/whip/r"), &[("authorization", &authorization(&publish))], &sends).await;
+    let kind =
+        send(&server, ("POST", "/whip/r"), &[("authorization", &authorization(&publish))], &sends).await;
     assert_eq!((kind.status, kind.header("accept-post")), (415, "application/sdp"));
     assert_eq!(send(&server, ("GET", "/whip/r"), &[], "").await.status, 405);
     let options = send(&server, ("OPTIONS", "/whip/r"), &[("origin", "https://elsewhere.example")], "").await;
     assert_eq!((options.status, options.header("accept-post")), (204, "application/sdp"));
     assert!(options.header("access-control-allow-methods").contains("POST"));
     assert!(options.header("access-control-allow-headers").contains("authorization"));
+    assert_eq!(options.header("link"), "", "servers are for those who may come in");
+    let bearer = authorization(&publish);
+    let options = send(&server, ("OPTIONS", "/whip/r"), &[("authorization", &bearer)], "").await;
+    assert!(options.header("link").contains("rel=\"ice-server\""));
     let options = send(&server, ("OPTIONS", "/whip/r/x"), &[], "").await;
     assert!(options.header("access-control-allow-methods").contains("PATCH"));
     // Nobody came in by any of these.
@@ -411,7 +430,10 @@ async fn everybody_watches_if_an_owner_says_so_and_an_encoder_that_dies_is_gone(
     assert_eq!(player.enter(&server, "/whep/r", None).await.status, 401);
     let call = ann.read(|book| book.conference.clone()).unwrap();
     ann.say(json!({"type": "moderate", "call": call, "action": {"kind": "watching", "on": true}}));
-    ann.until("watching is on", |book| book.log.iter().any(|m| m["type"] == "settings" && m["watching"] == true)).await;
+    ann.until("watching is on", |book| {
+        book.log.iter().any(|m| m["type"] == "settings" && m["watching"] == true)
+    })
+    .await;
     let mut player = Program::player().await;
     assert_eq!(player.enter(&server, "/whep/r", None).await.status, 201);
     player.play();

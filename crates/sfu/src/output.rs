@@ -161,7 +161,8 @@ impl Sfu {
                         break 'run;
                     }
                     let step = write_packet(now, (peer, slot, feed), &mut sources, &mut run, (buf, held));
-                    let step = step.unwrap_or_else(|error| refused(slot, (follower, *id), &error, &mut sources));
+                    let step =
+                        step.unwrap_or_else(|error| refused(slot, (follower, *id), &error, &mut sources));
                     if matches!(step, Step::Complete) {
                         break 'run;
                     }

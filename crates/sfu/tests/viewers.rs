@@ -100,7 +100,10 @@ fn a_viewer_gets_one_stream_and_has_no_say() {
         let lines = answer.lines().filter_map(|line| line.strip_prefix("a=msid:")?.split(' ').next());
         lines.map(str::to_owned).collect::<Vec<_>>()
     };
-    assert_eq!((streams(&world, viewer), streams(&world, sender)), (vec!["room".into(); 2], vec!["-".into(); 2]));
+    assert_eq!(
+        (streams(&world, viewer), streams(&world, sender)),
+        (vec!["room".into(); 2], vec!["-".into(); 2])
+    );
     let now = world.now;
     for (at, text) in [(viewer, &b"me"[..]), (encoder, b"me"), (sender, b"all")] {
         world.clients[at].say(now, text);

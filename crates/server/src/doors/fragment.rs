@@ -21,9 +21,10 @@ impl Fragment {
         let (mut ufrag, mut password) = (None, None);
         let mut candidates = Vec::new();
         for (at, line) in text.lines().map(str::trim_end).enumerate().filter(|(_, line)| !line.is_empty()) {
-            let (kind, value) = line.split_once('=').filter(|(kind, _)| kind.len() == 1).ok_or_else(|| {
-                format!("line {} is none of a session description: {line:?}", at + 1)
-            })?;
+            let (kind, value) = line
+                .split_once('=')
+                .filter(|(kind, _)| kind.len() == 1)
+                .ok_or_else(|| format!("line {} is none of a session description: {line:?}", at + 1))?;
             let attribute = if kind == "a" { value } else { continue };
             if let Some(value) = attribute.strip_prefix("ice-ufrag:") {
                 ufrag.get_or_insert_with(|| value.to_owned());

@@ -30,8 +30,8 @@ use serde::Deserialize;
 use self::admit::{Pass, admit, bearer};
 use self::fragment::Fragment;
 use self::problem::Problem;
-use self::session::{Patch, Session};
 pub(crate) use self::session::Sessions;
+use self::session::{Patch, Session};
 use crate::accounts::names;
 use crate::app::App;
 use crate::http::{Caller, origin};
@@ -79,7 +79,19 @@ async fn endpoint(
 ) -> Response {
     let method = request.method().clone();
     let response = match method {
-        Method::OPTIONS => respond::options("POST, OPTIONS", Some(respond::SDP)),
+        Method::OPTIONS => {
+            let mut response = respond::options("POST, OPTIONS", Some(respond::SDP));
+            // Some encoders gather their candidates before they offer, and ask for the servers here.
+            let token = bearer(request.headers()).is_some();
+            if let Ok(pass) = admit(&app, bearer(request.headers()), &room, door)
+                && token
+            {
+                let person = Person { id: pass.holder, name: String::new(), verified: false };
+                let servers = app.hub.ice_servers(&entrance(&request, caller.address.ip()), &person);
+                respond::link(response.headers_mut(), &servers);
+            }
+            response
+        }
         Method::POST => {
             Box::pin(enter(&app, door, caller, room, request)).await.unwrap_or_else(Problem::into_response)
         }
@@ -110,8 +122,10 @@ async fn resource(
             };
             changed.await.unwrap_or_else(Problem::into_response)
         }
-        _ => Problem::method("PATCH, DELETE, OPTIONS", "a session is changed with PATCH and ended with DELETE")
-            .into_response(),
+        _ => {
+            Problem::method("PATCH, DELETE, OPTIONS", "a session is changed with PATCH and ended with DELETE")
+                .into_response()
+        }
     };
     respond::share(response)
 }
@@ -124,7 +138,10 @@ fn find(
 ) -> Result<Arc<Session>, Problem> {
     let session = app.sessions.get(id).filter(|session| session.door == door && session.room == room);
     let session = session.ok_or_else(|| {
-        Problem::new(StatusCode::NOT_FOUND, "there is no such session here (any more): begin another with POST")
+        Problem::new(
+            StatusCode::NOT_FOUND,
+            "there is no such session here (any more): begin another with POST",
+        )
     })?;
     if session.is_of(bearer(headers)) {
         Ok(session)
@@ -151,6 +168,7 @@ async fn enter(
     let pass = admit(app, bearer(request.headers()), &room, door)?;
     let host = entrance(&request, caller.address.ip());
     let sdp = text(request, respond::SDP).await?;
+    let sdp = offer::consistent(&sdp);
     offer::check(&sdp, door).map_err(|message| Problem::new(StatusCode::UNPROCESSABLE_ENTITY, message))?;
     let token = pass.token.clone();
     let (person, purpose) = purpose(pass, door, asked)?;
@@ -183,9 +201,7 @@ fn purpose(pass: Pass, door: Door, asked: Asked) -> Result<(Person, Purpose), Pr
     let person = Person { id: pass.holder.clone(), name: name.clone(), verified: false };
     let purpose = match door {
         Door::Publish => Purpose::Publish { holder: pass.holder, name },
-        Door::Watch => {
-            Purpose::Watch { invited: pass.token.is_some(), glance: Glance { member, source } }
-        }
+        Door::Watch => Purpose::Watch { invited: pass.token.is_some(), glance: Glance { member, source } },
     };
     Ok((person, purpose))
 }
@@ -214,7 +230,8 @@ async fn patch(app: &App, session: &Session, request: Request) -> Result<Respons
         return Err(Problem::new(StatusCode::PRECONDITION_REQUIRED, message));
     };
     let text = text(request, respond::FRAGMENT).await?;
-    let fragment = Fragment::parse(&text).map_err(|message| Problem::new(StatusCode::BAD_REQUEST, message))?;
+    let fragment =
+        Fragment::parse(&text).map_err(|message| Problem::new(StatusCode::BAD_REQUEST, message))?;
     match session.patch(&app.hub, &condition, &fragment).await? {
         Patch::Taken => Ok(StatusCode::NO_CONTENT.into_response()),
         Patch::Restarted { etag, answer } => Ok(respond::restarted(&etag, &fragment::of_answer(&answer))),

@@ -1,5 +1,7 @@
 //! What an offer is good for, before anybody is let in with it, and whether the answer takes anything of it.
 
+use std::collections::{BTreeMap, BTreeSet};
+
 use crate::signal::protocol::Door;
 
 /// Sections of pictures that an encoder may send: a camera and a screen.
@@ -74,6 +76,24 @@ pub(super) fn check(sdp: &str, door: Door) -> Result<(), String> {
     Ok(())
 }
 
+/// The offer without header extensions that contradict each other: all sections share one connection here, on which a number
+/// means one thing (RFC 8843 §8.2). aiortc gives the same number to another extension in each section, and takes one for the
+/// other in what it is sent.
+pub(super) fn consistent(sdp: &str) -> String {
+    let extension = |line: &str| {
+        let (id, uri) = line.trim_end().strip_prefix("a=extmap:")?.split_once(' ')?;
+        let id = id.split('/').next().unwrap_or_default().to_owned();
+        Some((id, uri.split(' ').next().unwrap_or_default().to_owned()))
+    };
+    let mut meanings: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
+    for (id, uri) in sdp.lines().filter_map(extension) {
+        meanings.entry(id).or_default().insert(uri);
+    }
+    let clear =
+        |line: &&str| extension(line).is_none_or(|(id, _)| meanings.get(&id).is_none_or(|m| m.len() == 1));
+    sdp.lines().filter(clear).map(|line| format!("{}\r\n", line.trim_end())).collect()
+}
+
 /// Whether an answer takes anything of an offer; what would have been taken otherwise.
 pub(super) fn check_answer(offer: &str, answer: &str) -> Result<(), String> {
     let taken = sections(answer).iter().any(|section| !section.rejected && section.direction != "inactive");
@@ -120,6 +140,15 @@ mod tests {
             assert_eq!(check(&sdp, Door::Publish).is_ok(), publishes, "{sdp}");
             assert_eq!(check(&sdp, Door::Watch).is_ok(), watches, "{sdp}");
         }
+    }
+
+    #[test]
+    fn numbers_of_extensions_mean_one_thing() {
+        let sdp = "v=0\na=extmap:1 urn:mid\na=extmap:2/sendonly urn:level x\nm=video 9 x 1\na=extmap:1 urn:mid\n\
+            a=extmap:2 urn:time\n";
+        let expected = "v=0\r\na=extmap:1 urn:mid\r\nm=video 9 x 1\r\na=extmap:1 urn:mid\r\n";
+        assert_eq!(consistent(sdp), expected);
+        assert_eq!(consistent(expected), expected);
     }
 
     #[test]

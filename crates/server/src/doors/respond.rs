@@ -1,7 +1,7 @@
 //! What is answered.
 
 use axum::body::Body;
-use axum::http::{HeaderName, HeaderValue, StatusCode, header};
+use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
 use axum::response::Response;
 
 use super::session::Session;
@@ -58,12 +58,17 @@ pub(super) async fn created(session: &Session, servers: &[IceServer], answer: St
             headers.insert(name, value);
         }
     }
+    link(headers, servers);
+    response
+}
+
+/// Names the ICE servers.
+pub(super) fn link(headers: &mut HeaderMap, servers: &[IceServer]) {
     for link in servers.iter().flat_map(links) {
         if let Ok(link) = HeaderValue::from_str(&link) {
             headers.append(header::LINK, link);
         }
     }
-    response
 }
 
 /// ICE was restarted.

@@ -129,7 +129,8 @@ impl Session {
         let mut ice = ice.map_err(|_| Problem::busy())?;
         let any = matches!(condition.trim(), "*" | "\"*\"");
         if !any && !condition.split(',').any(|tag| tag.trim() == ice.etag) {
-            let message = "`If-Match` names another generation of ICE than the present one: it was restarted meanwhile";
+            let message =
+                "`If-Match` names another generation of ICE than the present one: it was restarted meanwhile";
             return Err(Problem::new(StatusCode::PRECONDITION_FAILED, message));
         }
         let known = fragment::ufrag(&ice.offer).map(str::to_owned);
@@ -143,7 +144,8 @@ impl Session {
             return Ok(Patch::Taken);
         };
         if !any {
-            let message = "these are the candidates of another generation of ICE: restart it with `If-Match: *`";
+            let message =
+                "these are the candidates of another generation of ICE: restart it with `If-Match: *`";
             return Err(Problem::new(StatusCode::UNPROCESSABLE_ENTITY, message));
         }
         let offer = fragment::restarted(&ice.offer, (ufrag, password));

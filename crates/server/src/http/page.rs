@@ -34,7 +34,8 @@ fn find(path: &str) -> Option<&'static File> {
         path.strip_prefix(prefix)
             .is_some_and(|rest| !rest.is_empty() && !rest.trim_end_matches('/').contains('/'))
     };
-    let path = if path == "/" || link("/c/") || link("/r/") || link("/watch/") { "/index.html" } else { path };
+    let path =
+        if path == "/" || link("/c/") || link("/r/") || link("/watch/") { "/index.html" } else { path };
     FILES.binary_search_by(|f| f.path.cmp(path)).ok().map(|i| &FILES[i])
 }
 

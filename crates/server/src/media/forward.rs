@@ -209,18 +209,16 @@ impl Forwarder {
     fn join(&mut self, now: Instant, room: RoomKey, leg: LegKey, (number, part): (u32, Part)) {
         let id = self.rooms.get(&room).map(|room| room.id);
         let viewer = matches!(part, Part::Viewer { .. });
-        let join = JoinConfig {
-            number,
-            publish: !viewer,
-            subscribe: part != Part::Publisher,
-            one_stream: viewer,
-        };
+        let join =
+            JoinConfig { number, publish: !viewer, subscribe: part != Part::Publisher, one_stream: viewer };
         let joined = id.map(|id| self.sfu.join(now, id, join));
         match joined {
             Some(Ok(member)) => {
                 self.leg_keys.insert(member, leg);
                 self.legs.insert(leg, Leg { member, room, fragments: Vec::new() });
-                if let Some(found) = self.rooms.get_mut(&room).filter(|_| part == Part::Viewer { follows: true }) {
+                if let Some(found) =
+                    self.rooms.get_mut(&room).filter(|_| part == Part::Viewer { follows: true })
+                {
                     found.followers.push(leg);
                     let stage = found.stage;
                     self.lay_out(now, leg, &[stage]);

@@ -67,7 +67,8 @@ impl Keys {
     }
 
     fn read(&self, text: &str) -> Option<Grant> {
-        let rest = Some(text).filter(|text| text.len() <= LONGEST)?.strip_prefix(PREFIX)?.strip_prefix('.')?;
+        let rest =
+            Some(text).filter(|text| text.len() <= LONGEST)?.strip_prefix(PREFIX)?.strip_prefix('.')?;
         let (grant, tag) = rest.split_once('.')?;
         let (grant, tag) = (BASE64.decode(grant).ok()?, BASE64.decode(tag).ok()?);
         // Only what this server wrote is parsed.

@@ -99,7 +99,9 @@ impl Rendezvous {
                     format!("this layout has {} slots; at most {most} are allowed", slots.len()),
                 ))
             }
-            Request::Message(_) | Request::Rename(_) | Request::Key { .. } | Request::IceServers { .. } => Ok(()),
+            Request::Message(_) | Request::Rename(_) | Request::Key { .. } | Request::IceServers { .. } => {
+                Ok(())
+            }
         }
     }
 
@@ -113,7 +115,9 @@ impl Rendezvous {
                 self.acknowledge(key);
                 Ok(())
             }
-            Request::Message(_) | Request::Rename(_) | Request::Key { .. } | Request::IceServers { .. } => Ok(()),
+            Request::Message(_) | Request::Rename(_) | Request::Key { .. } | Request::IceServers { .. } => {
+                Ok(())
+            }
         }
     }
 

@@ -41,10 +41,10 @@ use self::session::{Engaged, Inbox, Link, Outbox, Session};
 pub use self::stats::Stats;
 use self::ticket::Tickets;
 use self::timers::{Timer, Timers};
-use super::doors::DoorId;
-use super::keys::Keys;
 use super::bus::{Command, Event, Identity, SocketId, Welcome};
+use super::doors::DoorId;
 use super::forwarding::{LegKey, RoomKey};
+use super::keys::Keys;
 use super::protocol::{CallId, EndReason, MemberNumber, Refusal, Resume, ServerFrame, ServerMessage};
 
 /// Names a session; never used twice.

@@ -63,7 +63,8 @@ impl Rendezvous {
             None => matches!(engaged, Some(Engaged::Room(here)) if *here == room),
         };
         if !allowed {
-            let message = "only an owner of the conference in a room, or whoever is there first, gives keys to it";
+            let message =
+                "only an owner of the conference in a room, or whoever is there first, gives keys to it";
             return Err((ErrorCode::NotAllowed, message.to_owned()));
         }
         let id = BASE64.encode(self.rng.array::<9>());

@@ -422,7 +422,8 @@ impl Rendezvous {
         }
         // Encoders are faster than people.
         let unattended = self.rooms.get(&seat.room).and_then(|room| room.call()).cloned();
-        let unattended = unattended.filter(|id| self.conferences.get(id).is_some_and(Conference::is_unattended));
+        let unattended =
+            unattended.filter(|id| self.conferences.get(id).is_some_and(Conference::is_unattended));
         if let Some(id) = unattended.filter(|_| !self.calls.contains_key(call)) {
             self.adopt(&id, call);
             self.set_phase(call, Phase::Returning { until: self.now + self.config.resume_timeout });

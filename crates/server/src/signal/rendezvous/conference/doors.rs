@@ -10,9 +10,7 @@ use super::{Encoder, Phase};
 use crate::signal::bus::Event;
 use crate::signal::doors::{DoorCommand, DoorEvent, DoorId, DoorRefusal, Glance, Purpose};
 use crate::signal::forwarding::{LegKey, MediaCommand, Part, Wish};
-use crate::signal::protocol::{
-    CallId, EndReason, ErrorCode, Media, MemberNumber, Role, ServerMessage,
-};
+use crate::signal::protocol::{CallId, EndReason, ErrorCode, Media, MemberNumber, Role, ServerMessage};
 use crate::signal::rendezvous::address::network;
 use crate::signal::rendezvous::calls::{Failure, Side};
 use crate::signal::rendezvous::rooms::is_room;
@@ -93,7 +91,10 @@ impl Rendezvous {
             return Err((DoorRefusal::BadRoom, message.to_owned()));
         }
         if self.draining {
-            return Err((DoorRefusal::Draining, "the server is about to stop: try again in a moment".to_owned()));
+            return Err((
+                DoorRefusal::Draining,
+                "the server is about to stop: try again in a moment".to_owned(),
+            ));
         }
         if !self.config.forwarding {
             let message = "this server forwards no media: its administrator has switched STUN off";
@@ -206,7 +207,8 @@ impl Rendezvous {
         }
         if let Some(number) = glance.member.filter(|number| !conference.members.contains_key(number)) {
             let there: Vec<String> = conference.members.keys().map(ToString::to_string).collect();
-            let message = format!("nobody in this room has the number {number}: there are {}", there.join(", "));
+            let message =
+                format!("nobody in this room has the number {number}: there are {}", there.join(", "));
             return Err((DoorRefusal::NoMember, message));
         }
         if conference.viewers.len() >= most {
@@ -345,7 +347,11 @@ impl Rendezvous {
             place.holder = Holder::Member(number);
         }
         let (call, reason) = (call.clone(), EndReason::Moved);
-        self.tell_members(&call, None, &ServerMessage::MemberLeft { call: call.clone(), number: seat.number, reason });
+        self.tell_members(
+            &call,
+            None,
+            &ServerMessage::MemberLeft { call: call.clone(), number: seat.number, reason },
+        );
         self.tell_of_new(&call, number);
     }
 

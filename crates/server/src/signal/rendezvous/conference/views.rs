@@ -103,7 +103,11 @@ impl Rendezvous {
         conference.viewers_due = None;
         let count = conference.watchers();
         if std::mem::replace(&mut conference.viewers_told, count) != count {
-            self.tell_members_of_the_moment(call, None, &ServerMessage::Watchers { call: call.clone(), count });
+            self.tell_members_of_the_moment(
+                call,
+                None,
+                &ServerMessage::Watchers { call: call.clone(), count },
+            );
         }
     }
 
