@@ -154,7 +154,7 @@ fn level(values: &[f32]) -> AudioLevel {
     #[expect(clippy::cast_precision_loss, reason = "at most 5,760")]
     let power = values.iter().map(|value| value * value).sum::<f32>() / values.len().max(1) as f32;
     #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "between 0 and 127")]
-    let level = (-10.0 * power.max(1e-13).log10()).clamp(0.0, 127.0) as u8;
+    let level = (-10.0 * power.max(1e-13).log10()).round().clamp(0.0, 127.0) as u8;
     AudioLevel { voice: level < 50, level }
 }
 
