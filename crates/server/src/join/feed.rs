@@ -181,7 +181,7 @@ impl Pictures {
     pub(crate) fn new(shape: Shape, name: &str) -> Result<Self> {
         let divisors: &[usize] = if shape.width.min(shape.height) >= 360 { &[4, 2, 1] } else { &[1] };
         let layer = |divisor: &usize| {
-            let (width, height) = (shape.width / divisor & !1, shape.height / divisor & !1);
+            let (width, height) = (shape.width / divisor / 2 * 2, shape.height / divisor / 2 * 2);
             let pixels = width * height * usize::try_from(shape.pace).unwrap_or(30);
             let rate = u32::try_from(pixels * BITS_PER_PIXEL / 100).unwrap_or(u32::MAX).max(LEAST_RATE);
             let encoder = vp8::Encoder::new(width, height, rate, shape.pace)?;
