@@ -267,7 +267,9 @@ export class Person {
     await this.until(`${friends.map(({ name }) => name).join(' and ')} move`, async () => {
       const now = await this.pictures()
       const of = (/** @type {import('./hook.mjs').Picture[]} */ all, /** @type {Person} */ { name }) => all.find(({ label }) => label === name)
-      if (!friends.every((friend) => of(first, friend))) first = now
+      // A tile that is made anew, as after a reload, counts from nought again.
+      const anew = (/** @type {Person} */ friend) => (of(now, friend)?.currentTime ?? Infinity) < (of(first, friend)?.currentTime ?? Infinity)
+      if (friends.some(anew)) first = now
       return friends.every((friend) => {
         const [before, after] = [of(first, friend), of(now, friend)]
         return before && after && after.currentTime > before.currentTime && after.brightness > 10 && (friend.hue === null || (after.hue === friend.hue && after.variety > 8))

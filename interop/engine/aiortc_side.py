@@ -7,44 +7,17 @@ import sys
 from aiortc import RTCPeerConnection, RTCRtpSender, RTCSessionDescription
 from aiortc.mediastreams import AudioStreamTrack, VideoStreamTrack
 from aiortc.sdp import candidate_from_sdp
-
-# Pictures, and pieces of sound, after which it is told that they come.
-ENOUGH = 40
-FNV_OFFSET, FNV_PRIME = 0x811C9DC5, 0x01000193
+from side import ENOUGH, message, tell, wanted
 
 pc = RTCPeerConnection()
 channels = {}
-tallies = {}
-
-
-def tell(happening: dict) -> None:
-    print(json.dumps(happening), flush=True)
-
-
-def count(label: str, data: bytes) -> None:
-    messages, size, value = tallies.get(label, (0, 0, FNV_OFFSET))
-    for byte in data:
-        value = ((value ^ byte) * FNV_PRIME) & 0xFFFFFFFF
-    messages, size = messages + 1, size + len(data)
-    tallies[label] = (messages, size, value)
-    if int.from_bytes(data[4:8], "big") == messages:
-        del tallies[label]
-        tell({"event": "tally", "label": label, "messages": messages, "bytes": size, "hash": value})
 
 
 def watch(channel, remote: bool) -> None:
     label = channel.label
     channels[label] = channel
 
-    @channel.on("message")
-    def on_message(data) -> None:
-        if isinstance(data, str):
-            tell({"event": "message", "label": label, "kind": "text", "data": data})
-        elif label.startswith("flood"):
-            count(label, data)
-        else:
-            tell({"event": "message", "label": label, "kind": "binary", "data": data.hex()})
-
+    channel.on("message", lambda data: message(label, data))
     channel.on("close", lambda: tell({"event": "closed", "label": label}))
 
     def opened() -> None:
@@ -59,14 +32,8 @@ def watch(channel, remote: bool) -> None:
 
 
 def send(task: dict) -> None:
-    channel = channels[task["label"]]
-    if task["kind"] == "text":
-        return channel.send(task["data"])
-    data = bytes.fromhex(task["data"])
-    if "count" not in task:
-        return channel.send(data)
-    for n in range(task["count"]):
-        channel.send(n.to_bytes(4, "big") + task["count"].to_bytes(4, "big") + data[8:])
+    for one in wanted(task):
+        channels[task["label"]].send(one)
 
 
 async def play(track) -> None:

@@ -11,10 +11,8 @@ gi.require_version("Gst", "1.0")
 gi.require_version("GstWebRTC", "1.0")
 gi.require_version("GstSdp", "1.0")
 from gi.repository import GLib, Gst, GstSdp, GstWebRTC  # noqa: E402
+from side import ENOUGH, message, tell, wanted  # noqa: E402
 
-FNV_OFFSET, FNV_PRIME = 0x811C9DC5, 0x01000193
-# Pictures, and pieces of sound, after which it is told that they come.
-ENOUGH = 40
 VIDEO = {
     "VP80": ("vp8enc deadline=1 keyframe-max-dist=10 ! rtpvp8pay picture-id-mode=2", "VP8", "rtpvp8depay ! vp8dec"),
     "H264": (
@@ -25,34 +23,14 @@ VIDEO = {
 }
 
 Gst.init(None)
-lock = threading.Lock()
 pipe = Gst.Pipeline.new("interop")
 rtc = Gst.ElementFactory.make("webrtcbin", "rtc")
 rtc.set_property("bundle-policy", GstWebRTC.WebRTCBundlePolicy.MAX_BUNDLE)
 pipe.add(rtc)
 channels = {}
-tallies = {}
 seen = {"video": 0, "audio": 0}
 film = None
 loop = GLib.MainLoop()
-
-
-def tell(happening: dict) -> None:
-    with lock:
-        print(json.dumps(happening), flush=True)
-
-
-def message(label: str, data: bytes) -> None:
-    if not label.startswith("flood"):
-        return tell({"event": "message", "label": label, "kind": "binary", "data": data.hex()})
-    messages, size, value = tallies.get(label, (0, 0, FNV_OFFSET))
-    for byte in data:
-        value = ((value ^ byte) * FNV_PRIME) & 0xFFFFFFFF
-    messages, size = messages + 1, size + len(data)
-    tallies[label] = (messages, size, value)
-    if int.from_bytes(data[4:8], "big") == messages:
-        del tallies[label]
-        tell({"event": "tally", "label": label, "messages": messages, "bytes": size, "hash": value})
 
 
 def watch(channel, remote: bool) -> None:
@@ -69,10 +47,7 @@ def watch(channel, remote: bool) -> None:
         shape |= {"maxRetransmits": None if most < 0 else most, "maxPacketLifeTime": None if lifetime < 0 else lifetime}
         tell({"event": "open", "label": label, "remote": remote} | shape)
 
-    def text(_, data) -> None:
-        tell({"event": "message", "label": label, "kind": "text", "data": data or ""})
-
-    channel.connect("on-message-string", text)
+    channel.connect("on-message-string", lambda _, data: message(label, data or ""))
     channel.connect("on-message-data", lambda _, data: message(label, data.get_data() if data else b""))
     channel.connect("on-close", lambda _: tell({"event": "closed", "label": label}))
     channel.connect("on-open", opened)
@@ -81,14 +56,8 @@ def watch(channel, remote: bool) -> None:
 
 def send(task: dict) -> None:
     channel = channels[task["label"]]
-    if task["kind"] == "text":
-        return channel.send_string(task["data"])
-    data = bytes.fromhex(task["data"])
-    if "count" not in task:
-        return channel.send_data(GLib.Bytes.new(data))
-    for n in range(task["count"]):
-        numbered = n.to_bytes(4, "big") + task["count"].to_bytes(4, "big") + data[8:]
-        channel.send_data(GLib.Bytes.new(numbered))
+    for one in wanted(task):
+        channel.send_string(one) if isinstance(one, str) else channel.send_data(GLib.Bytes.new(one))
 
 
 def wait(signal: str, *args):
@@ -138,13 +107,13 @@ def numbers(sdp: str) -> dict:
     return found
 
 
-def media(wanted: dict) -> None:
+def media(sinks: dict) -> None:
     """Sends a test picture and a tone of its own, as pads and payload types say."""
     encode, name, _ = VIDEO[film]
     source = f"videotestsrc is-live=true ! video/x-raw,width=320,height=240,framerate=25/1 ! videoconvert ! {encode}"
     sound = "audiotestsrc is-live=true ! audioconvert ! opusenc ! rtpopuspay"
     for kind, text, codec in (("video", source, f"clock-rate=90000,encoding-name={name}"), ("audio", sound, "encoding-name=OPUS")):
-        template, number = wanted[kind]
+        template, number = sinks[kind]
         part = attach(f"{text} ! capsfilter caps=application/x-rtp,media={kind},{codec},payload={number}")
         pad = part.get_static_pad("src")
         known = threading.Event()

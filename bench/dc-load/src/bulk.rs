@@ -14,7 +14,7 @@ use peer::{ChannelConfig, ChannelId, Config, Event, Kind, LocalCandidate};
 use serde_json::{Value, json};
 use wire::Instant;
 
-use crate::process;
+use crate::process::Process;
 
 const LOOPBACK: IpAddr = IpAddr::V4(Ipv4Addr::LOCALHOST);
 /// Bytes given to the channel ahead of what was sent: the usual mark of programs for browsers.
@@ -178,11 +178,11 @@ fn receive(mut end: End, bytes: usize, length: Duration) -> Result<Seen> {
         } else if let Some((at, had, cpu)) = counted {
             let wall = now.saturating_since(at);
             if wall >= length {
-                let cpu = Duration::from_nanos(process::cpu_nanos()? - cpu);
+                let cpu = Duration::from_nanos(Process(std::process::id()).cpu_nanos()? - cpu);
                 return Ok(Seen { bytes: received - had, wall, cpu });
             }
         } else if now.saturating_since(began) >= length / 5 {
-            counted = Some((now, received, process::cpu_nanos()?));
+            counted = Some((now, received, Process(std::process::id()).cpu_nanos()?));
         }
         end.driver.turn(Some(PATIENCE))?;
     }

@@ -4,6 +4,7 @@
 //! other stacks.
 
 mod bulk;
+#[path = "../../process.rs"]
 mod process;
 mod rest;
 

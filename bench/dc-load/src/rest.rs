@@ -12,7 +12,7 @@ use peer::{Certificate, ChannelConfig, Config, Event, Local, LocalCandidate, Pee
 use serde_json::{Value, json};
 use wire::{Instant, Transport};
 
-use crate::process;
+use crate::process::Process;
 
 /// Rounds of polls that are timed.
 const POLLS: u32 = 100_000;
@@ -131,7 +131,7 @@ fn introduce(a: &mut Peer, a_now: Instant, b: &mut Peer, b_now: Instant) -> Resu
 
 /// KiB for one of so many.
 fn share(before: u64, count: usize) -> Result<f64> {
-    let after = process::resident_kib()?;
+    let after = Process(std::process::id()).resident_kib()?;
     #[expect(clippy::cast_precision_loss, reason = "a size for people")]
     Ok(after.saturating_sub(before) as f64 / count as f64)
 }
@@ -142,7 +142,7 @@ pub(crate) fn in_memory(peers: usize) -> Result<Value> {
     // The first pair pays for what all share.
     let first = Pair::connect(&certificate, 0, &mut buffer)?;
     let count = peers.div_ceil(2).max(1);
-    let before = process::resident_kib()?;
+    let before = Process(std::process::id()).resident_kib()?;
     let pairs: Vec<_> =
         (0..count).map(|_| Pair::connect(&certificate, 0, &mut buffer)).collect::<Result<_>>()?;
     let kib = share(before, 2 * pairs.len())?;
@@ -196,7 +196,7 @@ pub(crate) fn on_sockets(peers: usize) -> Result<Value> {
     let certificate = endpoint::certificate();
     let first = connect_drivers(&certificate)?;
     let count = peers.div_ceil(2).max(1);
-    let before = process::resident_kib()?;
+    let before = Process(std::process::id()).resident_kib()?;
     let pairs: Vec<_> = (0..count).map(|_| connect_drivers(&certificate)).collect::<Result<_>>()?;
     let kib = share(before, 2 * pairs.len())?;
     drop(first);

@@ -9,6 +9,7 @@
 mod janus;
 mod load;
 mod member;
+#[path = "../../process.rs"]
 mod process;
 mod socket;
 mod visavis;

@@ -8,6 +8,7 @@
 mod allocations;
 mod client;
 mod message;
+#[path = "../../process.rs"]
 mod process;
 mod relay;
 

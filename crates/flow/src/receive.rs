@@ -161,7 +161,8 @@ struct Source {
 #[derive(Debug)]
 pub struct Receiver {
     config: Config,
-    streams: BTreeMap<u32, Stream>,
+    /// Boxed: a table of few would be as large as one of eleven.
+    streams: BTreeMap<u32, Box<Stream>>,
     sources: BTreeMap<u32, Source>,
     /// When which stream has something to do: an idle poll looks at the first entry alone.
     schedule: BTreeSet<(Instant, u32)>,
@@ -211,7 +212,8 @@ impl Receiver {
         if let Some(ssrc) = config.rtx {
             self.sources.insert(ssrc, Source { stream: self.ids, rtx: true });
         }
-        self.streams.insert(self.ids, Stream::new(config, now, self.config.max_packets));
+        let stream = Stream::new(config, now, self.config.max_packets);
+        self.streams.insert(self.ids, Box::new(stream));
         self.reschedule(self.ids);
         Ok(StreamId(self.ids))
     }

@@ -100,7 +100,8 @@ impl Peer {
             // Tag and TSN follow from the seed, whatever role the association will have.
             BASE64.encode(Association::new(config.sctp.clone(), sctp_seed, now).init_parameters())
         });
-        let negotiator = Negotiator::new(std::mem::take(&mut config.negotiation), rng.fork())?;
+        let negotiation = std::mem::replace(&mut config.negotiation, crate::negotiation::Config::nothing());
+        let negotiator = Negotiator::new(negotiation, rng.fork())?;
         let relays = config.turn_servers.iter().cloned().map(Relay::new).collect();
         Ok(Self {
             config,

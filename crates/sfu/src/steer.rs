@@ -11,8 +11,6 @@ use crate::slot::Feed;
 use crate::track::{Follower, Track};
 use crate::{Event, Source, Want};
 
-/// A keyframe this old is gone on with instead of asking for another.
-const RECENT_KEY: Duration = Duration::from_millis(300);
 /// How long there must be no use for an encoding until it is told.
 const FEWER: Duration = Duration::from_secs(3);
 
@@ -118,7 +116,8 @@ impl Sfu {
             return;
         };
         found.follow(follower);
-        let recent = found.recent_key(now, RECENT_KEY);
+        // As long as another may not be asked for, the last one is gone on with.
+        let recent = found.recent_key(now, self.config.keyframe_pause);
         let cursor = recent.unwrap_or(found.ring.next());
         let slot = self.members.get_mut(follower.member).and_then(|member| member.slot_mut(follower.bit));
         if let Some(slot) = slot {

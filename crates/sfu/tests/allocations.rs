@@ -72,7 +72,7 @@ fn each(voices: usize, pictures: usize) -> usize {
 fn a_subscriber_takes_little() {
     let (viewer, meeting) = (each(1, 1), each(8, 9));
     println!("{viewer} bytes per viewer, {meeting} per member of a meeting");
-    assert!(viewer < 60 << 10 && meeting < 80 << 10, "{viewer} bytes per viewer, {meeting} in a meeting");
+    assert!(viewer < 44 << 10 && meeting < 60 << 10, "{viewer} bytes per viewer, {meeting} in a meeting");
 }
 
 /// Once buffers have found their sizes, packets of a room cost no allocation: neither coming in nor going out.

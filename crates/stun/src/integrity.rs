@@ -1,21 +1,25 @@
 //! MESSAGE-INTEGRITY and MESSAGE-INTEGRITY-SHA256 (RFC 8489 §14.5, §14.6).
 
+use std::sync::OnceLock;
+
 use crate::attribute::{FINGERPRINT, MESSAGE_INTEGRITY, MESSAGE_INTEGRITY_SHA256};
 use crate::message::{HEADER_LEN, Malformed, Message, split_attribute};
 use crypto::{HmacSha1, HmacSha256};
 
-/// The key of message integrity, scheduled for both algorithms.
+/// The key of message integrity, scheduled for SHA-1, and for SHA-256 when it is needed first: ICE never does, and an
+/// agent is to be small.
 #[derive(Clone)]
 pub struct Key {
-    sha1: HmacSha1,
-    sha256: HmacSha256,
+    sha1: Box<HmacSha1>,
+    sha256: OnceLock<Box<HmacSha256>>,
+    bytes: Box<[u8]>,
 }
 
 impl Key {
     /// The key of these bytes: a password for short-term credentials (RFC 8489 §9.1.1), else what
     /// [`LongTerm::key_bytes`](crate::LongTerm::key_bytes) gives.
     pub fn new(bytes: &[u8]) -> Self {
-        Self { sha1: HmacSha1::new(bytes), sha256: HmacSha256::new(bytes) }
+        Self { sha1: Box::new(HmacSha1::new(bytes)), sha256: OnceLock::new(), bytes: bytes.into() }
     }
 
     /// The SHA-1 tag over a message up to its integrity attribute, whose header says `length`.
@@ -25,7 +29,8 @@ impl Key {
 
     /// The SHA-256 tag over a message up to its integrity attribute, whose header says `length`.
     pub(crate) fn sha256_tag(&self, covered: &[u8], length: u16) -> [u8; 32] {
-        self.sha256.tag(&[&covered[..2], &length.to_be_bytes(), &covered[4..]])
+        let sha256 = self.sha256.get_or_init(|| Box::new(HmacSha256::new(&self.bytes)));
+        sha256.tag(&[&covered[..2], &length.to_be_bytes(), &covered[4..]])
     }
 }
 

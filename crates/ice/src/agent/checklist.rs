@@ -95,7 +95,7 @@ impl Agent {
             last_request: None,
             counters: Counters::default(),
         };
-        self.pairs.insert(id, pair);
+        self.pairs.insert(id, Box::new(pair));
         self.failed = false;
         Some(id)
     }
@@ -131,13 +131,13 @@ impl Agent {
 
     pub(super) fn current_pairs(&self) -> impl Iterator<Item = &CheckedPair> {
         let generation = self.current.generation;
-        self.pairs.values().filter(move |pair| pair.generation == generation)
+        self.pairs.values().map(|pair| &**pair).filter(move |pair| pair.generation == generation)
     }
 
     /// A check has succeeded: so will others of its foundation (RFC 8445 §7.2.5.3.3).
     pub(super) fn thaw(&mut self, foundation: (u32, u32)) {
         let generation = self.current.generation;
-        let same = |p: &&mut CheckedPair| p.generation == generation && p.foundation == foundation;
+        let same = |p: &&mut Box<CheckedPair>| p.generation == generation && p.foundation == foundation;
         for pair in self.pairs.values_mut().filter(same) {
             if pair.state == PairState::Frozen {
                 pair.state = PairState::Waiting;

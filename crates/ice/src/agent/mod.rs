@@ -71,7 +71,8 @@ pub struct Agent {
     previous: Option<Box<Session>>,
     locals: BTreeMap<u32, LocalCandidate>,
     remotes: BTreeMap<u32, RemoteCandidate>,
-    pairs: BTreeMap<u32, CheckedPair>,
+    /// Boxed: most agents end with one, and a table of one would be as large as one of eleven.
+    pairs: BTreeMap<u32, Box<CheckedPair>>,
     gathers: BTreeMap<u32, Gather>,
     /// Candidates of the peer whose name is being looked up.
     unresolved: Vec<Candidate>,
@@ -334,7 +335,7 @@ impl Agent {
                 && pair.protocol == crate::Protocol::Tcp
                 && (pair.base, pair.to) == (local, remote)
         };
-        if !self.pairs.values().any(needed) {
+        if !self.pairs.values().any(|pair| needed(pair)) {
             self.push_event(Event::Disconnect { local, remote });
         }
     }

@@ -95,6 +95,26 @@ impl Default for Config {
     }
 }
 
+impl Config {
+    /// What stands where one was taken away; it takes no memory of its own.
+    pub(crate) fn nothing() -> Self {
+        Self {
+            audio_codecs: Vec::new(),
+            video_codecs: Vec::new(),
+            header_extensions: Vec::new(),
+            fingerprints: Vec::new(),
+            ice_options: Vec::new(),
+            ice_lite: false,
+            answer_passive: false,
+            receive_simulcast: false,
+            sctp_port: 0,
+            max_message_size: 0,
+            sctp_init: None,
+            max_sections: 0,
+        }
+    }
+}
+
 fn audio_codecs() -> Vec<Codec> {
     let feedback = || vec!["transport-cc".to_owned()];
     let opus = Codec::new(111, "opus", 48_000, Some(2));

@@ -17,10 +17,21 @@ const AUTHENTICATION: u8 = 1;
 const SALT: u8 = 2;
 
 /// The session keys of one direction, for RTP or for RTCP.
-#[expect(clippy::large_enum_variant, reason = "made once per direction and never moved in a table")]
 pub(super) enum Cipher {
-    Hmac { cipher: CounterMode, salt: [u8; 14], hmac: HmacSha1, tag_len: usize },
-    Gcm { cipher: AesGcm, salt: [u8; 12] },
+    /// Elsewhere, because its scheduled keys are many times larger than those of GCM, which most have.
+    Hmac(Box<Hmac>),
+    Gcm {
+        cipher: AesGcm,
+        salt: [u8; 12],
+    },
+}
+
+/// AES in counter mode, authenticated by HMAC-SHA1.
+pub(super) struct Hmac {
+    cipher: CounterMode,
+    salt: [u8; 14],
+    hmac: HmacSha1,
+    tag_len: usize,
 }
 
 /// Which packets the derived keys are for; the value is the first label.
@@ -46,7 +57,8 @@ impl Cipher {
                     Use::Rtp => profile.rtp_overhead(),
                     Use::Rtcp => RTCP_TAG_LEN,
                 };
-                Self::Hmac { cipher: CounterMode::new(cipher_key), salt, hmac: HmacSha1::new(&auth), tag_len }
+                let (cipher, hmac) = (CounterMode::new(cipher_key), HmacSha1::new(&auth));
+                Self::Hmac(Box::new(Hmac { cipher, salt, hmac, tag_len }))
             }
             Profile::AeadAes128Gcm | Profile::AeadAes256Gcm => {
                 let mut salt = [0; 12];
@@ -60,7 +72,8 @@ impl Cipher {
     /// buffer has room for it. Gives the new length.
     pub(super) fn seal_rtp(&self, buf: &mut [u8], header: usize, len: usize, ssrc: u32, index: u64) -> usize {
         match self {
-            Self::Hmac { cipher, salt, hmac, tag_len } => {
+            Self::Hmac(keys) => {
+                let Hmac { cipher, salt, hmac, tag_len } = &**keys;
                 cipher.apply(counter(salt, ssrc, index), &mut buf[header..len]);
                 let tag = hmac.tag(&[&buf[..len], &rollover(index)]);
                 buf[len..len + tag_len].copy_from_slice(&tag[..*tag_len]);
@@ -80,7 +93,8 @@ impl Cipher {
     /// when the packet was not made with these keys and this index.
     pub(super) fn open_rtp(&self, buf: &mut [u8], header: usize, ssrc: u32, index: u64) -> Option<usize> {
         match self {
-            Self::Hmac { cipher, salt, hmac, tag_len } => {
+            Self::Hmac(keys) => {
+                let Hmac { cipher, salt, hmac, tag_len } = &**keys;
                 let len = buf.len().checked_sub(*tag_len).filter(|len| *len >= header)?;
                 let (packet, tag) = buf.split_at_mut(len);
                 let expected = hmac.tag(&[packet, &rollover(index)]);
@@ -103,7 +117,8 @@ impl Cipher {
     pub(super) fn seal_rtcp(&self, buf: &mut [u8], len: usize, ssrc: u32, index: u32) -> usize {
         let word = (ENCRYPTED | index).to_be_bytes();
         match self {
-            Self::Hmac { cipher, salt, hmac, tag_len } => {
+            Self::Hmac(keys) => {
+                let Hmac { cipher, salt, hmac, tag_len } = &**keys;
                 cipher.apply(counter(salt, ssrc, index.into()), &mut buf[8..len]);
                 buf[len..len + 4].copy_from_slice(&word);
                 let tag = hmac.tag(&[&buf[..len + 4]]);
@@ -125,7 +140,7 @@ impl Cipher {
     /// or says that it is not encrypted.
     pub(super) fn rtcp_index(&self, buf: &[u8]) -> Option<u32> {
         let behind = match self {
-            Self::Hmac { tag_len, .. } => *tag_len,
+            Self::Hmac(keys) => keys.tag_len,
             Self::Gcm { .. } => 0,
         };
         let least = 8 + 4 + self.rtcp_tag_len();
@@ -137,7 +152,8 @@ impl Cipher {
     /// Checks and decrypts a packet that [`rtcp_index`](Self::rtcp_index) has read. Gives the plain length.
     pub(super) fn open_rtcp(&self, buf: &mut [u8], ssrc: u32, index: u32) -> Option<usize> {
         match self {
-            Self::Hmac { cipher, salt, hmac, tag_len } => {
+            Self::Hmac(keys) => {
+                let Hmac { cipher, salt, hmac, tag_len } = &**keys;
                 let (covered, tag) = buf.split_at_mut(buf.len() - tag_len);
                 let expected = hmac.tag(&[covered]);
                 if !constant_time_eq(tag, &expected[..*tag_len]) {
@@ -158,7 +174,7 @@ impl Cipher {
 
     fn rtcp_tag_len(&self) -> usize {
         match self {
-            Self::Hmac { tag_len, .. } => *tag_len,
+            Self::Hmac(keys) => keys.tag_len,
             Self::Gcm { .. } => TAG_LEN,
         }
     }

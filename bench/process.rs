@@ -1,4 +1,4 @@
-//! What the operating system knows about the server's process.
+//! What the operating system knows about a process, for the benches that measure one; each takes it in with `#[path]`.
 
 use std::fs;
 
