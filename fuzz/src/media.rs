@@ -7,7 +7,9 @@ pub fn media_ogg(data: &[u8]) {
     let mut next = 0;
     while let Ok(Some(packet)) = reader.read() {
         assert_eq!(packet.sample, next);
-        assert!((1..=::media::opus::MOST_SAMPLES).contains(&packet.samples) && packet.data.len() <= data.len());
+        assert!(
+            (1..=::media::opus::MOST_SAMPLES).contains(&packet.samples) && packet.data.len() <= data.len()
+        );
         next += u64::from(packet.samples);
     }
 }

@@ -61,7 +61,7 @@ fn marks(path: &Path, (width, height): (usize, usize)) -> Vec<Mark> {
     let size = format!("scale={width}:{height}");
     let decoded = Command::new("ffmpeg")
         .args(["-hide_banner", "-loglevel", "error", "-i", path.to_str().unwrap(), "-an", "-vf", &size])
-        .args(["-vsync", "0", "-f", "rawvideo", "-pix_fmt", "yuv420p", "-"])
+        .args(["-vsync", "0", "-enc_time_base", "-1", "-f", "rawvideo", "-pix_fmt", "yuv420p", "-"])
         .output()
         .expect("ffmpeg is installed by `scripts/deps test`");
     assert!(decoded.stderr.is_empty(), "{}", String::from_utf8_lossy(&decoded.stderr));
@@ -72,7 +72,11 @@ fn marks(path: &Path, (width, height): (usize, usize)) -> Vec<Mark> {
 
 fn recorded(folder: &Path, name: &str) -> PathBuf {
     let path = folder.join(format!("{name}.webm"));
-    assert!(path.exists(), "there is {:?}", fs::read_dir(folder).unwrap().flatten().map(|f| f.path()).collect::<Vec<_>>());
+    assert!(
+        path.exists(),
+        "there is {:?}",
+        fs::read_dir(folder).unwrap().flatten().map(|f| f.path()).collect::<Vec<_>>()
+    );
     path
 }
 
@@ -95,7 +99,8 @@ fn a_film_arrives_whole_with_the_other() {
     let record = ["join", "cinema", "--name", "Bob", "--record", into.to_str().unwrap()];
     let mut bob = Running::start(&server, &record);
     bob.until("waiting");
-    let ann = Running::start(&server, &["join", "cinema", "--name", "Ann", "--play", played.to_str().unwrap()]);
+    let ann =
+        Running::start(&server, &["join", "cinema", "--name", "Ann", "--play", played.to_str().unwrap()]);
     let (code, events, _) = ann.finish();
     assert_eq!(code, 0, "{events:?}");
     bob.until("left");
@@ -107,7 +112,11 @@ fn a_film_arrives_whole_with_the_other() {
     assert_eq!(data(&got, Format::Vp8), data(&sent, Format::Vp8));
     // What a network loses of sound stays lost; here hardly anything is.
     let (sound, heard) = (data(&sent, Format::Opus), data(&got, Format::Opus));
-    assert!(heard.len() + 5 >= sound.len() && heard.iter().all(|packet| sound.contains(packet)), "{}", heard.len());
+    assert!(
+        heard.len() + 5 >= sound.len() && heard.iter().all(|packet| sound.contains(packet)),
+        "{}",
+        heard.len()
+    );
     let length = got.last().unwrap().at.as_secs_f64();
     assert!((1.9..2.2).contains(&length), "{length}");
 }
@@ -152,7 +161,11 @@ fn the_pattern_is_recorded_by_two_in_a_room_that_outlives_the_server() {
         let marks = marks(&recorded(folder, "Ann"), (480, 360));
         assert!(marks.len() > 40, "{} pictures can be read", marks.len());
         assert!(marks.iter().all(|mark| mark.tag == tag("Ann")));
-        assert!(marks.is_sorted_by_key(|mark| mark.frame), "{:?}", marks.iter().map(|m| m.frame).collect::<Vec<_>>());
+        assert!(
+            marks.is_sorted_by_key(|mark| mark.frame),
+            "{:?}",
+            marks.iter().map(|m| m.frame).collect::<Vec<_>>()
+        );
     }
 }
 

@@ -16,10 +16,14 @@ fn everybody_comes_in_and_sees_the_others() {
         assert_eq!(report["rooms"].as_array().unwrap().len(), 2);
         for room in report["rooms"].as_array().unwrap() {
             assert_eq!((&room["people"], &room["joined"]), (&3.into(), &3.into()), "{room}");
-            let (sent, received) = (room["picturesSent"].as_u64().unwrap(), room["picturesReceived"].as_u64().unwrap());
+            let (sent, received) =
+                (room["picturesSent"].as_u64().unwrap(), room["picturesReceived"].as_u64().unwrap());
             // Each of two is seen by two; what is sent while the others still come reaches fewer.
             assert!(sent > 40 && received > sent && received <= 2 * sent, "{room}");
-            assert!(room["delayP50"].as_f64() < Some(500.0) && room["joinP50"].as_f64() > Some(0.0), "{room}");
+            assert!(
+                room["delayP50"].as_f64() < Some(500.0) && room["joinP50"].as_f64() > Some(0.0),
+                "{room}"
+            );
         }
         assert!(report["serverCores"].as_f64() > Some(0.0), "{report}");
     }

@@ -154,7 +154,7 @@ fn level(values: &[f32]) -> AudioLevel {
     #[expect(clippy::cast_precision_loss, reason = "at most 5,760")]
     let power = values.iter().map(|value| value * value).sum::<f32>() / values.len().max(1) as f32;
     #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "between 0 and 127")]
-    let level = (-10.0 * power.max(1e-13).log10()).clamp(0.0, 127.0) as u8;
+    let level = (-10.0 * power.max(1e-13).log10()).round().clamp(0.0, 127.0) as u8;
     AudioLevel { voice: level < 50, level }
 }
 
@@ -181,7 +181,7 @@ impl Pictures {
     pub(crate) fn new(shape: Shape, name: &str) -> Result<Self> {
         let divisors: &[usize] = if shape.width.min(shape.height) >= 360 { &[4, 2, 1] } else { &[1] };
         let layer = |divisor: &usize| {
-            let (width, height) = (shape.width / divisor & !1, shape.height / divisor & !1);
+            let (width, height) = (shape.width / divisor / 2 * 2, shape.height / divisor / 2 * 2);
             let pixels = width * height * usize::try_from(shape.pace).unwrap_or(30);
             let rate = u32::try_from(pixels * BITS_PER_PIXEL / 100).unwrap_or(u32::MAX).max(LEAST_RATE);
             let encoder = vp8::Encoder::new(width, height, rate, shape.pace)?;

@@ -20,6 +20,8 @@ use tokio::time::Instant;
 const QUEUE: usize = 2048;
 /// How long a person's sound waits for their first picture, which decides what kind of file it is.
 const PATIENCE: Duration = Duration::from_millis(1500);
+/// How far a stream's own clock may be from when its frames come.
+const ASTRAY: Duration = Duration::from_secs(3);
 /// Frames kept meanwhile.
 const HELD: usize = 512;
 
@@ -29,7 +31,7 @@ type Key = (String, bool);
 struct Arrived {
     key: Key,
     name: String,
-    /// Which connection and section it came by: its timestamps count for themselves.
+    /// Which connection it came by: its timestamps count for themselves, and later ones have higher numbers.
     way: u64,
     at: Instant,
     frame: Box<ReceivedFrame>,
@@ -134,16 +136,25 @@ impl Person {
     fn take(&mut self, folder: &Path, arrived: Arrived, done: &mut Vec<Recorded>) -> Result<()> {
         let since = arrived.at.saturating_duration_since(self.begun);
         let frame = arrived.frame;
-        let anchor = &mut self.anchors[usize::from(frame.format.is_video())];
-        // Of another connection, it begins anew where it came.
+        let video = frame.format.is_video();
+        let anchor = &mut self.anchors[usize::from(video)];
+        // While one connection takes the place of another, both bring the same: pictures change over at a keyframe.
+        if let Some(present) = *anchor
+            && (arrived.way < present.way || (arrived.way > present.way && video && !frame.keyframe))
+        {
+            return Ok(());
+        }
+        // Of another connection, it begins anew where it came; so it does where its clock makes no sense.
         let known = anchor.filter(|anchor| anchor.way == arrived.way);
-        let place = known.map_or(since, |anchor| {
+        let place = known.and_then(|anchor| {
             let ticks = frame.timestamp.wrapping_sub(anchor.timestamp);
             let rate = u64::from(frame.format.clock_rate());
             // Less than nothing is a frame out of its order.
             let ticks = if ticks < 1 << 31 { u64::from(ticks) } else { 0 };
-            anchor.at + Duration::from_nanos(ticks * 1_000_000_000 / rate)
+            let place = anchor.at + Duration::from_nanos(ticks * 1_000_000_000 / rate);
+            (place.abs_diff(since) < ASTRAY).then_some(place)
         });
+        let place = place.unwrap_or(since);
         *anchor = Some(Anchor { way: arrived.way, timestamp: frame.timestamp, at: place });
         self.held.push((frame.format, place, frame.keyframe, frame.data));
         let waits = self.file.is_none() && since < PATIENCE && self.held.len() < HELD;
@@ -258,6 +269,47 @@ fn file_name(name: &str, screen: bool) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    /// Two connections bring the same for a while: the recording changes over once, at a keyframe.
+    #[test]
+    fn one_connection_takes_the_place_of_another_at_a_keyframe() {
+        let folder = std::env::temp_dir().join(format!("visavis-record-{}", std::process::id()));
+        let recorder = Recorder::start(&folder).unwrap();
+        let picture = |first: u8| ReceivedFrame {
+            transceiver: sample_section(),
+            rid: None,
+            format: Format::Vp8,
+            timestamp: 0,
+            keyframe: first & 1 == 0,
+            missing: 0,
+            data: vec![first, 2, 0, 0x9d, 1, 0x2a, 16, 0, 16, 0],
+        };
+        // The connection, what is sent, and whether it is recorded.
+        let steps = [(2, 0x10, true), (2, 0x11, true), (4, 0x13, false), (2, 0x15, true), (4, 0x12, true)];
+        let steps = steps.into_iter().chain([(2, 0x17, false), (2, 0x18, false), (4, 0x19, true)]);
+        let wanted = steps.clone().filter(|(_, _, taken)| *taken).count();
+        for (way, first, _) in steps {
+            recorder.take("id", "Ann", false, way, Box::new(picture(first)));
+        }
+        let recorded = recorder.finish().unwrap();
+        let [file] = &recorded[..] else { panic!("{recorded:?}") };
+        assert_eq!(file.frames, [0, wanted as u64]);
+        let bytes = std::fs::read(&file.path).unwrap();
+        std::fs::remove_dir_all(&folder).unwrap();
+        let mut reader = webm::Reader::new();
+        reader.push(&bytes);
+        let found: Vec<u8> =
+            std::iter::from_fn(|| reader.next_frame().unwrap()).map(|frame| frame.data[0]).collect();
+        assert_eq!(found, [0x10, 0x11, 0x15, 0x12, 0x19]);
+    }
+
+    /// A section of some negotiation: which one is nothing to a recording.
+    fn sample_section() -> peer::negotiation::TransceiverId {
+        let config = peer::Config::new(endpoint::certificate());
+        let mut peer = peer::Peer::new(config, [7; 32], wire::Instant::ZERO).unwrap();
+        let kind = peer::negotiation::MediaKind::Video;
+        peer.with_negotiator(|negotiator| negotiator.add_transceiver(kind, Default::default())).unwrap()
+    }
 
     #[test]
     fn names_are_fit_for_files() {

@@ -423,7 +423,7 @@ pub(super) fn plain(name: &str) -> String {
     name.chars().filter(|c| !c.is_control()).collect()
 }
 
-/// Each section of each connection counts its timestamps for itself.
+/// Each connection counts the timestamps of sound and of pictures for itself.
 fn way(connection: u64, frame: &ReceivedFrame) -> u64 {
     connection << 1 | u64::from(frame.format.is_video())
 }
