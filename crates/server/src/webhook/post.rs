@@ -15,7 +15,7 @@ use tokio::net::{TcpStream, lookup_host};
 use tokio::time::timeout;
 
 use crate::config::{Config, Net};
-use crate::transfer::secure::{Connector, Stream, Trust};
+use crate::client::secure::{Connector, Stream, Trust};
 
 /// How long the other side may take for everything.
 const PATIENCE: Duration = Duration::from_secs(10);

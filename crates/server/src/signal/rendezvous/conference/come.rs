@@ -6,10 +6,8 @@ use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD as BASE64;
 
 use super::{Conference, Encoder, Member, Mute, Phase, Waiter};
-use crate::signal::forwarding::{LegKey, MediaCommand, Part, RoomKey, Source};
-use super::{Conference, Member, Mute, Phase, Waiter};
 use crate::signal::admin::What;
-use crate::signal::forwarding::{LegKey, MediaCommand, RoomKey, Source};
+use crate::signal::forwarding::{LegKey, MediaCommand, Part, RoomKey, Source};
 use crate::signal::protocol::{
     CallId, EndReason, ErrorCode, Media, MemberNumber, Role, Secret, Sending, ServerMessage,
 };
