@@ -6,8 +6,8 @@ use std::time::Duration;
 
 use server::signal::bus::{Command, Event, Identity, Request, SocketId};
 use server::signal::forwarding::MediaEvent;
-use server::signal::recording::{RecordingCommand, RecordingEvent};
 use server::signal::protocol::*;
+use server::signal::recording::{RecordingCommand, RecordingEvent};
 use server::signal::rendezvous::{Config, Rendezvous};
 use wire::Instant;
 

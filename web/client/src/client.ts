@@ -263,8 +263,7 @@ export class Core {
       case 'knocking':
       case 'member':
       case 'member-left':
-      case 'settings':
-      case 'recording':
+      case 'settings': case 'recording':
       case 'voices':
       case 'speaking':
         return

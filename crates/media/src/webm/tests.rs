@@ -277,7 +277,9 @@ fn files_of_others_are_read() {
         assert_eq!(found, formats, "{name}");
         let video: Vec<&Frame> = frames
             .iter()
-            .filter(|frame| reader.tracks().iter().any(|track| track.number == frame.track && track.width == 32))
+            .filter(|frame| {
+                reader.tracks().iter().any(|track| track.number == frame.track && track.width == 32)
+            })
             .collect();
         assert_eq!(video.len(), pictures, "{name}");
         let format = formats[0];
@@ -296,4 +298,9 @@ fn files_of_others_are_read() {
             assert!(sound.abs_diff(Duration::from_secs(1)) < Duration::from_millis(60), "{name}: {sound:?}");
         }
     }
+}
+#[test]
+fn zz_corpus() {
+    let Recorded { file, writer: _, .. } = record(11, 1);
+    std::fs::write("/tmp/wr-unfinished.webm", &file[..file.len().min(30_000) - 100]).unwrap();
 }

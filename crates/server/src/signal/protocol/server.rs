@@ -195,7 +195,7 @@ pub enum ServerMessage {
         /// Whether whoever comes waits to be admitted.
         lobby: bool,
         /// The recording that goes on; `null`: nothing is recorded.
-        recording: Option<Recording>,
+        recording: Option<Box<Recording>>,
         /// Come back with this (`rejoin`) if the server loses the conference. A secret.
         ticket: Secret,
         /// The call of two that goes on here: keep it until the server ends it as `moved`.
@@ -254,7 +254,7 @@ pub enum ServerMessage {
         /// The conference.
         call: CallId,
         /// The recording that goes on; `null`: it has ended.
-        recording: Option<Recording>,
+        recording: Option<Box<Recording>>,
         /// For people: why it ended, if nobody ended it.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         #[cfg_attr(test, ts(optional))]

@@ -88,10 +88,11 @@ impl Rendezvous {
         self.tell_members(call, None, &message);
     }
 
-    pub(super) fn described_recording(&self, conference: &Conference) -> Option<Recording> {
+    pub(super) fn described_recording(&self, conference: &Conference) -> Option<Box<Recording>> {
         let Running { id, by, since, bytes } = conference.recording.clone()?;
         let seconds = self.now.saturating_since(since).as_secs();
-        Some(Recording { id, by, seconds: u32::try_from(seconds).unwrap_or(u32::MAX), bytes })
+        let seconds = u32::try_from(seconds).unwrap_or(u32::MAX);
+        Some(Box::new(Recording { id, by, seconds, bytes }))
     }
 
     fn attendant(&self, conference: &Conference, number: MemberNumber) -> Option<Attendant> {
