@@ -299,8 +299,3 @@ fn files_of_others_are_read() {
         }
     }
 }
-#[test]
-fn zz_corpus() {
-    let Recorded { file, writer: _, .. } = record(11, 1);
-    std::fs::write("/tmp/wr-unfinished.webm", &file[..file.len().min(30_000) - 100]).unwrap();
-}
