@@ -68,7 +68,7 @@ const fileOf = (recording, part) => path.join(recordings(), recording.id, part.n
 
 /** What FFmpeg complains of when it decodes all of a file. @param {string} file */
 function complaints(file) {
-  const { stderr, status } = spawnSync('ffmpeg', ['-v', 'error', '-xerror', '-i', file, '-fps_mode', 'passthrough', '-f', 'null', '-'], { encoding: 'utf8' })
+  const { stderr, status } = spawnSync('ffmpeg', ['-v', 'error', '-xerror', '-i', file, '-fps_mode', 'passthrough', '-enc_time_base:v', '1:1000', '-f', 'null', '-'], { encoding: 'utf8' })
   return status === 0 ? stderr.trim() : `it ended with ${status}: ${stderr.trim()}`
 }
 
