@@ -83,7 +83,6 @@ pub fn command() -> Command {
         let named = Arg::new("name").value_name("NAME").required(true).help("The name of the account");
         if name == "list" { command } else { command.arg(named) }
     };
-    let recording = |name: &'static str, about: &'static str| Command::new(name).about(about).args(common());
     Command::new("visavis")
         .version(env!("CARGO_PKG_VERSION"))
         .about("Video calls from browser to browser: the page, the signalling, STUN and TURN in one server")
@@ -117,28 +116,7 @@ pub fn command() -> Command {
                 .about("Asks a server on this machine whether it is well; ends with 0 if it is")
                 .args(common()),
         )
-        .subcommand(
-            Command::new("recordings")
-                .about("Lists, copies and deletes recordings of conferences, on the data folder of a server")
-                .subcommand_required(true)
-                .arg_required_else_help(true)
-                .subcommand(recording("list", "Lists them, the latest first"))
-                .subcommand(
-                    recording("export", "Copies one, with its timeline, into a folder that is made for it")
-                        .arg(Arg::new("id").value_name("ID").required(true).help("As `list` prints it"))
-                        .arg(
-                            Arg::new("to")
-                                .value_name("FOLDER")
-                                .required(true)
-                                .value_parser(value_parser!(PathBuf))
-                                .help("Where to; it must not be there yet"),
-                        ),
-                )
-                .subcommand(
-                    recording("delete", "Deletes one for good")
-                        .arg(Arg::new("id").value_name("ID").required(true).help("As `list` prints it")),
-                ),
-        )
+        .subcommand(recordings_command())
         .subcommand(
             Command::new("account")
                 .about("Manages the accounts, also while the server runs")
@@ -148,6 +126,31 @@ pub fn command() -> Command {
                 .subcommand(account("list", "Lists the accounts"))
                 .subcommand(account("remove", "Removes an account; its name is free again"))
                 .subcommand(account("reset", "Sets a new password and ends every login of the account")),
+        )
+}
+
+/// `visavis recordings`.
+fn recordings_command() -> Command {
+    let recording = |name: &'static str, about: &'static str| Command::new(name).about(about).args(common());
+    Command::new("recordings")
+        .about("Lists, copies and deletes recordings of conferences, on the data folder of a server")
+        .subcommand_required(true)
+        .arg_required_else_help(true)
+        .subcommand(recording("list", "Lists them, the latest first"))
+        .subcommand(
+            recording("export", "Copies one, with its timeline, into a folder that is made for it")
+                .arg(Arg::new("id").value_name("ID").required(true).help("As `list` prints it"))
+                .arg(
+                    Arg::new("to")
+                        .value_name("FOLDER")
+                        .required(true)
+                        .value_parser(value_parser!(PathBuf))
+                        .help("Where to; it must not be there yet"),
+                ),
+        )
+        .subcommand(
+            recording("delete", "Deletes one for good")
+                .arg(Arg::new("id").value_name("ID").required(true).help("As `list` prints it")),
         )
 }
 

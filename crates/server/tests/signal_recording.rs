@@ -81,9 +81,9 @@ fn two_who_are_recorded_stay() {
     world.act(at[2], ClientMessage::End { call: conference(&world, at[2]) });
     world.pass(std::time::Duration::from_secs(60));
     let stats = world.rendezvous.stats();
-    assert_eq!((stats.conferences, stats.members, stats.calls), (1, 2, 0));
+    assert_eq!((stats.conferences, stats.members, stats.started), (1, 2, 1));
     record(&mut world, at[0], false);
     assert_eq!(heard(&world, at[1]), Some(Err(None)));
     world.pass(std::time::Duration::from_secs(60));
-    assert!(world.rendezvous.stats().calls == 1, "{:?}", world.rendezvous.stats());
+    assert_eq!(world.rendezvous.stats().started, 2, "they are put through to each other");
 }

@@ -8,8 +8,8 @@ use server::signal::admin::{Admin, Notice, Reply};
 use server::signal::bus::{Command, Event, Grant, Identity, Request, SocketId};
 use server::signal::doors::{DoorCommand, DoorEvent, DoorId};
 use server::signal::forwarding::MediaEvent;
-use server::signal::recording::{RecordingCommand, RecordingEvent};
 use server::signal::protocol::*;
+use server::signal::recording::{RecordingCommand, RecordingEvent};
 use server::signal::rendezvous::{Config, Rendezvous};
 use wire::Instant;
 

@@ -164,10 +164,8 @@ impl Reader {
         match head.id {
             id::SEGMENT => {
                 self.at += head.len;
-                self.note(Landmark::Segment {
-                    size_at: at + head.len as u64 - 8,
-                    known: head.size.is_some(),
-                });
+                let (size_at, known) = (at + 4, head.size.is_some() || head.len != 12);
+                self.note(Landmark::Segment { size_at, known });
                 Ok(true)
             }
             id::CLUSTER => {

@@ -74,10 +74,13 @@ impl Recovery {
 
     fn note(&mut self, landmark: Landmark) {
         match landmark {
-            Landmark::Segment { size_at, known } => {
+            Landmark::Segment { size_at, known } if self.index.segment_size_at == 0 => {
                 self.index.segment_size_at = size_at;
                 self.whole = known;
             }
+            // What stands outside of the segment is nothing of ours.
+            _ if self.index.segment_size_at == 0 => {}
+            Landmark::Segment { .. } => {}
             Landmark::Skipped { id: id::VOID | id::SEEK_HEAD, at, .. } if self.index.seek_at == 0 => {
                 // The list is there already if it was being finished.
                 self.index.seek_at = at;
@@ -92,10 +95,9 @@ impl Recovery {
             Landmark::Duration { at, .. } => self.index.duration_at = at,
             Landmark::Tracks { at } => self.index.tracks_at = at,
             Landmark::Cluster { at, size_at, known } => {
+                self.index.end = self.index.end.max(at);
                 self.changes.extend(self.index.end_cluster());
                 self.index.cluster_size_at = (!known).then_some(size_at);
-                // Until a block is there, this is nothing.
-                self.index.end = self.index.end.max(at);
                 (self.cluster, self.cued) = (at, false);
             }
             Landmark::Block { end } => self.block(end),
@@ -145,7 +147,8 @@ impl Recovery {
         }
         let index = &mut self.index;
         let places = [index.segment_size_at, index.seek_at, index.duration_at, index.tracks_at];
-        if places.contains(&0) || index.end == 0 || index.end > self.pushed {
+        let room = index.seek_at + SEEK_ROOM as u64 <= index.tracks_at && index.duration_at < index.end;
+        if places.contains(&0) || !room || index.end > self.pushed {
             let what = "it ends before its first frame, or was not begun by this program";
             return Err(ReadError::Malformed { at: self.pushed, what });
         }

@@ -277,7 +277,9 @@ fn files_of_others_are_read() {
         assert_eq!(found, formats, "{name}");
         let video: Vec<&Frame> = frames
             .iter()
-            .filter(|frame| reader.tracks().iter().any(|track| track.number == frame.track && track.width == 32))
+            .filter(|frame| {
+                reader.tracks().iter().any(|track| track.number == frame.track && track.width == 32)
+            })
             .collect();
         assert_eq!(video.len(), pictures, "{name}");
         let format = formats[0];

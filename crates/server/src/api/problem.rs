@@ -73,6 +73,7 @@ impl From<(ErrorCode, String)> for Problem {
             | ErrorCode::BadDescription
             | ErrorCode::RoomLocked
             | ErrorCode::NeedsToken
+            | ErrorCode::Encryption
             | ErrorCode::NotAllowed
             | ErrorCode::RateLimited => (StatusCode::UNPROCESSABLE_ENTITY, "invalid"),
         };

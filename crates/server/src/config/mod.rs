@@ -6,14 +6,16 @@
 mod error;
 mod markdown;
 mod read;
+mod storage;
 mod table;
 mod value;
 
 pub use error::Error;
 pub use markdown::markdown;
 pub use read::{Origin, Setting, Settings, Sources};
+pub use storage::{Folder, Keep, Size};
 pub use table::{Config, KEYS, Key};
 pub use value::{
-    AcmeDirectory, Bandwidth, Folder, Host, Keep, KeyId, Limit, List, Listen, LogFilter, LogFormat, Metrics, Net,
-    Origins, PortRange, Registration, Seconds, Size, Threads, TlsMode, Url, Urls,
+    AcmeDirectory, Bandwidth, Host, KeyId, Limit, List, Listen, LogFilter, LogFormat, Metrics, Net, Origins,
+    PortRange, Registration, Seconds, Threads, TlsMode, Url, Urls,
 };

@@ -6,8 +6,8 @@ use std::path::PathBuf;
 use super::read::Settings;
 use super::value::Value;
 use super::{
-    AcmeDirectory, Bandwidth, Error, Folder, Host, Keep, KeyId, Limit, List, Listen, LogFilter, LogFormat, Metrics,
-    Net, Origins, PortRange, Registration, Seconds, Size, Threads, TlsMode, Urls,
+    AcmeDirectory, Bandwidth, Error, Folder, Host, Keep, KeyId, Limit, List, Listen, LogFilter, LogFormat,
+    Metrics, Net, Origins, PortRange, Registration, Seconds, Size, Threads, TlsMode, Urls,
 };
 
 /// One row of the table.

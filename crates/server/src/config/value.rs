@@ -17,7 +17,7 @@ pub(super) trait Value: Sized {
 }
 
 /// The one text of a single value.
-fn single(texts: &[String]) -> Result<&str, String> {
+pub(super) fn single(texts: &[String]) -> Result<&str, String> {
     match texts {
         [text] => Ok(text.trim()),
         [] => Err("it is empty".into()),
@@ -340,70 +340,6 @@ impl Value for Bandwidth {
             Some(bits) if bits >= 64_000 => Ok(Self(Some(bits / 8))),
             _ => Err("it is out of range".into()),
         }
-    }
-}
-
-/// A folder, or none.
-#[derive(Clone, PartialEq, Eq, Debug)]
-pub struct Folder(pub Option<PathBuf>);
-
-impl Value for Folder {
-    const ALLOWED: &'static str = "a folder, from the data folder if it does not begin with `/`, or `off`";
-
-    fn parse(texts: &[String]) -> Result<Self, String> {
-        match single(texts)? {
-            "" => Err("it is empty".into()),
-            "off" => Ok(Self(None)),
-            text => Ok(Self(Some(text.into()))),
-        }
-    }
-}
-
-/// A number of days or hours, in seconds; `None` is for ever.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub struct Keep(pub Option<u64>);
-
-impl Value for Keep {
-    const ALLOWED: &'static str = "a time from 1h to 3650d, such as `12h` or `30d`, or `forever`";
-
-    fn parse(texts: &[String]) -> Result<Self, String> {
-        let text = single(texts)?;
-        if text == "forever" {
-            return Ok(Self(None));
-        }
-        let (number, scale) = match text.char_indices().next_back() {
-            Some((i, 'h')) => (&text[..i], 3600),
-            Some((i, 'd')) => (&text[..i], 86_400),
-            _ => return Err("it does not end with h or d".into()),
-        };
-        let number: u64 = number.trim().parse().map_err(|_| "it is not a number with h or d after it")?;
-        match number.checked_mul(scale) {
-            Some(seconds @ 3600..=315_360_000) => Ok(Self(Some(seconds))),
-            _ => Err("it is out of range".into()),
-        }
-    }
-}
-
-/// Bytes; `None` is no limit.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub struct Size(pub Option<u64>);
-
-impl Value for Size {
-    const ALLOWED: &'static str = "bytes such as `500M`, `10G` or `2T`, or `unlimited`";
-
-    fn parse(texts: &[String]) -> Result<Self, String> {
-        let text = single(texts)?;
-        if text == "unlimited" {
-            return Ok(Self(None));
-        }
-        let (number, scale) = match text.char_indices().next_back() {
-            Some((i, 'M')) => (&text[..i], 1_000_000),
-            Some((i, 'G')) => (&text[..i], 1_000_000_000),
-            Some((i, 'T')) => (&text[..i], 1_000_000_000_000),
-            _ => (text, 1),
-        };
-        let number: u64 = number.trim().parse().map_err(|_| "it is not a number with M, G or T after it")?;
-        number.checked_mul(scale).map(|bytes| Self(Some(bytes))).ok_or("it is out of range".into())
     }
 }
 

@@ -52,7 +52,9 @@ impl Problem {
             DoorRefusal::BadRoom | DoorRefusal::NoMember => Self::new(StatusCode::NOT_FOUND, detail),
             DoorRefusal::Empty => Self::new(StatusCode::CONFLICT, detail).with(header::RETRY_AFTER, SOON),
             DoorRefusal::NeedsKey => Self::unauthorized(detail),
-            DoorRefusal::Removed | DoorRefusal::Locked => Self::new(StatusCode::FORBIDDEN, detail),
+            DoorRefusal::Removed | DoorRefusal::Locked | DoorRefusal::Encrypted => {
+                Self::new(StatusCode::FORBIDDEN, detail)
+            }
             DoorRefusal::Full | DoorRefusal::Draining => {
                 Self::new(StatusCode::SERVICE_UNAVAILABLE, detail).with(header::RETRY_AFTER, SOON)
             }

@@ -262,6 +262,10 @@ impl Session<'_> {
         match code {
             ErrorCode::RoomLocked => bail!("the room is locked: a moderator must unlock it ({message})"),
             ErrorCode::RoomFull => bail!("the room is full: {message}"),
+            ErrorCode::NeedsToken => bail!("one comes into this room by an invitation only ({message})"),
+            ErrorCode::Encryption => bail!(
+                "the room is end-to-end encrypted, which only the page can do: nothing could be played or recorded ({message})"
+            ),
             ErrorCode::RateLimited | ErrorCode::Draining | ErrorCode::BadCall => {
                 if self.direct.is_none() && self.conference.is_none() {
                     self.meet_at = Some(Instant::now() + AGAIN);

@@ -118,7 +118,8 @@ impl<'a> Session<'a> {
         self.meet_at = None;
         let Sends { microphone, camera, screen, .. } = self.plan.sends;
         let media = Media { audio: microphone, video: camera || screen };
-        self.signal.say(ClientMessage::Meet { room: self.plan.room.clone(), media }).await;
+        let room = self.plan.room.clone();
+        self.signal.say(ClientMessage::Meet { room, media, encrypted: false }).await;
     }
 
     /// Runs to the end. What was recorded is finished in any case.

@@ -94,7 +94,7 @@ impl Person {
         self.asked = Instant::now();
         let room = format!("{}-{}", self.town.prefix, self.room + 1);
         let media = Media { audio: false, video: self.publishes };
-        self.signal.say(ClientMessage::Meet { room, media }).await;
+        self.signal.say(ClientMessage::Meet { room, media, encrypted: false }).await;
     }
 
     async fn take_part(&mut self) -> Result<()> {

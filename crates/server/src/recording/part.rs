@@ -65,7 +65,7 @@ impl Writing {
         let early = self.begun.saturating_sub(at);
         let at = at.saturating_sub(self.begun);
         if format == Format::Opus {
-            let track = self.sound_track()?;
+            let track = self.sound_track(at)?;
             if early > Duration::ZERO || at + SILENCE_LASTS / 2 < self.heard {
                 return Ok(());
             }
@@ -91,12 +91,15 @@ impl Writing {
         self.flush()
     }
 
-    fn sound_track(&mut self) -> io::Result<TrackId> {
+    /// The track of the sound that begins now. Long after the pictures it begins with itself: silence of before would stand
+    /// behind pictures that are much later.
+    fn sound_track(&mut self, now: Duration) -> io::Result<TrackId> {
         if let Some(track) = self.sound {
             return Ok(track);
         }
         let track = self.writer.add_track(Format::Opus).map_err(io::Error::other)?;
         self.sound = Some(track);
+        self.heard = if now > 2 * BEHIND { now } else { Duration::ZERO };
         Ok(track)
     }
 

@@ -56,22 +56,23 @@ fn talk(queue: &Queue, number: u32, seconds: u64, formats: [Format; 2]) {
     for millis in (0..seconds * 1000).step_by(20) {
         let mut batch = Batch::default();
         let at = begun + Duration::from_millis(millis);
-        let mut push = |format: Format, source: Source, key: bool, payload: &[u8], marker: bool, first: bool| {
-            batch.heads.push(Head {
-                leg: LegKey(number.into()),
-                source,
-                format,
-                first,
-                lost: 0,
-                timestamp: u32::try_from(millis * u64::from(format.clock_rate()) / 1000).unwrap(),
-                marker,
-                key,
-                arrived: at,
-                captured: Some(at),
-                len: payload.len(),
-            });
-            batch.bytes.extend_from_slice(payload);
-        };
+        let mut push =
+            |format: Format, source: Source, key: bool, payload: &[u8], marker: bool, first: bool| {
+                batch.heads.push(Head {
+                    leg: LegKey(number.into()),
+                    source,
+                    format,
+                    first,
+                    lost: 0,
+                    timestamp: u32::try_from(millis * u64::from(format.clock_rate()) / 1000).unwrap(),
+                    marker,
+                    key,
+                    arrived: at,
+                    captured: Some(at),
+                    len: payload.len(),
+                });
+                batch.bytes.extend_from_slice(payload);
+            };
         push(Format::Opus, Source::Microphone, false, &[0xf8, 1, 2], true, std::mem::take(&mut first[0]));
         if millis % 40 == 0 {
             let format = formats[usize::from(millis >= seconds * 500)];
@@ -86,7 +87,14 @@ fn talk(queue: &Queue, number: u32, seconds: u64, formats: [Format; 2]) {
             let mut first = std::mem::take(&mut first[1]) || millis == seconds * 500;
             format.packetize(&frame, u16::try_from(millis / 40).unwrap(), 1200, &mut |parts, last| {
                 let payload = parts.concat();
-                push(format, Source::Camera, std::mem::take(&mut key), &payload, last, std::mem::take(&mut first));
+                push(
+                    format,
+                    Source::Camera,
+                    std::mem::take(&mut key),
+                    &payload,
+                    last,
+                    std::mem::take(&mut first),
+                );
             });
         }
         assert!(queue.push(batch), "the recorder keeps up");
@@ -121,7 +129,10 @@ fn a_file_for_each_and_another_for_another_codec() {
     talk(&queue, 3, 1, [Format::Vp8, Format::Vp8]);
     recordings.stop();
     let timeline = folder.load(ID).unwrap().unwrap();
-    assert_eq!((timeline.state, &timeline.owners), (State::Finished, &vec!["p1".to_owned(), "p2".to_owned()]));
+    assert_eq!(
+        (timeline.state, &timeline.owners),
+        (State::Finished, &vec!["p1".to_owned(), "p2".to_owned()])
+    );
     let files: Vec<Vec<(&str, String)>> = timeline
         .people
         .iter()
@@ -178,13 +189,17 @@ fn what_was_interrupted_is_finished_at_the_next_start() {
 fn what_cannot_be_written_is_told() {
     let scratch = Scratch::new("unwritable");
     let recordings_path = scratch.0.join("recordings");
-    let (recordings, mut link) = Recordings::start(Folder::new(recordings_path.clone()), LIMITS, [1; 32]).unwrap();
+    let (recordings, mut link) =
+        Recordings::start(Folder::new(recordings_path.clone()), LIMITS, [1; 32]).unwrap();
     std::fs::write(recordings_path, "in the way").unwrap();
     recordings.queue().command(begin());
     talk(&recordings.queue(), 1, 1, [Format::Vp8, Format::Vp8]);
     recordings.stop();
     let told = link.events.try_recv();
-    assert!(matches!(&told, Ok(RecordingEvent::Failed { id, message }) if id == ID && message.contains("cannot")), "{told:?}");
+    assert!(
+        matches!(&told, Ok(RecordingEvent::Failed { id, message }) if id == ID && message.contains("cannot")),
+        "{told:?}"
+    );
     assert_eq!((recordings.counts().begun, recordings.counts().failed), (0, 1));
 }
 

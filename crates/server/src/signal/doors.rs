@@ -96,6 +96,8 @@ pub enum DoorRefusal {
     Removed,
     /// A moderator has locked the room.
     Locked,
+    /// The room is end-to-end encrypted, which encoders and players cannot do.
+    Encrypted,
     /// There is no place.
     Full,
     /// Too many, too fast.

@@ -128,7 +128,8 @@ impl Hub {
         let (commands, inbox) = mpsc::channel(COMMANDS);
         let stats = Arc::new(Mutex::new(Stats::default()));
         let rendezvous = Rendezvous::new(config.rendezvous, crypto::random(), Instant::ZERO);
-        let ends = Ends { forwarding: config.forwarding, recording: config.recording, notices: config.notices };
+        let ends =
+            Ends { forwarding: config.forwarding, recording: config.recording, notices: config.notices };
         tokio::spawn(run(rendezvous, inbox, ends, stats.clone()));
         Self(Arc::new(Shared {
             authority: config.authority,

@@ -14,8 +14,8 @@ use hyper_util::rt::TokioIo;
 use tokio::net::{TcpStream, lookup_host};
 use tokio::time::timeout;
 
-use crate::config::{Config, Net};
 use crate::client::secure::{Connector, Stream, Trust};
+use crate::config::{Config, Net};
 
 /// How long the other side may take for everything.
 const PATIENCE: Duration = Duration::from_secs(10);

@@ -195,7 +195,7 @@ pub enum ServerMessage {
         /// Whether whoever comes waits to be admitted.
         lobby: bool,
         /// The recording that goes on; `null`: nothing is recorded.
-        recording: Option<Recording>,
+        recording: Option<Box<Recording>>,
         /// Whether whoever has the link may watch without a key.
         #[serde(default, skip_serializing_if = "std::ops::Not::not")]
         #[cfg_attr(test, ts(as = "Option<bool>", optional))]
@@ -302,7 +302,7 @@ pub enum ServerMessage {
         /// The conference.
         call: CallId,
         /// The recording that goes on; `null`: it has ended.
-        recording: Option<Recording>,
+        recording: Option<Box<Recording>>,
         /// For people: why it ended, if nobody ended it.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         #[cfg_attr(test, ts(optional))]

@@ -101,6 +101,10 @@ impl Rendezvous {
             return self.come(key, &call, media);
         }
         if self.kept.contains_key(&room) {
+            if encrypted {
+                let message = "the room was set up without end-to-end encryption, but the link holds a key";
+                return Err((ErrorCode::Encryption, message.to_owned()));
+            }
             return self.come_first(key, &room, media);
         }
         let place = self.rooms.entry(room.clone()).or_insert(Room { encrypted, ..Room::default() });

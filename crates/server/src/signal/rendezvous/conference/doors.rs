@@ -100,6 +100,11 @@ impl Rendezvous {
             let message = "this server forwards no media: its administrator has switched STUN off";
             return Err((DoorRefusal::Full, message.to_owned()));
         }
+        if self.is_encrypted(room) {
+            let message =
+                "the room is end-to-end encrypted, which encoders and players cannot do: use another room";
+            return Err((DoorRefusal::Encrypted, message.to_owned()));
+        }
         let address = network(address);
         self.sweep_addresses(self.now);
         let (rate, most) = (self.config.invites_per_address, self.config.sessions_per_address);

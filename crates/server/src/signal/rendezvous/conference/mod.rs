@@ -24,9 +24,9 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use wire::Instant;
 
-pub(super) use self::doors::Place;
 pub(super) use self::admin::KeptRoom;
 use self::admin::Rules;
+pub(super) use self::doors::Place;
 
 use super::calls::{Failure, no_such_call};
 use super::session::{Engaged, Link};

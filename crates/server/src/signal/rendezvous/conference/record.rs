@@ -32,7 +32,10 @@ impl Rendezvous {
         if conference.recording.is_some() == on {
             return Ok(());
         }
-        // A conference that is encrypted from end to end is to be refused here: the server could keep no more than noise.
+        if on && self.is_encrypted(&conference.room) {
+            let message = "the room is end-to-end encrypted: the server could keep no more than noise";
+            return Err((ErrorCode::Encryption, message.to_owned()));
+        }
         if on {
             self.begin_recording(call, by);
         } else {
@@ -88,10 +91,11 @@ impl Rendezvous {
         self.tell_members(call, None, &message);
     }
 
-    pub(super) fn described_recording(&self, conference: &Conference) -> Option<Recording> {
+    pub(super) fn described_recording(&self, conference: &Conference) -> Option<Box<Recording>> {
         let Running { id, by, since, bytes } = conference.recording.clone()?;
         let seconds = self.now.saturating_since(since).as_secs();
-        Some(Recording { id, by, seconds: u32::try_from(seconds).unwrap_or(u32::MAX), bytes })
+        let seconds = u32::try_from(seconds).unwrap_or(u32::MAX);
+        Some(Box::new(Recording { id, by, seconds, bytes }))
     }
 
     fn attendant(&self, conference: &Conference, number: MemberNumber) -> Option<Attendant> {
