@@ -115,7 +115,12 @@ impl World {
     /// The lower bits say what somebody brings.
     fn join(&mut self, what: u8) {
         let number = u32::try_from(self.ids.len()).expect("few") + 1;
-        let join = JoinConfig { number, publish: what & 64 == 0, subscribe: what & 128 == 0 };
+        let join = JoinConfig {
+            number,
+            publish: what & 64 == 0,
+            subscribe: what & 128 == 0,
+            one_stream: what & 32 == 0,
+        };
         let Ok(id) = self.sfu.join(self.now, self.room, join) else { return };
         self.ids.push(id);
         let mut config = peer::Config::new(certificates()[1].clone());

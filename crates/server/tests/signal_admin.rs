@@ -274,7 +274,7 @@ fn rooms_are_listed_by_name_in_pages() {
     for (room, people) in [("d", 3), ("b", 2)] {
         for number in 0..people {
             let at = world.join(&format!("{room}{number}"), "Guest");
-            world.act(at, ClientMessage::Meet { room: room.into(), media: MEDIA });
+            world.act(at, ClientMessage::Meet { room: room.into(), media: MEDIA, encrypted: false });
         }
     }
     let mut page = |after: Option<&str>, limit| {

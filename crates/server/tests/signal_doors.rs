@@ -314,7 +314,7 @@ fn keys_are_given_by_owners() {
     assert_eq!(key(&mut world, at[0], "other"), None);
     // Whoever is there first, alone or with somebody else, may as well.
     let dee = world.join("dee", "dee");
-    let to = |room: &str| ClientMessage::Meet { room: room.into(), media: MEDIA };
+    let to = |room: &str| ClientMessage::Meet { room: room.into(), media: MEDIA, encrypted: false };
     world.act(dee, to("s"));
     assert!(key(&mut world, dee, "s").is_some() && key(&mut world, dee, "r").is_none());
     let eve = world.join("eve", "eve");

@@ -38,8 +38,8 @@ const ofTwo = ({ model }: Situation): boolean => model.call.kind === 'running'
 const inRoom = ({ model }: Situation): boolean => model.call.kind === 'room'
 /** Whether we may send in this call. An attendee looks and listens. */
 const mayPresent = ({ model: { call } }: Situation): boolean => call.kind !== 'room' || selfOf(call)?.role !== 'attendee'
-/** Whether we may moderate this room. */
-const owning = ({ model: { call } }: Situation): boolean => call.kind === 'room' && selfOf(call)?.role === 'owner'
+/** Whether we may have this room recorded: not if it is encrypted, of which the server could keep no more than noise. */
+const owning = ({ model: { call } }: Situation): boolean => call.kind === 'room' && selfOf(call)?.role === 'owner' && call.encryption === null
 const recording = ({ model: { call } }: Situation): boolean => call.kind === 'room' && call.recording !== null
 const ringing = ({ model }: Situation): boolean => model.call.kind === 'incoming'
 const always = (): boolean => true

@@ -27,13 +27,13 @@ describe('commands', () => {
     expect(new Set(keys).size).toBe(keys.length)
   })
   test.each([
-    ['start', ['camera', 'help', 'mute', 'settings']],
-    ['ringing', ['camera', 'hangUp', 'help', 'mute', 'settings']],
-    ['incoming', ['accept', 'acceptAudio', 'camera', 'decline', 'help', 'mute', 'settings']],
-    ['running', ['camera', 'chat', 'details', 'file', 'fill', 'fullScreen', 'hangUp', 'help', 'link', 'mute', 'people', 'picture', 'screen', 'settings']],
-    ['room-4', ['camera', 'chat', 'details', 'fill', 'fullScreen', 'hand', 'hangUp', 'help', 'link', 'mute', 'people', 'picture', 'screen', 'settings', 'speakerView']],
-    ['room-attendee', ['chat', 'details', 'fill', 'fullScreen', 'hand', 'hangUp', 'help', 'link', 'people', 'picture', 'settings', 'speakerView']],
-    ['ended-hung-up', ['help', 'settings']],
+    ['start', ['camera', 'help', 'mute', 'recordings', 'settings']],
+    ['ringing', ['camera', 'hangUp', 'help', 'mute', 'recordings', 'settings']],
+    ['incoming', ['accept', 'acceptAudio', 'camera', 'decline', 'help', 'mute', 'recordings', 'settings']],
+    ['running', ['camera', 'chat', 'details', 'file', 'fill', 'fullScreen', 'hangUp', 'help', 'link', 'mute', 'people', 'picture', 'recordings', 'screen', 'settings']],
+    ['room-4', ['camera', 'chat', 'details', 'fill', 'fullScreen', 'hand', 'hangUp', 'help', 'link', 'mute', 'people', 'picture', 'record', 'recordings', 'screen', 'settings', 'speakerView']],
+    ['room-attendee', ['chat', 'details', 'fill', 'fullScreen', 'hand', 'hangUp', 'help', 'link', 'people', 'picture', 'recordings', 'settings', 'speakerView']],
+    ['ended-hung-up', ['help', 'recordings', 'settings']],
   ])('in the state %s these can be given: %j', (state, ids) => expect(available(situation(state))).toEqual(ids))
   test('what the browser cannot do is not offered', () => {
     expect(available(situation('running', { screen: false, fullScreen: false, picture: false }))).not.toEqual(expect.arrayContaining(['screen']))

@@ -695,6 +695,16 @@ export type Action =
     /** Whether. */
     on: boolean
   }
+  | {
+    'kind': 'watching'
+    /** Whether. */
+    on: boolean
+  }
+  | {
+    'kind': 'listeners'
+    /** Whether. */
+    on: boolean
+  }
   | { 'kind': 'end' }
 
 /** Why a call is over. */

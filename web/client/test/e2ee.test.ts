@@ -237,7 +237,7 @@ describe('a server', () => {
     it.conferences.tamper = (bytes, from, to) => (from === 'Alice' && to === 'Bob' && bytes[4] !== 1 && text(bytes).includes('"keys"')
       ? changed(bytes, (message) => {
         const boxes = message['boxes'] as Record<string, string>
-        for (const member of Object.keys(boxes)) boxes[member] = boxes[Object.keys(boxes).find((other) => other !== member) ?? ''] ?? `A${boxes[member]?.slice(1)}`
+        for (const member of Object.keys(boxes)) boxes[member] = boxes[Object.keys(boxes).find((other) => other !== member) ?? ''] ?? `${boxes[member]?.startsWith('A') ? 'B' : 'A'}${boxes[member]?.slice(1)}`
       })
       : bytes)
     const [alice, bob, cyd] = [await come(it, 'Alice'), await come(it, 'Bob'), await come(it, 'Cyd')]

@@ -239,7 +239,7 @@ async fn run(
 ) {
     let (forwarder, mut events) = ends.forwarding.map(|f| (f.commands, f.events)).unzip();
     let (recorder, mut written) = ends.recording.map(|r| (r.queue, r.events)).unzip();
-    let mut ways = Ways { forwarder, recorder, notices: ends.notices, ..Ways::default() };
+    let mut ways = Ways::new(forwarder, recorder, ends.notices);
     let mut told = Vec::new();
     let start = Clock::now();
     let now = || Instant::ZERO + start.elapsed();

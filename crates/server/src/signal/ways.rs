@@ -16,7 +16,7 @@ use super::rendezvous::Rendezvous;
 use crate::recording::{Message, Queue};
 
 /// What an application's request brought.
-pub type Answer = Result<Reply, (ErrorCode, String)>;
+pub(super) type Answer = Result<Reply, (ErrorCode, String)>;
 
 /// The way back to somebody; it comes with their first command.
 pub(super) enum Way {
@@ -26,18 +26,26 @@ pub(super) enum Way {
 }
 
 /// All ways.
-#[derive(Default)]
 pub(super) struct Ways {
     sockets: HashMap<SocketId, Arc<Outbox>>,
     doors: HashMap<DoorId, mpsc::Sender<DoorEvent>>,
     /// Applications that wait for an answer; each gets one while its command is handled.
     answers: HashMap<u64, oneshot::Sender<Answer>>,
-    pub(super) forwarder: Option<mpsc::Sender<MediaCommand>>,
-    pub(super) recorder: Option<Arc<Queue>>,
-    pub(super) notices: Option<mpsc::Sender<Notice>>,
+    forwarder: Option<mpsc::Sender<MediaCommand>>,
+    recorder: Option<Arc<Queue>>,
+    notices: Option<mpsc::Sender<Notice>>,
 }
 
 impl Ways {
+    pub(super) fn new(
+        forwarder: Option<mpsc::Sender<MediaCommand>>,
+        recorder: Option<Arc<Queue>>,
+        notices: Option<mpsc::Sender<Notice>>,
+    ) -> Self {
+        let (sockets, doors, answers) = Default::default();
+        Self { sockets, doors, answers, forwarder, recorder, notices }
+    }
+
     /// The first command of a socket or a door, and every one of an application, brings the way back.
     pub(super) fn learn(&mut self, command: &Command, way: Option<Way>) {
         match (command, way) {
