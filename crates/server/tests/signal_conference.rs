@@ -486,20 +486,15 @@ fn limits_hold() {
     for client in &clients[..4] {
         world.act(*client, meet());
     }
-    assert_eq!(brief(world.clients[clients[3]].log.last().unwrap()), "error:room-full");
+    let last = |world: &World, client: usize| brief(world.clients[clients[client]].log.last().unwrap());
+    assert_eq!(last(&world, 3), "error:room-full");
     for client in &clients[3..] {
         world.act(*client, ClientMessage::Meet { room: "other".into(), media: MEDIA, encrypted: false });
     }
-    assert_eq!(
-        brief(world.clients[clients[5]].log.last().unwrap()),
-        "error:room-full",
-        "one conference is enough"
-    );
-    let room = *world.forwarder.rooms.keys().next().unwrap();
-    world.media(MediaEvent::RoomLost { room });
-    assert_eq!(brief(world.clients[clients[2]].log.last().unwrap()), "ended:closed");
+    assert_eq!(last(&world, 5), "error:room-full", "one conference is enough");
+    world.lose_room();
+    assert_eq!(last(&world, 2), "ended:closed");
     assert_eq!(world.rendezvous.stats().calls, 2, "the call of two goes on without it");
-    let slots = vec![None; 50];
-    world.act(clients[0], ClientMessage::Layout { call: id('x'), slots });
+    world.act(clients[0], ClientMessage::Layout { call: id('x'), slots: vec![None; 50] });
     assert_eq!(world.clients[clients[0]].refused, [Refusal::Limit]);
 }

@@ -338,17 +338,14 @@ impl Walk {
             (Action::Demote { .. }, Some(_)) => link.demote(member),
             (Action::Lock { on }, _) => {
                 link.locked = on;
-                let waiting = if on { Vec::new() } else { link.waiting.clone() };
-                for place in waiting.into_iter().filter(|place| self.attached(*place)).collect::<Vec<_>>() {
-                    self.arrive(room, place);
-                }
+                let mut waiting = if on { Vec::new() } else { link.waiting.clone() };
+                waiting.retain(|place| self.attached(*place));
+                waiting.into_iter().for_each(|place| self.arrive(room, place));
             }
             (Action::Lobby { on }, _) => {
                 link.lobby_on = on;
                 let waiting: Vec<u32> = link.lobby.iter().map(|(number, _)| *number).collect();
-                for number in waiting.into_iter().filter(|_| !on) {
-                    self.admit(room, number);
-                }
+                waiting.into_iter().filter(|_| !on).for_each(|number| self.admit(room, number));
             }
             (Action::Listeners { on }, _) => link.listeners = on,
             (Action::End, _) => {

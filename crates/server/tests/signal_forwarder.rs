@@ -43,24 +43,7 @@ impl Forwarder {
                 assert!(self.rooms.remove(&room).is_some(), "a room is closed once");
                 self.legs.retain(|_, leg| leg.room != room);
             }
-            MediaCommand::Join { room, leg, number, part } => {
-                assert!(self.used_legs.insert(leg), "a leg's key is used once");
-                let most = self.rooms.get(&room).expect("the room is open");
-                let inside = self.legs.values().filter(|other| other.room == room);
-                assert!(inside.clone().count() < *most, "the room has a place");
-                let same = |other: &&Leg| other.number == number && other.part == Part::Member;
-                assert!(part != Part::Member || !inside.clone().any(|other| same(&other)), "numbers differ");
-                let new = Leg {
-                    room,
-                    number,
-                    part,
-                    hears: None,
-                    connected: false,
-                    barred: BTreeSet::new(),
-                    layout: Vec::new(),
-                };
-                self.legs.insert(leg, new);
-            }
+            MediaCommand::Join { room, leg, number, part } => self.join(room, leg, number, part),
             MediaCommand::Offer { leg, sdp } => {
                 let found = self.legs.get_mut(&leg).expect("an offer is for a leg that is there");
                 if sdp == "bad" {
@@ -109,6 +92,25 @@ impl Forwarder {
             }
         }
         Vec::new()
+    }
+
+    fn join(&mut self, room: RoomKey, leg: LegKey, number: u32, part: Part) {
+        assert!(self.used_legs.insert(leg), "a leg's key is used once");
+        let most = self.rooms.get(&room).expect("the room is open");
+        let inside = self.legs.values().filter(|other| other.room == room);
+        assert!(inside.clone().count() < *most, "the room has a place");
+        let same = |other: &&Leg| other.number == number && other.part == Part::Member;
+        assert!(part != Part::Member || !inside.clone().any(|other| same(&other)), "numbers differ");
+        let new = Leg {
+            room,
+            number,
+            part,
+            hears: None,
+            connected: false,
+            barred: BTreeSet::new(),
+            layout: Vec::new(),
+        };
+        self.legs.insert(leg, new);
     }
 
     /// The leg of a member, in the only room there is.

@@ -332,6 +332,12 @@ impl World {
         self.settle();
     }
 
+    /// The forwarder loses the only room that there is.
+    pub(crate) fn lose_room(&mut self) {
+        let room = *self.forwarder.rooms.keys().next().expect("there is one");
+        self.media(MediaEvent::RoomLost { room });
+    }
+
     /// Lets time pass, stopping at every deadline.
     pub(crate) fn pass(&mut self, duration: Duration) {
         let end = self.now + duration;

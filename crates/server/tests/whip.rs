@@ -266,6 +266,39 @@ async fn an_encoder_is_a_member_that_everybody_sees_and_players_watch() {
     assert_eq!(again.status, 403, "{}", again.text());
 }
 
+const CANDIDATE: &str = "m=audio 9 UDP/TLS/RTP/SAVPF 111\r\na=mid:0\r\n\
+    a=candidate:1 1 udp 2130706431 127.0.0.1 9 typ host\r\n";
+
+/// Fragments that a session takes, and those that it does not (RFC 9725 §4.3.1).
+async fn what_is_refused(server: &Server, path: &str, (bearer, matching): ((&str, &str), (&str, &str))) {
+    let fresh = "a=ice-ufrag:FRESH\r\na=ice-pwd:fresh-password-of-22-chars\r\n";
+    let any = ("if-match", "*");
+    for (headers, body, status) in [
+        (&[][..], CANDIDATE, 401),
+        (&[("authorization", "Bearer vk1.x.x"), matching], CANDIDATE, 401),
+        (&[bearer], CANDIDATE, 428),
+        (&[bearer, ("if-match", "\"other\"")], CANDIDATE, 412),
+        (&[bearer, matching], CANDIDATE, 204),
+        (&[bearer, ("if-match", "\"other\", W/\"x\"")], CANDIDATE, 412),
+        (&[bearer, matching], "{\"candidate\": 1}", 400),
+        (&[bearer, matching], fresh, 422),
+        (&[bearer, any], "", 422),
+        (&[bearer, any], "a=ice-ufrag:FRESH\r\n", 400),
+    ] {
+        let answer = patch(server, path, headers, body).await;
+        assert_eq!(answer.status, status, "{headers:?} {body:?}: {}", answer.text());
+        if status >= 400 {
+            assert_eq!(answer.header("content-type"), "application/problem+json");
+            assert!(answer.json()["detail"].as_str().unwrap().len() > 20, "{answer:?}");
+        }
+    }
+    let wrong = send(server, ("PATCH", path), &[("content-type", "text/plain"), bearer, matching], "x").await;
+    assert_eq!(wrong.status, 415);
+    for method in ["GET", "PUT", "POST", "HEAD"] {
+        assert_eq!(send(server, (method, path), &[bearer], "").await.status, 405, "{method}");
+    }
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_session_is_restarted_and_ended_by_who_began_it() {
     let folder = Folder::new();
@@ -283,35 +316,8 @@ async fn a_session_is_restarted_and_ended_by_who_began_it() {
     encoder.publish(9);
     ann.sees(&[9], Way::Forwarded).await;
 
-    let candidate = "m=audio 9 UDP/TLS/RTP/SAVPF 111\r\na=mid:0\r\n\
-        a=candidate:1 1 udp 2130706431 127.0.0.1 9 typ host\r\n";
-    let fresh = "a=ice-ufrag:FRESH\r\na=ice-pwd:fresh-password-of-22-chars\r\n";
     let any = ("if-match", "*");
-    for (headers, body, status) in [
-        (&[][..], candidate, 401),
-        (&[("authorization", "Bearer vk1.x.x"), matching], candidate, 401),
-        (&[bearer], candidate, 428),
-        (&[bearer, ("if-match", "\"other\"")], candidate, 412),
-        (&[bearer, matching], candidate, 204),
-        (&[bearer, ("if-match", "\"other\", W/\"x\"")], candidate, 412),
-        (&[bearer, matching], "{\"candidate\": 1}", 400),
-        (&[bearer, matching], fresh, 422),
-        (&[bearer, any], "", 422),
-        (&[bearer, any], "a=ice-ufrag:FRESH\r\n", 400),
-    ] {
-        let answer = patch(&server, &path, headers, body).await;
-        assert_eq!(answer.status, status, "{headers:?} {body:?}: {}", answer.text());
-        if status >= 400 {
-            assert_eq!(answer.header("content-type"), "application/problem+json");
-            assert!(answer.json()["detail"].as_str().unwrap().len() > 20, "{answer:?}");
-        }
-    }
-    let wrong =
-        send(&server, ("PATCH", &path), &[("content-type", "text/plain"), bearer, matching], "x").await;
-    assert_eq!(wrong.status, 415);
-    for method in ["GET", "PUT", "POST", "HEAD"] {
-        assert_eq!(send(&server, (method, &path), &[bearer], "").await.status, 405, "{method}");
-    }
+    what_is_refused(&server, &path, (bearer, matching)).await;
 
     // ICE begins anew over the same session, and goes on by the new credentials only.
     let restart = |peer: &mut Peer, now| {
@@ -332,11 +338,11 @@ async fn a_session_is_restarted_and_ended_by_who_began_it() {
     encoder.answered(&with_fragment(entered.text(), restarted.text())).await;
     ann.sees(&[9], Way::Forwarded).await;
     assert_eq!(
-        patch(&server, &path, &[bearer, matching], candidate).await.status,
+        patch(&server, &path, &[bearer, matching], CANDIDATE).await.status,
         412,
         "of the old generation"
     );
-    assert_eq!(patch(&server, &path, &[bearer, ("if-match", &fresh)], candidate).await.status, 204);
+    assert_eq!(patch(&server, &path, &[bearer, ("if-match", &fresh)], CANDIDATE).await.status, 204);
 
     assert_eq!(send(&server, ("DELETE", &path), &[], "").await.status, 401);
     assert_eq!(send(&server, ("DELETE", &path), &[bearer], "").await.status, 200);

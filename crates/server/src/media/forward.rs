@@ -138,18 +138,7 @@ impl Forwarder {
                     }
                 }
             }
-            MediaCommand::Close { room } => {
-                let Some(Room { id, .. }) = self.rooms.remove(&room) else { return };
-                let legs: Vec<LegKey> =
-                    self.legs.iter().filter(|(_, leg)| leg.room == room).map(|(key, _)| *key).collect();
-                for leg in legs {
-                    self.forget(leg);
-                }
-                tracing::debug!(room = room.0, "a room is closed");
-                self.room_keys.remove(&id);
-                self.recorded.remove(&room);
-                self.sfu.close_room(now, id);
-            }
+            MediaCommand::Close { room } => self.close(now, room),
             MediaCommand::Join { room, leg, number, part } => self.join(now, room, leg, (number, part)),
             MediaCommand::Offer { leg, sdp } => self.describe(now, leg, &sdp),
             MediaCommand::Candidate { leg, candidate } => {
@@ -192,6 +181,19 @@ impl Forwarder {
                 }
             }
         }
+    }
+
+    fn close(&mut self, now: Instant, room: RoomKey) {
+        let Some(Room { id, .. }) = self.rooms.remove(&room) else { return };
+        let legs: Vec<LegKey> =
+            self.legs.iter().filter(|(_, leg)| leg.room == room).map(|(key, _)| *key).collect();
+        for leg in legs {
+            self.forget(leg);
+        }
+        tracing::debug!(room = room.0, "a room is closed");
+        self.room_keys.remove(&id);
+        self.recorded.remove(&room);
+        self.sfu.close_room(now, id);
     }
 
     /// What a member's picture slots are to show.

@@ -201,23 +201,6 @@ impl Rendezvous {
         self.timers.next()
     }
 
-    /// Counts of now and since the start.
-    pub fn stats(&self) -> Stats {
-        Stats {
-            sessions: self.sessions.len(),
-            sockets: self.sockets.len(),
-            people: self.people.len(),
-            calls: self.calls.len(),
-            rooms: self.rooms.len(),
-            conferences: self.conferences.len(),
-            members: self.legs.len(),
-            encoders: self.doors.len() - self.viewer_legs.len(),
-            viewers: self.viewer_legs.len(),
-            kept: self.kept.len(),
-            ..self.stats
-        }
-    }
-
     fn drain(&mut self) {
         if std::mem::replace(&mut self.draining, true) {
             return;

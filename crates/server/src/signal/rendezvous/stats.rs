@@ -1,3 +1,5 @@
+use super::Rendezvous;
+
 /// What a rendezvous has and what it did.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default, serde::Serialize)]
 pub struct Stats {
@@ -53,5 +55,24 @@ impl Stats {
     /// Calls and conferences now.
     pub const fn running(&self) -> usize {
         self.calls + self.conferences
+    }
+}
+
+impl Rendezvous {
+    /// Counts of now and since the start.
+    pub fn stats(&self) -> Stats {
+        Stats {
+            sessions: self.sessions.len(),
+            sockets: self.sockets.len(),
+            people: self.people.len(),
+            calls: self.calls.len(),
+            rooms: self.rooms.len(),
+            conferences: self.conferences.len(),
+            members: self.legs.len(),
+            encoders: self.doors.len() - self.viewer_legs.len(),
+            viewers: self.viewer_legs.len(),
+            kept: self.kept.len(),
+            ..self.stats
+        }
     }
 }
