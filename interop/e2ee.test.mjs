@@ -290,7 +290,7 @@ test('an encrypted room begins with a switch, which is remembered', async (t) =>
   const box = await ada.page.waitForSelector('aria/End-to-end encrypted room[role="switch"]')
   await box?.click()
   await ada.press('New meeting')
-  assert.match(ada.page.url(), /\/r\/[a-z0-9-]{14}#k=[\w-]{22}$/)
+  await ada.until('the address holds a key', async () => /\/r\/[a-z0-9-]{14}#k=[\w-]{22}$/.test(ada.page.url()))
   await ada.reads('the key is in this link')
   await ada.page.goto(`${server.url}/`, { waitUntil: 'domcontentloaded' })
   await ada.until('the switch stands as before', () => ada.page.evaluate(() => document.querySelector('.encrypted-choice input')?.matches(':checked') ?? false))
