@@ -48,6 +48,8 @@ const SIZES: readonly { readonly area: number; readonly encodings: readonly Size
  * also keeps the offer small.
  */
 const CODECS = { audio: ['audio/opus'], video: ['video/vp8', 'video/rtx'] } as const
+/** What is received besides: encoders that come by HTTP usually send it. One form of it, for decoders take all. */
+const H264 = { mimeType: 'video/h264', format: /packetization-mode=1.*profile-level-id=42e01f|profile-level-id=42e01f.*packetization-mode=1/i }
 /** The codec of a frame that does not tell its own. */
 const USUAL: Readonly<Record<'audio' | 'video', Codec>> = { audio: 'opus', video: 'vp8' }
 const SCREEN_BITRATE = 2_500_000
@@ -178,7 +180,8 @@ export class ServerPeer {
     const transceiver = this.pc.addTransceiver(kind, init)
     this.line?.lead(leading.side === 'send' ? transceiver.sender : transceiver.receiver, { ...leading, codec: USUAL[kind] })
     const wanted: readonly string[] = CODECS[kind]
-    const codecs = this.environment.codecs(kind).filter(({ mimeType }) => wanted.includes(mimeType.toLowerCase()))
+    const also = ({ mimeType, sdpFmtpLine }: RTCRtpCodec): boolean => leading.side === 'receive' && mimeType.toLowerCase() === H264.mimeType && H264.format.test(sdpFmtpLine ?? '')
+    const codecs = this.environment.codecs(kind).filter((codec) => wanted.includes(codec.mimeType.toLowerCase()) || also(codec))
     // A browser that would not be told offers all that it has.
     if (codecs.length > 0 && 'setCodecPreferences' in transceiver) transceiver.setCodecPreferences(codecs)
     return transceiver
