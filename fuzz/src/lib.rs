@@ -30,6 +30,7 @@ pub use rtp::{rtcp_compound, rtp_packet, srtp_unprotect};
 pub use sctp_association::sctp_association;
 pub use sctp_packet::sctp_packet;
 pub use sdp_session::sdp_session;
+pub use server::fuzzing::{join_token, whip_fragment};
 pub use server::signal::fuzzing::signal_frames;
 pub use stun_message::stun_message;
 pub use turn_frame::turn_frame;
@@ -46,6 +47,7 @@ pub const TARGETS: &[(&str, Target)] = &[
     ("flow_payload", flow_payload),
     ("ice_agent", ice_agent),
     ("ice_candidate", ice_candidate),
+    ("join_token", join_token),
     ("media_h264", media_h264),
     ("media_ivf", media_ivf),
     ("media_ogg", media_ogg),
@@ -63,4 +65,5 @@ pub const TARGETS: &[(&str, Target)] = &[
     ("turn_frame", turn_frame),
     ("turn_server", turn_server),
     ("webm", webm),
+    ("whip_fragment", whip_fragment),
 ];

@@ -13,6 +13,7 @@ pub mod clock;
 pub mod config;
 mod data;
 mod doors;
+pub mod fuzzing;
 mod health;
 pub mod http;
 mod ice;

@@ -6,19 +6,7 @@ use flow::payload::Format;
 
 /// How long the sound of an Opus packet is (RFC 6716 §3.1), 120 ms at most; `None` if it is none.
 pub fn opus_duration(packet: &[u8]) -> Option<Duration> {
-    let toc = *packet.first()?;
-    let micros = match toc >> 3 {
-        config @ 0..12 => [10_000, 20_000, 40_000, 60_000][usize::from(config & 3)],
-        config @ 12..16 => [10_000, 20_000][usize::from(config & 1)],
-        config => [2_500, 5_000, 10_000, 20_000][usize::from(config & 3)],
-    };
-    let count = match toc & 3 {
-        0 => 1,
-        1 | 2 => 2,
-        _ => u64::from(packet.get(1)? & 0x3f),
-    };
-    let all = Duration::from_micros(micros * count);
-    (count > 0 && all <= Duration::from_millis(120)).then_some(all)
+    crate::opus::samples(packet).map(|samples| Duration::from_micros(u64::from(samples) * 1000 / 48))
 }
 
 /// Width and height of a picture in pixels, as its keyframe tells; `None` for what is no keyframe or tells none.

@@ -5,11 +5,11 @@ const CANDIDATES: usize = 64;
 
 /// What a fragment says.
 #[derive(Clone, PartialEq, Eq, Default)]
-pub(super) struct Fragment {
+pub(crate) struct Fragment {
     /// User fragment and password of the ICE agent.
-    pub(super) credentials: Option<(String, String)>,
+    pub(crate) credentials: Option<(String, String)>,
     /// Candidate-attributes, as an RTCIceCandidateInit has them.
-    pub(super) candidates: Vec<String>,
+    pub(crate) candidates: Vec<String>,
 }
 
 impl Fragment {
@@ -17,7 +17,7 @@ impl Fragment {
     ///
     /// # Errors
     /// Which line is none of a description, or which half of the credentials is missing.
-    pub(super) fn parse(text: &str) -> Result<Self, String> {
+    pub(crate) fn parse(text: &str) -> Result<Self, String> {
         let (mut ufrag, mut password) = (None, None);
         let mut candidates = Vec::new();
         for (at, line) in text.lines().map(str::trim_end).enumerate().filter(|(_, line)| !line.is_empty()) {

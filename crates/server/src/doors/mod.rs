@@ -28,7 +28,7 @@ use axum::routing::any;
 use serde::Deserialize;
 
 use self::admit::{Pass, admit, bearer};
-use self::fragment::Fragment;
+pub(crate) use self::fragment::Fragment;
 use self::problem::Problem;
 pub(crate) use self::session::Sessions;
 use self::session::{Patch, Session};

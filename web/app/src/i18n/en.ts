@@ -134,7 +134,7 @@ export const en = {
   recordingsText: 'Recordings that you began, or of meetings that you owned. Each person has a file of their own.',
   noRecordings: 'There are no recordings of yours here.',
   recordingsFailed: 'The recordings could not be loaded.',
-  recordingState: { recording: 'goes on', finished: '', interrupted: 'interrupted: the server was stopped', failed: 'ended early' },
+  recordingState: { recording: 'goes on', interrupted: 'interrupted: the server was stopped', failed: 'ended early' },
   itsScreen: (name: string) => `${name}: screen`,
   play: 'Play',
   saveIt: 'Save',

@@ -133,7 +133,7 @@ export const fr: Dictionary = {
   recordingsText: 'Les enregistrements que vous avez lancés, ou des réunions dont vous étiez propriétaire. Chaque personne a son fichier.',
   noRecordings: 'Vous n’avez aucun enregistrement ici.',
   recordingsFailed: 'Les enregistrements n’ont pas pu être chargés.',
-  recordingState: { recording: 'en cours', finished: '', interrupted: 'interrompu : le serveur s’est arrêté', failed: 'terminé trop tôt' },
+  recordingState: { recording: 'en cours', interrupted: 'interrompu : le serveur s’est arrêté', failed: 'terminé trop tôt' },
   itsScreen: name => `${name} : écran`,
   play: 'Lire',
   saveIt: 'Enregistrer',

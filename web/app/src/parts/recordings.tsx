@@ -46,12 +46,13 @@ function Entry(props: { readonly entry: RecordingEntry, readonly onDelete: () =>
     setAsked(!asked())
   }
   const begun = (): string => new Date(props.entry.begun).toLocaleString(document.documentElement.lang || undefined, { dateStyle: 'medium', timeStyle: 'short' })
-  const state = (): string => app.t().recordingState[props.entry.state]
+  /** What is worth saying: nothing of a recording that ended as it should. */
+  const state = (): string | undefined => props.entry.state === 'finished' ? undefined : app.t().recordingState[props.entry.state]
   return (
     <li>
       <div class="recording-file">
         <strong>{props.entry.room}</strong>
-        <span class="meta">{begun()} · {length(props.entry.duration)}<Show when={state()}>{` · ${state()}`}</Show></span>
+        <span class="meta">{begun()} · {length(props.entry.duration)}<Show when={state()}>{said => ` · ${said()}`}</Show></span>
       </div>
       <Show when={props.entry.problem}>{problem => <p class="error">{problem()}</p>}</Show>
       <For each={props.entry.files}>{file => <FileRow file={file} />}</For>
