@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::breakout::BreakoutAction;
 use super::conference::{Action, Door, Want};
 use super::types::*;
 
@@ -168,6 +169,13 @@ pub enum ClientMessage {
         call: CallId,
         /// What.
         action: Action,
+    },
+    /// Something about the groups that a room is divided into.
+    Breakout {
+        /// The conference that one is in, be it the main room's or a group's.
+        call: CallId,
+        /// What.
+        action: BreakoutAction,
     },
     /// Asks for a key with which an encoder publishes into a room, or a player watches it, over HTTP: for an owner of the
     /// conference there, or whoever of two is in the call there, or waits there alone. Answered by `key`.

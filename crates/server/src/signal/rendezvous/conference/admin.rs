@@ -17,7 +17,7 @@ use super::{Conference, Phase};
 use crate::signal::admin::{Act, Admin, Entry, Kept, Reply, Room, Settings, What, Why};
 use crate::signal::bus::Grant;
 use crate::signal::protocol::{
-    Action, CallId, EndReason, ErrorCode, Media, MemberNumber, Person, Role, ServerMessage,
+    Action, BreakoutAction, CallId, Door, EndReason, ErrorCode, Media, MemberNumber, Person, Role, ServerMessage,
 };
 use crate::signal::rendezvous::calls::{Failure, is_base64url, wrong_state};
 use crate::signal::rendezvous::timers::Timer;
@@ -33,6 +33,15 @@ pub(in crate::signal::rendezvous) struct KeptRoom {
     empty: Option<Instant>,
     /// When the timer looks at it.
     due: Option<Instant>,
+}
+
+/// How the doors of a room stand.
+#[derive(Clone, Copy, Default)]
+pub(super) struct Doors {
+    pub(super) locked: bool,
+    pub(super) lobby: bool,
+    /// Whether everybody with the link may watch.
+    pub(super) watching: bool,
 }
 
 /// What holds in a conference besides its lobby and its lock.
@@ -99,6 +108,13 @@ impl Rendezvous {
             Admin::End { room } => self.end_room(&room),
             Admin::Members { room } => self.list_members(&room),
             Admin::Lobby { room } => self.list_waiting(&room),
+            Admin::Recording { room } => match self.conference_at(&room) {
+                Some((call, _)) => Ok(self.recording_reply(call)),
+                None if self.kept.contains_key(&room) => Ok(Reply::Recording(None)),
+                None => Err(no_such_room()),
+            },
+            Admin::Key { room, door, name, expires } => self.key_for(&room, door, name, expires),
+            Admin::Breakout { room } => self.look_at_groups(&room),
             Admin::Act { room, act } => self.act_in(&room, act),
         }
     }
@@ -124,7 +140,9 @@ impl Rendezvous {
             Some(call) => (call, Phase::Returning { until: self.now + self.config.resume_timeout }),
             None => (BASE64.encode(self.rng.array::<16>()), Phase::Steady),
         };
+        let encrypted = kept.settings.encrypted;
         self.open_conference(&call, room.to_owned(), phase)?;
+        self.restore_encryption(room, encrypted);
         let came = self.come_in(key, &call, media);
         self.look_at_pair(&call);
         came
@@ -139,10 +157,19 @@ impl Rendezvous {
         self.kept.get(room).map(|kept| Rules::of(&kept.settings)).unwrap_or_default()
     }
 
-    /// Whether a conference begins with a lock, and with a lobby.
-    pub(super) fn doors_of(&self, room: &str) -> (bool, bool) {
+    /// How the doors of a conference stand when it begins.
+    pub(super) fn doors_of(&self, room: &str) -> Doors {
         let settings = self.kept.get(room).map(|kept| &kept.settings);
-        settings.map_or((false, false), |it| (it.locked, it.entry == Entry::Lobby))
+        settings.map_or(Doors::default(), |it| Doors {
+            locked: it.locked,
+            lobby: it.entry == Entry::Lobby,
+            watching: it.watching,
+        })
+    }
+
+    /// Whether a room that was set up is for people who encrypt for each other; `None` if none was.
+    pub(in crate::signal::rendezvous) fn set_up_encrypted(&self, room: &str) -> Option<bool> {
+        self.kept.get(room).map(|kept| kept.settings.encrypted)
     }
 
     fn conference_at(&self, room: &str) -> Option<(&CallId, &Conference)> {
@@ -169,14 +196,14 @@ impl Rendezvous {
             (Some(kept), None) => kept.settings.clone(),
             (kept, Some((_, conference))) => self.settings_of(kept, conference),
         };
-        let on = on.map(|(_, conference)| conference);
+        let conference = on.map(|(_, conference)| conference);
         Ok(Room {
             room: room.to_owned(),
             settings,
             kept: kept.is_some(),
-            age: on.map(|conference| self.now.saturating_since(conference.since)),
-            members: on.map_or(0, |conference| conference.members.len()),
-            waiting: on.map_or(0, |conference| conference.waiting.len()),
+            age: conference.map(|conference| self.now.saturating_since(conference.since)),
+            members: on.map_or(0, |(call, _)| self.family_len(call)),
+            waiting: conference.map_or(0, |conference| conference.waiting.len()),
         })
     }
 
@@ -196,6 +223,8 @@ impl Rendezvous {
             members: *members,
             empty_timeout: settings.and_then(|settings| settings.empty_timeout),
             ends: settings.and_then(|settings| settings.ends),
+            watching: conference.watching,
+            encrypted: self.is_encrypted(&conference.room),
         }
     }
 
@@ -229,6 +258,15 @@ impl Rendezvous {
             }
             Some(_) | None => {}
         }
+        if settings.encrypted && settings.watching {
+            let message = "a room that is end-to-end encrypted cannot be watched by players: leave one of the two out";
+            return Err((ErrorCode::Encryption, message.to_owned()));
+        }
+        let used = self.rooms.contains_key(&room);
+        if used && self.is_encrypted(&room) != settings.encrypted {
+            let message = "somebody is in the room: whether it is end-to-end encrypted can be changed only before";
+            return Err((ErrorCode::Encryption, message.to_owned()));
+        }
         let ends = ends_in.map(|time| self.now + time);
         let on = self.conference_at(&room).map(|(call, _)| call.clone());
         let empty = on.is_none().then_some(self.now);
@@ -260,10 +298,10 @@ impl Rendezvous {
     fn apply(&mut self, room: &str, call: &CallId) {
         self.settle_pair(call);
         self.finish_from(call, None);
-        let (rules, (locked, lobby)) = (self.rules_of(room), self.doors_of(room));
+        let (rules, Doors { locked, lobby, watching }) = (self.rules_of(room), self.doors_of(room));
         let Some(conference) = self.conferences.get_mut(call) else { return };
         conference.rules = rules;
-        conference.locked = locked;
+        (conference.locked, conference.watching) = (locked, watching);
         if matches!(conference.phase, Phase::Two { .. } | Phase::Stays) {
             self.set_phase(call, Phase::Steady);
         }
@@ -341,16 +379,43 @@ impl Rendezvous {
         self.schedule(room);
     }
 
+    fn recording_reply(&self, call: &CallId) -> Reply {
+        Reply::Recording(self.conferences.get(call).and_then(|it| self.described_recording(it)))
+    }
+
+    fn key_for(&mut self, room: &str, door: Door, name: Option<String>, expires: u64) -> Result<Reply, Failure> {
+        if self.conference_at(room).is_none() && !self.kept.contains_key(room) {
+            return Err(no_such_room());
+        }
+        if self.is_encrypted(room) {
+            let message = "the room is end-to-end encrypted, which encoders and players cannot do";
+            return Err((ErrorCode::Encryption, message.to_owned()));
+        }
+        Ok(Reply::Key(self.print_key(room, door, name, expires)))
+    }
+
+    fn look_at_groups(&self, room: &str) -> Result<Reply, Failure> {
+        match self.conference_at(room) {
+            Some((call, _)) => Ok(Reply::Breakout(self.known_breakout(call))),
+            None if self.kept.contains_key(room) => Ok(Reply::Breakout(None)),
+            None => Err(no_such_room()),
+        }
+    }
+
     fn list_members(&self, room: &str) -> Result<Reply, Failure> {
-        let Some((_, conference)) = self.conference_at(room) else {
+        let Some((call, _)) = self.conference_at(room) else {
             return if self.kept.contains_key(room) {
                 Ok(Reply::Members(vec![]))
             } else {
                 Err(no_such_room())
             };
         };
-        let members = conference.members.keys().filter_map(|number| self.known(conference, *number));
-        Ok(Reply::Members(members.collect()))
+        let family = self.family(call).into_iter().filter_map(|call| self.conferences.get(&call));
+        let mut members: Vec<_> = family
+            .flat_map(|it| it.members.keys().filter_map(|number| self.known(it, *number)))
+            .collect();
+        members.sort_by_key(|member| member.number);
+        Ok(Reply::Members(members))
     }
 
     fn list_waiting(&self, room: &str) -> Result<Reply, Failure> {
@@ -375,9 +440,11 @@ impl Rendezvous {
         };
         // Two who are on their way to each other stay here for it.
         self.settle_pair(&call);
-        match act {
+        let main = call;
+        let call = number_of(&act).map_or_else(|| main.clone(), |number| self.whereabouts(&main, number));
+        match act.clone() {
             Act::Role(member, role) => self.give_role(&call, member, role)?,
-            Act::Rename(member, ref name) => self.give_name(&call, member, name.clone())?,
+            Act::Rename(member, name) => self.give_name(&call, member, name)?,
             Act::LowerHand(member) => {
                 let conference = self.conferences.get_mut(&call).ok_or_else(no_such_room)?;
                 let member_there = conference.members.get_mut(&member).ok_or_else(no_such_member)?;
@@ -388,22 +455,47 @@ impl Rendezvous {
                 }
             }
             Act::Mute(member) => self.act(&call, 0, Action::Mute { member })?,
-            Act::MuteAll => self.act(&call, 0, Action::MuteAll)?,
+            Act::MuteAll => {
+                for call in self.family(&main) {
+                    self.act(&call, 0, Action::MuteAll)?;
+                }
+            }
             Act::Remove(member) => self.act(&call, 0, Action::Remove { member })?,
             Act::Admit(member) => self.act(&call, 0, Action::Admit { member })?,
             Act::Deny(member) => self.act(&call, 0, Action::Deny { member })?,
+            Act::Unmute(member) => self.act(&call, 0, Action::Unmute { member })?,
+            Act::Record(on) => {
+                self.act(&main, 0, Action::Record { on })?;
+                return Ok(self.recording_reply(&main));
+            }
+            Act::Breakout(action) => {
+                let sent = match &action {
+                    BreakoutAction::Assign { member, .. } => Some(*member),
+                    _ => None,
+                };
+                self.act_on_groups(&main, 0, action)?;
+                return Ok(match sent {
+                    Some(number) => self.one_member(&self.whereabouts(&main, number), number),
+                    None => Reply::Breakout(self.known_breakout(&main)),
+                });
+            }
         }
-        Ok(self.one_member(&call, &act))
+        Ok(match act {
+            Act::Role(number, _) | Act::Rename(number, _) | Act::LowerHand(number) | Act::Admit(number) => {
+                self.one_member(&call, number)
+            }
+            Act::Mute(_)
+            | Act::MuteAll
+            | Act::Unmute(_)
+            | Act::Remove(_)
+            | Act::Deny(_)
+            | Act::Record(_)
+            | Act::Breakout(_) => Reply::Done,
+        })
     }
 
     /// How the member is now whom something was done to.
-    fn one_member(&self, call: &CallId, act: &Act) -> Reply {
-        let number = match act {
-            Act::Role(number, _) | Act::Rename(number, _) | Act::LowerHand(number) | Act::Admit(number) => {
-                *number
-            }
-            Act::Mute(_) | Act::MuteAll | Act::Remove(_) | Act::Deny(_) => return Reply::Done,
-        };
+    fn one_member(&self, call: &CallId, number: MemberNumber) -> Reply {
         let conference = self.conferences.get(call);
         Reply::Members(conference.and_then(|it| self.known(it, number)).into_iter().collect())
     }
@@ -414,7 +506,7 @@ impl Rendezvous {
         if member.role == role {
             return Ok(());
         }
-        if member.role == Role::Owner && conference.owners() == 1 && !conference.rules.kept {
+        if member.role == Role::Owner && self.family_owners(call) == 1 && !conference.rules.kept {
             return Err(wrong_state("the only owner stays one: make somebody else an owner first"));
         }
         self.finish_from(call, None);
@@ -451,6 +543,19 @@ impl Rendezvous {
         if let Some(member) = self.described(conference, number) {
             self.tell(session, ServerMessage::Member { call: call.clone(), member });
         }
+    }
+}
+
+/// The member whom something is done to; whoever waits is at the main room.
+fn number_of(act: &Act) -> Option<MemberNumber> {
+    match act {
+        Act::Role(number, _)
+        | Act::Rename(number, _)
+        | Act::LowerHand(number)
+        | Act::Mute(number)
+        | Act::Unmute(number)
+        | Act::Remove(number) => Some(*number),
+        Act::MuteAll | Act::Admit(_) | Act::Deny(_) | Act::Record(_) | Act::Breakout(_) => None,
     }
 }
 
