@@ -16,6 +16,7 @@ mod room_link;
 mod room_page;
 mod room_tcp;
 mod signal_admin;
+mod signal_breakout;
 mod signal_conference;
 mod signal_conference_model;
 mod signal_conference_pages;

@@ -27,6 +27,8 @@ fn settings() -> Settings {
         members: None,
         empty_timeout: Some(60),
         ends: None,
+        watching: false,
+        encrypted: false,
     }
 }
 
@@ -82,6 +84,11 @@ fn notices(world: &mut World) -> String {
         What::Role(who) => format!("role:{}:{:?}", who.number, who.role),
         What::Hand(who) => format!("hand:{}:{}", who.number, who.hand),
         What::Knock(who) => format!("knock:{}", who.number),
+        What::Moved(member) => format!("moved {}", member.number),
+        What::Divided(groups) => format!("divided {}", groups.len()),
+        What::United => "united".into(),
+        What::Recording(_) => "recording".into(),
+        What::Recorded { .. } => "recorded".into(),
     };
     std::mem::take(&mut world.notices).into_iter().map(word).collect::<Vec<_>>().join(" ")
 }

@@ -5,7 +5,8 @@
  * sent) happens here, after the reducer has said what the state is now.
  */
 import { commandsOf } from './commands.js'
-import { Conference } from './conference.js'
+import { confer, Written } from './confer.js'
+import type { Conference } from './conference.js'
 import { Conversation, type StoredConversation } from './conversation.js'
 import { browserEnvironment, randomId, serverOfPage, type Environment } from './environment.js'
 import { IceServers } from './iceservers.js'
@@ -37,7 +38,7 @@ const REACTION_FOR = 4_000
 /** What the parts below share; programs see it as `Client`. */
 export class Core {
   readonly store: Store
-  private readonly environment: Environment
+  readonly environment: Environment
   private readonly memory: Memory
   readonly signal: Signal
   readonly media: Media
@@ -45,13 +46,14 @@ export class Core {
   private readonly unwatch: () => void
   conversation: Conversation | null = null
   conference: Conference | null = null
+  private readonly written = new Written()
   private readonly moving: Moving
   /** What the page before this one left, until the server has welcomed us. */
   private left: StoredTab | null = null
-  private readonly ice: IceServers
+  readonly ice: IceServers
   private findRequest = 0
 
-  constructor(private readonly options: ClientOptions) {
+  constructor(readonly options: ClientOptions) {
     this.environment = options.environment ?? browserEnvironment(options.frameWorker)
     this.store = new Store(this.environment.clock)
     this.page = randomId(this.environment)
@@ -233,7 +235,7 @@ export class Core {
       case 'conference':
         if (!this.knows(notice.call)) return void this.signal.send({ type: 'end', call: notice.call })
         if (notice.encrypted && this.find(notice.call, 'room')?.key === null) return this.over('encrypted')
-        return this.enter(room ?? this.confer(notice.call), notice.ticket)
+        return this.enter(room ?? this.confer(notice.call, '', before.kind === 'room' ? this.written.turn(before.id, before.messages, notice.call) : []), notice.ticket)
       case 'role': return room?.promoted(notice.ticket)
       case 'shown': return room?.reshow()
       case 'wanted': return room?.want(notice.rids)
@@ -248,13 +250,16 @@ export class Core {
       case 'opened':
         if (talk) talk.ticket = notice.ticket
         return
+      case 'whispered': return void room?.whispered(notice.from, notice.text)
+      case 'announced': return room?.chat.announce(notice.from?.name ?? '', notice.text)
       case 'member':
       case 'member-left':
+      case 'moved':
         return room?.membersChanged()
       case 'ringing':
       case 'lobby':
       case 'knocking':
-      case 'settings': case 'recording': case 'watchers': case 'unplayable':
+      case 'settings': case 'recording': case 'watchers': case 'unplayable': case 'paused': case 'breakout':
       case 'voices':
       case 'speaking':
         return
@@ -316,7 +321,7 @@ export class Core {
   /** A call that cannot be rejoined goes on as long as its media do; once they stop it is lost. */
   private refused(about: Request | null): void {
     if (about?.type === 'rejoin' && about.call === this.conversation?.id) this.conversation.orphan()
-    if ((about?.type === 'rejoin' || about?.type === 'description') && about.call === this.conference?.id) this.conference.refused()
+    if ((about?.type === 'rejoin' || about?.type === 'description') && this.conference && [this.conference.id, this.conference.main].includes(about.call)) this.conference.refused()
   }
 
   private converse(id: string, polite: boolean, stored: StoredConversation | null = null): Conversation {
@@ -348,31 +353,13 @@ export class Core {
 
   private confer(id: string, ticket = '', messages: readonly ChatMessage[] = []): Conference {
     this.conference?.close()
-    const conference = new Conference(id, {
-      environment: this.environment,
-      configuration: () => this.ice.configuration(),
-      send: (request) => void this.signal.send(request),
-      changed: (change) => this.dispatch({ type: 'talk', call: id, change }),
-      room: () => this.find(id, 'room'),
-      silence: () => this.media.silence(),
-      newId: () => randomId(this.environment),
-      expressed: (member, reaction) => {
-        this.dispatch({ type: 'express', call: id, member, reaction })
-        this.fade(id)
-      },
-      failed: () => {
-        if (callId(this.model.call) === id) return this.over('failed')
-        this.conference = close(conference)
-        this.dispatch({ type: 'stay' })
-      },
-    }, ticket, messages)
-    this.conference = conference
+    const conference = this.conference = confer(this, id, ticket, messages)
     conference.attach(this.media.outgoing)
     return conference
   }
 
   /** The running call or the room of that id, be it this call or the next. */
-  private find<K extends 'running' | 'room'>(id: string, kind: K): Extract<Call, { kind: K }> | null {
+  find<K extends 'running' | 'room'>(id: string, kind: K): Extract<Call, { kind: K }> | null {
     for (const call of [this.model.call, this.model.next]) if (call?.kind === kind && call.id === id) return call as Extract<Call, { kind: K }>
     return null
   }
@@ -390,10 +377,10 @@ export class Core {
     this.fade(call)
   }
 
-  private fade(call: string): void { this.environment.clock.after(REACTION_FOR, () => this.dispatch({ type: 'fade', call })) }
+  fade(call: string): void { this.environment.clock.after(REACTION_FOR, () => this.dispatch({ type: 'fade', call })) }
 
   /** Ends the call from our side, for a reason that is not the person's wish. */
-  private over(reason: Ending): void {
+  over(reason: Ending): void {
     const id = callId(this.model.call)
     if (id !== null) this.signal.send({ type: 'end', call: id })
     this.part(reason === 'failed')
@@ -404,6 +391,7 @@ export class Core {
     this.conversation?.close(tell)
     this.conversation = null
     this.conference = close(this.conference)
+    this.written.clear()
     this.moving.letGo()
     this.moving.follow()
     this.media.closeScreen()

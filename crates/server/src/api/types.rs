@@ -38,7 +38,7 @@ pub(super) struct RoomSettings {
     /// Whether whoever has the link may watch (WHEP) without a key.
     watching: bool,
     /// Whether people encrypt what they send for each other, so that the server can neither see nor hear it. The link then
-    /// ends in a key of your making (`#k=` and 32 random bytes in base64url), which the server must not be told. Nothing is
+    /// ends in a key of your making (`#k=` and 16 random bytes in base64url), which the server must not be told. Nothing is
     /// recorded there, and encoders, players and messages to all groups are refused. Only while nobody is there can
     /// this be changed.
     encrypted: bool,

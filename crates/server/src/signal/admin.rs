@@ -4,7 +4,10 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use super::protocol::{Breakout, BreakoutAction, CallId, Door, EndReason, Group, GroupNumber, MemberNumber, Person, Recording, Role, Secret, Sending};
+use super::protocol::{
+    Breakout, BreakoutAction, CallId, Door, EndReason, Group, GroupNumber, MemberNumber, Person, Recording,
+    Role, Secret, Sending,
+};
 
 /// Who comes into a room, besides those who are let in by hand.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default, Serialize, Deserialize, schemars::JsonSchema)]

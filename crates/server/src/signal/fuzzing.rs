@@ -73,6 +73,7 @@ fn media(number: u8, rest: &[u8]) -> MediaEvent {
     match what % 8 {
         0 if what & 32 != 0 => MediaEvent::Sending { leg, source: Source::Camera, sending: what & 8 != 0 },
         1 if what & 32 != 0 => MediaEvent::Unplayable { leg, slot: 0 },
+        2 if what & 32 != 0 => MediaEvent::Paused { leg, slot: 0, paused: what & 8 != 0 },
         0 => MediaEvent::Answer { leg, answer: Ok(String::new()) },
         1 => MediaEvent::Answer { leg, answer: Err(String::new()) },
         2 => MediaEvent::Connected { leg },

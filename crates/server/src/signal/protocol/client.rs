@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::breakout::BreakoutAction;
-use super::conference::{Action, Door, Want};
+use super::conference::{Action, Door, MemberNumber, Want};
 use super::types::*;
 
 /// What a client sends in one frame.
@@ -169,6 +169,15 @@ pub enum ClientMessage {
         call: CallId,
         /// What.
         action: Action,
+    },
+    /// Something for one other member, which the server passes on unread: with it two negotiate a way of their own.
+    Whisper {
+        /// The conference.
+        call: CallId,
+        /// For whom. They have to be there, in the same conference.
+        to: MemberNumber,
+        /// What, 1 to 8192 bytes; in an encrypted room encrypted as messages on the channel are.
+        text: String,
     },
     /// Something about the groups that a room is divided into.
     Breakout {

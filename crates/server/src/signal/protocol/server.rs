@@ -275,6 +275,15 @@ pub enum ServerMessage {
         /// `null`: it is not divided any more.
         breakout: Option<Box<Breakout>>,
     },
+    /// A member says something to you alone (`whisper`).
+    Whispered {
+        /// The conference.
+        call: CallId,
+        /// Who.
+        from: MemberNumber,
+        /// What.
+        text: String,
+    },
     /// An owner says something to everybody in all groups.
     Announced {
         /// The conference.
@@ -374,14 +383,14 @@ pub enum ServerMessage {
         /// The slot's place among the receiving video sections.
         slot: u16,
     },
-    /// What that slot shows stands still (`true`), because the way to you carries no more, or goes on.
+    /// A picture that you want stands still, because the way to you carries no more, or goes on.
     Paused {
         /// The conference.
         call: CallId,
         /// The slot's place among the receiving video sections.
         slot: u16,
-        /// Whether it stands still.
-        paused: bool,
+        /// What stands still; `null`: nothing in this slot.
+        source: Option<View>,
     },
     /// Which of your camera's encodings somebody wants now; the others need not be sent.
     Wanted {

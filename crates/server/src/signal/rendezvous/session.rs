@@ -189,7 +189,7 @@ fn weight(message: &ServerMessage) -> usize {
         ServerMessage::Breakout { breakout, .. } => {
             breakout.as_ref().map_or(0, |it| (it.groups.len() + it.people.len()) * REST)
         }
-        ServerMessage::Announced { text, .. } => text.len(),
+        ServerMessage::Announced { text, .. } | ServerMessage::Whispered { text, .. } => text.len(),
         ServerMessage::Knocking { people, .. } => people.len() * REST,
         ServerMessage::Welcome { .. }
         | ServerMessage::Ack

@@ -17,7 +17,8 @@ use super::{Conference, Phase};
 use crate::signal::admin::{Act, Admin, Entry, Kept, Reply, Room, Settings, What, Why};
 use crate::signal::bus::Grant;
 use crate::signal::protocol::{
-    Action, BreakoutAction, CallId, Door, EndReason, ErrorCode, Media, MemberNumber, Person, Role, ServerMessage,
+    Action, BreakoutAction, CallId, Door, EndReason, ErrorCode, Media, MemberNumber, Person, Role,
+    ServerMessage,
 };
 use crate::signal::rendezvous::calls::{Failure, is_base64url, wrong_state};
 use crate::signal::rendezvous::timers::Timer;
@@ -259,12 +260,14 @@ impl Rendezvous {
             Some(_) | None => {}
         }
         if settings.encrypted && settings.watching {
-            let message = "a room that is end-to-end encrypted cannot be watched by players: leave one of the two out";
+            let message =
+                "a room that is end-to-end encrypted cannot be watched by players: leave one of the two out";
             return Err((ErrorCode::Encryption, message.to_owned()));
         }
         let used = self.rooms.contains_key(&room);
         if used && self.is_encrypted(&room) != settings.encrypted {
-            let message = "somebody is in the room: whether it is end-to-end encrypted can be changed only before";
+            let message =
+                "somebody is in the room: whether it is end-to-end encrypted can be changed only before";
             return Err((ErrorCode::Encryption, message.to_owned()));
         }
         let ends = ends_in.map(|time| self.now + time);
@@ -383,7 +386,13 @@ impl Rendezvous {
         Reply::Recording(self.conferences.get(call).and_then(|it| self.described_recording(it)))
     }
 
-    fn key_for(&mut self, room: &str, door: Door, name: Option<String>, expires: u64) -> Result<Reply, Failure> {
+    fn key_for(
+        &mut self,
+        room: &str,
+        door: Door,
+        name: Option<String>,
+        expires: u64,
+    ) -> Result<Reply, Failure> {
         if self.conference_at(room).is_none() && !self.kept.contains_key(room) {
             return Err(no_such_room());
         }
@@ -411,9 +420,8 @@ impl Rendezvous {
             };
         };
         let family = self.family(call).into_iter().filter_map(|call| self.conferences.get(&call));
-        let mut members: Vec<_> = family
-            .flat_map(|it| it.members.keys().filter_map(|number| self.known(it, *number)))
-            .collect();
+        let mut members: Vec<_> =
+            family.flat_map(|it| it.members.keys().filter_map(|number| self.known(it, *number))).collect();
         members.sort_by_key(|member| member.number);
         Ok(Reply::Members(members))
     }

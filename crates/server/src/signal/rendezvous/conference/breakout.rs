@@ -59,7 +59,10 @@ impl Breakout {
     }
 
     fn listed(&self) -> Vec<protocol::Group> {
-        (1..).zip(&self.groups).map(|(number, it)| protocol::Group { number, name: it.name.clone() }).collect()
+        (1..)
+            .zip(&self.groups)
+            .map(|(number, it)| protocol::Group { number, name: it.name.clone() })
+            .collect()
     }
 }
 
@@ -170,12 +173,16 @@ impl Rendezvous {
             return Err(wrong_state("the time for groups is from 1 to 86400 seconds"));
         }
         if self.config.conferences.is_some_and(|most| self.conferences.len() + plan.len() > most) {
-            return Err(room_full("this server has not room for so many groups: make fewer, or try again later"));
+            return Err(room_full(
+                "this server has not room for so many groups: make fewer, or try again later",
+            ));
         }
         let (mut names, mut assigned) = (Vec::new(), BTreeMap::new());
         for (group, GroupPlan { name, members }) in (1..).zip(plan) {
             let name = names::check(&name);
-            names.push(name.map_err(|message| (ErrorCode::BadName, format!("the name of a group: {message}")))?);
+            names.push(
+                name.map_err(|message| (ErrorCode::BadName, format!("the name of a group: {message}")))?,
+            );
             for number in members {
                 let member = conference.members.get(&number).ok_or_else(no_such_member)?;
                 if member.encoder.is_some() {
@@ -289,7 +296,8 @@ impl Rendezvous {
         let at = self.whereabouts(main, by);
         let conference = self.conferences.get(&at).ok_or_else(no_such_call)?;
         if self.is_encrypted(&conference.room) {
-            let message = "the room is end-to-end encrypted, and the server would read this: visit the groups";
+            let message =
+                "the room is end-to-end encrypted, and the server would read this: visit the groups";
             return Err((ErrorCode::Encryption, message.to_owned()));
         }
         let from = self.described(conference, by).map(|member| member.person);
@@ -348,7 +356,8 @@ impl Rendezvous {
             }));
         }
         for (number, call) in stayed {
-            let session = self.conferences.get(&call).and_then(|it| it.members.get(&number)).map(|it| it.session);
+            let session =
+                self.conferences.get(&call).and_then(|it| it.members.get(&number)).map(|it| it.session);
             if let Some(session) = session {
                 self.tell(session, ServerMessage::Breakout { call, breakout: None });
             }
@@ -438,7 +447,9 @@ impl Rendezvous {
     pub(super) fn places_changed(&mut self, main: &CallId) {
         let delay = self.config.viewers_delay;
         let Some(conference) = self.conferences.get_mut(main) else { return };
-        let Some(breakout) = conference.breakout.as_mut().filter(|it| it.places_due.is_none()) else { return };
+        let Some(breakout) = conference.breakout.as_mut().filter(|it| it.places_due.is_none()) else {
+            return;
+        };
         let due = self.now + delay;
         breakout.places_due = Some(due);
         self.timers.set(due, Timer::Places(main.clone()));

@@ -110,13 +110,14 @@ impl Rendezvous {
             }
             MediaEvent::Paused { leg, slot, paused } => {
                 let Some((call, member)) = self.of_leg(leg) else { return };
-                if paused {
+                let source = member.wants(slot).filter(|_| paused);
+                if source.is_some() {
                     member.paused.insert(slot);
                 } else {
                     member.paused.remove(&slot);
                 }
                 let session = member.session;
-                self.tell_moment(session, ServerMessage::Paused { call, slot, paused });
+                self.tell_moment(session, ServerMessage::Paused { call, slot, source });
             }
             MediaEvent::Connected { leg } => self.set_connected(leg, true, false),
             MediaEvent::Lost { leg, over } => self.set_connected(leg, false, over),
@@ -287,7 +288,7 @@ fn moments(conference: &Conference, key: SessionKey, call: &CallId) -> Vec<Serve
         messages.push(ServerMessage::Shown { call: call(), slot, source: member.shown.get(&slot).copied() });
     }
     for slot in member.paused.iter().copied() {
-        messages.push(ServerMessage::Paused { call: call(), slot, paused: true });
+        messages.push(ServerMessage::Paused { call: call(), slot, source: member.wants(slot) });
     }
     if let Some(rids) = member.wanted.clone() {
         messages.push(ServerMessage::Wanted { call: call(), rids });

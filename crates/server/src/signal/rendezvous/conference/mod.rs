@@ -123,6 +123,14 @@ struct Member {
     wanted: Option<Vec<String>>,
 }
 
+impl Member {
+    /// What they want to see in that slot.
+    fn wants(&self, slot: u16) -> Option<View> {
+        let Want { member, source, .. } = self.layout.get(usize::from(slot)).copied().flatten()?;
+        Some(View { member, source })
+    }
+}
+
 /// A member without a session, who came by HTTP.
 struct Encoder {
     door: DoorId,
