@@ -21,6 +21,7 @@ mod signal_conference;
 mod signal_conference_model;
 mod signal_conference_pages;
 mod signal_conference_walk;
+mod signal_course;
 mod signal_document;
 mod signal_doors;
 mod signal_forwarder;

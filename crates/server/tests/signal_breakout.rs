@@ -337,7 +337,6 @@ fn an_application_divides_rooms_and_is_told_of_it() {
             }
         })
         .collect();
-    let expected =
-        ["divided:2", "2:Some(1)", "3:Some(2)", "3:Some(1)", "united", "2:None", "3:None"];
+    let expected = ["divided:2", "2:Some(1)", "3:Some(2)", "3:Some(1)", "united", "2:None", "3:None"];
     assert_eq!(kinds, expected);
 }

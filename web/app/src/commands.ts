@@ -99,7 +99,7 @@ export const commands: Readonly<Record<CommandId, Command>> = {
   },
   file: {
     id: 'file', name: t => t.sendFile, key: 'f', icon: () => 'file', available: running,
-    run: app => app.actions.chooseFiles(),
+    run: app => { app.setUi({ more: false }); app.actions.chooseFiles() },
   },
   details: {
     id: 'details', name: t => t.details, key: 'i', icon: () => 'info', pressed: ({ ui }) => ui.panel === 'details',

@@ -84,7 +84,8 @@ impl Session<'_> {
             ServerMessage::Conference { call, you, role, members, ticket, main, .. } => {
                 let (way, sends) = (self.next_way(), self.plan.sends);
                 let main = main.unwrap_or_else(|| call.clone());
-                self.conference_begins(Beginning { call, main, ticket, you, members, way, sends }, role).await?;
+                self.conference_begins(Beginning { call, main, ticket, you, members, way, sends }, role)
+                    .await?;
             }
             ServerMessage::Description { call, description } => self.described(&call, description).await?,
             ServerMessage::Candidate { call, candidate } => {
@@ -131,7 +132,11 @@ impl Session<'_> {
                 }
                 conference.members.extend(came.into_iter().map(|member| (member.number, member)));
                 let people: Vec<_> = conference.members.values().map(|it| plain(&it.person.name)).collect();
-                self.output.say("moved", json!({ "people": people }), &format!("Here now: {}.", people.join(", ")));
+                self.output.say(
+                    "moved",
+                    json!({ "people": people }),
+                    &format!("Here now: {}.", people.join(", ")),
+                );
                 self.lay_out().await?;
             }
             ServerMessage::Announced { call, from, text } if ours(&call) => {

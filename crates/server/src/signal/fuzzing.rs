@@ -6,6 +6,7 @@ use std::time::Duration;
 use wire::Instant;
 
 use super::bus::{Command, Event, Identity, Request, SocketId};
+use super::doors::{DoorCommand, DoorId, Glance, Purpose};
 use super::forwarding::{LegKey, MediaEvent, RoomKey, Source};
 use super::protocol::{ClientFrame, ClientMessage, Person};
 use super::rendezvous::{Config, Rendezvous};
@@ -14,7 +15,7 @@ use super::rendezvous::{Config, Rendezvous};
 /// rest is a text frame.
 ///
 /// `h` says hello as one of 8 people, `c` closes, `g` signs off, `t` lets up to two minutes pass, `d` drains,
-/// `m` is something that the forwarder tells of its room or leg of that number; anything
+/// `m` is something that the forwarder tells of its room or leg of that number, `o` something at an HTTP door; anything
 /// else hands the rest of the line in as a frame. The machine may not panic, and must come to rest: its next deadline
 /// is never in the past.
 pub fn signal_frames(data: &[u8]) {
@@ -31,6 +32,7 @@ pub fn signal_frames(data: &[u8]) {
                 rendezvous.handle_input(now, Command::Closed { socket: id, goodbye: *what == b'g' });
             }
             b'd' => rendezvous.handle_input(now, Command::Drain),
+            b'o' => rendezvous.handle_input(now, door(*socket, rest)),
             b'm' => rendezvous.handle_input(now, Command::Media(media(*socket, rest))),
             b'h' => rendezvous.handle_input(now, hello(id, rest)),
             _ => {
@@ -85,6 +87,24 @@ fn media(number: u8, rest: &[u8]) -> MediaEvent {
     }
 }
 
+/// Somebody at one of 8 doors of the room `r`: an encoder or a viewer who comes, offers again, or goes.
+fn door(number: u8, rest: &[u8]) -> Command {
+    let what = rest.first().copied().unwrap_or_default();
+    let holder = format!("encoder-{}", what / 8 % 4);
+    let purpose = match what & 32 {
+        0 => Purpose::Publish { name: holder.clone(), holder },
+        _ => Purpose::Watch { invited: what & 64 != 0, glance: Glance::default() },
+    };
+    let address = IpAddr::V4(Ipv4Addr::new(192, 0, 2, number % 8));
+    let command = match what % 8 {
+        0..=3 => DoorCommand::Enter { address, room: "r".to_owned(), purpose, sdp: String::new() },
+        4 => DoorCommand::Offer { sdp: String::new() },
+        5 => DoorCommand::Candidate { candidate: String::new() },
+        _ => DoorCommand::Leave,
+    };
+    Command::Door { door: DoorId(u64::from(number % 8)), command }
+}
+
 fn frame(socket: SocketId, text: &[u8]) -> Option<Command> {
     let ClientFrame { seq, ack, message } = serde_json::from_slice(text).ok()?;
     Some(Command::Frame { socket, seq, ack, request: Request::Message(message) })
@@ -105,6 +125,13 @@ mod tests {
         // Legs 0 to 2, by every event; then sockets that close, and time.
         for (leg, what) in (0..=2u8).flat_map(|leg| (0..12u8).map(move |what| (leg, what))) {
             course.extend([leg, b'm', what, (leg + 1) % 3, b'\n']);
+        }
+        // Doors 0 to 7, by everything that happens there, and the room in groups meanwhile.
+        let start =
+            br#"a.{"type":"breakout","seq":2,"call":"x","action":{"kind":"start","groups":[],"rest":true}}"#;
+        course.extend([&start[..], b"\n"].concat());
+        for (door, what) in (0..8u8).flat_map(|door| (0..=127u8).step_by(3).map(move |what| (door, what))) {
+            course.extend([door, b'o', what, b'\n']);
         }
         course.extend(b"ac\nat\x06\nbt\xff\nct\xff\nbg\ncg\n");
         signal_frames(&course);

@@ -1,7 +1,7 @@
 /** Groups of a room: who goes where, and what an owner does with them. */
 import type { Placed } from '@visavis/client/protocol.js'
 import type { RoomCall } from '@visavis/client/model.js'
-import { createSignal, For, Index, Show, type JSX } from 'solid-js'
+import { createEffect, createMemo, createSignal, For, Index, Show, type JSX } from 'solid-js'
 import { clock } from '../format.js'
 import { useApp } from '../state/app.js'
 import { commands, situation } from '../commands.js'
@@ -13,9 +13,9 @@ const most = 20
 /** Seconds that people are given to come back. */
 const notice = 10
 
-/** Seconds until everybody is back in the main room; null if no end is set. */
+/** Seconds until everybody is back in the main room; null if no end is set. The clock of the page ticks once a second. */
 function left(room: RoomCall, now: number): number | null {
-  return room.breakoutEnds === null ? null : Math.max(0, Math.ceil((room.breakoutEnds - now) / 1000))
+  return room.breakoutEnds === null ? null : Math.max(0, Math.floor((room.breakoutEnds - now) / 1000))
 }
 
 /** In which group one is, or may be, and how long. */
@@ -24,12 +24,20 @@ export function GroupNotice(props: { readonly room: RoomCall }): JSX.Element {
   const name = (number: number | null): string => props.room.breakout?.groups.find(group => group.number === number)?.name ?? ''
   const go = (group: number | null): void => app.commands.breakout({ kind: 'go', group })
   const ends = (): number | null => left(props.room, app.now())
+  const text = createMemo(() => {
+    const { breakout } = props.room
+    if (breakout === null) return ''
+    if (breakout.closing) return app.t().groupsClosing
+    if (breakout.at !== null) return app.t().inGroup(name(breakout.at))
+    return breakout.yours !== null ? app.t().yourGroup(name(breakout.yours)) : app.t().groupsOn
+  })
+  createEffect(() => { if (text() !== '') app.announce(text()) })
   return (
     <Show when={props.room.breakout}>
       {breakout => (
-        <p class="notice group-notice" role="status">
+        <p class="notice group-notice">
           <Icon name="groups" />
-          <span>{breakout().closing ? app.t().groupsClosing : breakout().at !== null ? app.t().inGroup(name(breakout().at)) : breakout().yours !== null ? app.t().yourGroup(name(breakout().yours)) : app.t().groupsOn}</span>
+          <span>{text()}</span>
           <Show when={ends() !== null}><span class="group-clock" role="timer">{clock(ends()!)}</span></Show>
           <Show when={breakout().at !== null}><button type="button" class="link-button" onClick={() => go(null)}>{app.t().toMainRoom}</button></Show>
           <Show when={breakout().at === null && breakout().yours !== null && !breakout().closing}><button type="button" class="link-button" onClick={() => go(breakout().yours)}>{app.t().toYourGroup}</button></Show>

@@ -67,7 +67,7 @@ export function Seat(props: { readonly figure: Figure, readonly place: Place, re
       <Show when={undeciphered()}>{trust => <p class="seat-away seat-trust"><Icon name={trust() === 'failed' ? 'warning' : 'lock'} /><span>{trust() === 'failed' ? app.t().trustFailed : app.t().trustWaiting}</span></p>}</Show>
       <Show when={away()}><p class="seat-away"><span class="spinner" />{app.t().comesBack}</p></Show>
       <Show when={!props.figure.mine && sends() && dark()}><p class="seat-away">{app.t().unplayable}</p></Show>
-      <Show when={slow()}>{text => <p class="seat-slow" role="status"><Icon name="warning" /><span>{text()}</span></p>}</Show>
+      <Show when={slow()}>{text => <p class="seat-slow"><Icon name="warning" /><span>{text()}</span></p>}</Show>
       <Show when={camera() && member().hand}>
         <span class="seat-hand"><Icon name="hand" /><span class="sr-only">{app.t().handUp(label())}</span></span>
       </Show>

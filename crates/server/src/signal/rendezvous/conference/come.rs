@@ -317,12 +317,7 @@ impl Rendezvous {
             self.tell_muted(call, number, by); // another page, or none that knows
         }
         self.tell_of(call, number);
-        let main = self.conferences.get(&self.main_of(call));
-        let owner = self.conferences.get(call).and_then(|it| it.members.get(&number));
-        let owner = owner.is_some_and(|member| member.role == Role::Owner);
-        if owner && main.is_some_and(|main| !main.waiting.is_empty()) {
-            self.tell_knocking(call);
-        }
+        self.tell_who_knocks(call, number);
         self.look_at_pair(call);
     }
 

@@ -10,6 +10,7 @@
 //! before the other way has media.
 
 mod admin;
+mod applications;
 mod breakout;
 mod come;
 mod doors;
@@ -272,6 +273,16 @@ impl Rendezvous {
             if let Some(message) = self.knocking(&at) {
                 self.tell(owner, message);
             }
+        }
+    }
+
+    /// Tells an owner whose page begins anew who waits, if anybody does.
+    fn tell_who_knocks(&mut self, call: &CallId, number: MemberNumber) {
+        let member = self.conferences.get(call).and_then(|it| it.members.get(&number));
+        let Some(session) = member.filter(|it| it.role == Role::Owner).map(|it| it.session) else { return };
+        let knocked = self.conferences.get(&self.main_of(call)).is_some_and(|it| !it.waiting.is_empty());
+        if let Some(message) = self.knocking(call).filter(|_| knocked) {
+            self.tell(session, message);
         }
     }
 

@@ -56,6 +56,7 @@ impl Rendezvous {
             self.tell_moved(call, change);
             for number in &change.came {
                 self.tell_conference(call, *number, None);
+                self.tell_who_knocks(call, *number);
                 self.notice_of(call, *number, What::Moved);
             }
             self.look_at_views(call);
