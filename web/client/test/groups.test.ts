@@ -64,6 +64,36 @@ describe('groups', () => {
   })
 })
 
+const trusting = (page: Page, people: number) => inRoom(page, people) && Object.values(room(page).encryption?.trust ?? {}).every((it) => it === 'verified')
+
+/** Three in an encrypted room, who have each other's keys. */
+async function vault(): Promise<{ world: World; all: readonly Page[]; alice: Page; bob: Page; cyd: Page }> {
+  const world = new World()
+  world.holdForCryptography()
+  world.devices = fakeDevices()
+  const all: Page[] = []
+  for (const name of ['Alice', 'Bob', 'Cyd']) {
+    const page = await world.person(name)
+    page.client.commands.meet('vault', 'q2hX0mV1aYw2m8r4xJo1kA')
+    all.push(page)
+  }
+  const [alice, bob, cyd] = all as [Page, Page, Page]
+  await world.until(() => all.every((page) => trusting(page, 3)), calls(all))
+  return { world, all, alice, bob, cyd }
+}
+
+test('a group of an encrypted room has keys of its own', { timeout: 30_000 }, async () => {
+  const { world, all, alice, bob, cyd } = await vault()
+  const code = room(alice).encryption?.safetyCode
+  alice.client.commands.breakout({ kind: 'start', groups: plan([bob, cyd]), rest: false })
+  await world.until(() => trusting(bob, 2) && trusting(cyd, 2), calls(all))
+  expect(room(bob).encryption?.safetyCode).not.toBe(code)
+  bob.client.commands.say('among us')
+  await world.until(() => room(cyd).messages.length === 1)
+  alice.client.commands.breakout({ kind: 'recall', seconds: 0 })
+  await world.until(() => all.every((page) => trusting(page, 3)), calls(all))
+})
+
 describe('what a page is told', () => {
   test('a picture that stands still for want of bandwidth is named until it goes on', async () => {
     const { world, alice } = await three()
@@ -138,18 +168,7 @@ describe('files in a room', { timeout: 30_000 }, () => {
   })
 
   test('in an encrypted room are negotiated in words that the server cannot read', async () => {
-    const world = new World()
-    world.holdForCryptography()
-    world.devices = fakeDevices()
-    const key = 'q2hX0mV1aYw2m8r4xJo1kA'
-    const all: Page[] = []
-    for (const name of ['Alice', 'Bob', 'Cyd']) {
-      const page = await world.person(name)
-      page.client.commands.meet('vault', key)
-      all.push(page)
-    }
-    const [alice, bob] = all as [Page, Page]
-    await world.until(() => all.every((page) => inRoom(page) && Object.values(room(page).encryption?.trust ?? {}).every((it) => it === 'verified')), calls(all))
+    const { world, alice, bob } = await vault()
     alice.client.commands.sendFiles([fileOf(50_000)])
     await world.until(() => files(bob).length === 1)
     bob.client.commands.takeFile(files(bob)[0]!.id)

@@ -75,7 +75,10 @@ impl Rendezvous {
         action: BreakoutAction,
     ) -> Result<(), Failure> {
         self.seat(key, call)?;
-        self.may_try(key)?;
+        // Owners may place many people one after the other.
+        if !matches!(action, BreakoutAction::Assign { .. } | BreakoutAction::Recall { .. }) {
+            self.may_try(key)?;
+        }
         // Two who are on their way to each other stay here for it.
         self.settle_pair(call);
         let (conference, by) = self.seat(key, call)?;

@@ -402,7 +402,7 @@ impl Rendezvous {
         self.make_way(call, seat);
         let there = self.whereabouts(call, seat.number);
         let seated = self.conferences.get(&there).and_then(|it| it.members.get(&seat.number));
-        let mine = seated.is_some_and(|member| member.person == me);
+        let (taken, mine) = (seated.is_some(), seated.is_some_and(|member| member.person == me));
         match self.conferences.get(call) {
             None => self.reopen(key, &me, call, seat),
             Some(conference) if conference.removed.contains(&me) => {
@@ -414,7 +414,6 @@ impl Rendezvous {
             }
             Some(conference) if matches!(conference.phase, Phase::Returning { .. }) => {
                 // Somebody new may have come first, and have the number.
-                let taken = conference.members.contains_key(&seat.number);
                 let number = if taken { conference.next_number } else { seat.number };
                 self.come_back(key, me, call, &Seat { number, ..seat.clone() });
                 Ok(())
