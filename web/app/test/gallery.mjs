@@ -63,6 +63,7 @@ async function shoot(name, steps, [form, page], theme, lang) {
 async function open(form, width, height) {
   const page = await browser.newPage()
   await page.setViewport({ width, height, hasTouch: form === 'phone', isMobile: form === 'phone' })
+  page.setDefaultTimeout(120_000)
   await page.emulateMediaFeatures([{ name: 'prefers-reduced-motion', value: 'reduce' }])
   page.on('pageerror', error => { failures += 1; console.log(`${page.url()}: page error:`, error.stack) })
   page.on('console', message => { if (message.type() === 'error' || message.type() === 'warn') console.log('console:', message.text()) })
