@@ -88,10 +88,15 @@ fn the_last_message_is_heard_before_the_end() {
 
 /// When each part of a set-up was done, in round trips since the offer was made: the signalling takes as long as the
 /// path.
-fn set_up(versions: &[DtlsVersion], opener: usize, sctp_in_sdp: [bool; 2]) -> [(&'static str, f64); 5] {
+fn set_up(
+    versions: &[DtlsVersion],
+    opener: usize,
+    (sctp_in_sdp, dtls_in_stun): ([bool; 2], [bool; 2]),
+) -> [(&'static str, f64); 5] {
     let mut pair = Pair::with(2, |side, config| {
         config.dtls_versions = versions.to_vec();
         config.sctp_in_sdp = sctp_in_sdp[side];
+        config.dtls_in_stun = dtls_in_stun[side];
     });
     let (begun, trip) = (pair.now, pair.delay * 2);
     let channel = pair.peers[opener].create_data_channel(begun, ChannelConfig::default()).unwrap();
@@ -123,20 +128,31 @@ fn set_up(versions: &[DtlsVersion], opener: usize, sctp_in_sdp: [bool; 2]) -> [(
 #[test]
 fn a_channel_is_open_after_four_round_trips() {
     use DtlsVersion::{Dtls12, Dtls13};
-    for (version, opener, sctp_in_sdp, most) in [
-        (Dtls13, 0, [false; 2], 4.0),
-        (Dtls13, 1, [false; 2], 4.5),
-        (Dtls12, 0, [false; 2], 5.0),
-        (Dtls12, 1, [false; 2], 5.0),
-        (Dtls13, 0, [true, false], 4.0),
-        (Dtls13, 0, [false, true], 4.0),
-        (Dtls13, 0, [true; 2], 3.0),
-        (Dtls13, 1, [true; 2], 3.0),
-        (Dtls12, 0, [true; 2], 3.5),
-        (Dtls12, 1, [true; 2], 3.5),
+    const NO: [bool; 2] = [false; 2];
+    const BOTH: [bool; 2] = [true; 2];
+    for (version, opener, sctp_in_sdp, dtls_in_stun, most) in [
+        (Dtls13, 0, NO, NO, 4.0),
+        (Dtls13, 1, NO, NO, 4.5),
+        (Dtls12, 0, NO, NO, 5.0),
+        (Dtls12, 1, NO, NO, 5.0),
+        (Dtls13, 0, [true, false], NO, 4.0),
+        (Dtls13, 0, [false, true], NO, 4.0),
+        (Dtls13, 0, BOTH, NO, 3.0),
+        (Dtls13, 1, BOTH, NO, 3.0),
+        (Dtls12, 0, BOTH, NO, 3.5),
+        (Dtls12, 1, BOTH, NO, 3.5),
+        (Dtls13, 0, NO, BOTH, 3.0),
+        (Dtls13, 0, BOTH, [true, false], 3.0),
+        (Dtls13, 0, BOTH, [false, true], 3.0),
+        (Dtls13, 0, BOTH, BOTH, 2.0),
+        (Dtls13, 1, BOTH, BOTH, 2.0),
+        (Dtls12, 0, BOTH, BOTH, 2.5),
+        (Dtls12, 1, BOTH, BOTH, 2.5),
     ] {
-        let parts = set_up(&[version], opener, sctp_in_sdp);
-        println!("{version:?}, opened by side {opener}, INIT in the descriptions {sctp_in_sdp:?}:");
+        let parts = set_up(&[version], opener, (sctp_in_sdp, dtls_in_stun));
+        println!(
+            "{version:?}, opened by side {opener}, INIT in the descriptions {sctp_in_sdp:?}, DTLS in checks {dtls_in_stun:?}:"
+        );
         for (part, trips) in parts {
             println!("  {trips:>5.2} {part}");
         }

@@ -73,7 +73,7 @@ mod transceiver;
 mod verbs;
 
 pub use codec::Codec;
-pub use config::{
+pub use config::{DTLS_IN_STUN, 
     ABS_SEND_TIME, AUDIO_LEVEL, Config, ConfigError, HeaderExtension, MID, MediaKind, REPAIRED_RID, RID,
     TRANSPORT_CC, VIDEO_ORIENTATION,
 };
