@@ -142,6 +142,7 @@ fn a_channel_is_open_after_four_round_trips() {
         (Dtls12, 0, BOTH, NO, 3.5),
         (Dtls12, 1, BOTH, NO, 3.5),
         (Dtls13, 0, NO, BOTH, 3.0),
+        (Dtls12, 0, NO, BOTH, 4.0),
         (Dtls13, 0, BOTH, [true, false], 3.0),
         (Dtls13, 0, BOTH, [false, true], 3.0),
         (Dtls13, 0, BOTH, BOTH, 2.0),

@@ -239,22 +239,26 @@ impl Agent {
 
     /// What a message on this path is to carry: the datagram with this checksum, or the one whose turn it is.
     pub(super) fn load(&mut self, now: Instant, path: Path, wanted: Option<u32>) -> Load {
-        let proven = self.pairs.values().any(|pair| pair.is_valid() && pair.is_on(path));
         let free = self.selected.is_none();
-        let Some(embedded) = &mut self.embedded else { return Load::default() };
-        let speaks = embedded.speaks();
+        let Some(embedded) = self.embedded.as_deref_mut().filter(|embedded| embedded.speaks()) else {
+            return Load::default();
+        };
+        if embedded.pieces.is_empty() {
+            return Load { speaks: true, piece: None };
+        }
+        let proven = self.pairs.values().any(|pair| pair.is_valid() && pair.is_on(path));
         let turn = match wanted {
             Some(checksum) => embedded.pieces.iter().position(|piece| piece.checksum == checksum),
             None => embedded.turn(),
         };
         let piece = turn.filter(|at| {
             let len = embedded.pieces[*at].bytes.len();
-            speaks && free && !embedded.ended && (proven || embedded.allows(now, len))
+            free && !embedded.ended && (proven || embedded.allows(now, len))
         });
         if let (Some(at), None) = (piece, wanted) {
             embedded.next = at + 1;
         }
-        Load { speaks, piece }
+        Load { speaks: true, piece }
     }
 
     /// Puts the attributes into a message, before its integrity. Whether a datagram is among them.
@@ -294,7 +298,8 @@ impl Agent {
 
     fn send_along(&mut self, now: Instant, pair_id: u32, but: Option<usize>) {
         let role = self.role;
-        let pieces = self.embedded.as_deref().filter(|_| self.selected.is_none()).map(|e| e.pieces.as_slice());
+        let pieces =
+            self.embedded.as_deref().filter(|_| self.selected.is_none()).map(|e| e.pieces.as_slice());
         let rest = pieces.unwrap_or_default().iter().enumerate().filter(|(at, _)| Some(*at) != but);
         let most = if but.is_some() { MAX_ALONG } else { MAX_ALONG + 1 };
         let rest: Vec<u32> = rest.map(|(_, piece)| piece.checksum).take(most).collect();

@@ -125,7 +125,8 @@ impl Numbers {
 
 /// Whether a description has this ICE option, for all of it or in a section.
 fn has_ice_option(session: &Session, name: &str) -> bool {
-    let attributes = session.attributes.iter().chain(session.media.iter().flat_map(|media| &media.attributes));
+    let attributes =
+        session.attributes.iter().chain(session.media.iter().flat_map(|media| &media.attributes));
     let mut options = attributes.filter_map(|attribute| match attribute {
         Attribute::IceOptions(options) => Some(options),
         _ => None,
