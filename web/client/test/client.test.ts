@@ -108,6 +108,7 @@ describe('a page loaded anew', () => {
     await world.until(() => kind(bob) === 'incoming')
     // Behind the page that went, if it did: only a page that is there can accept.
     await world.pass(1)
+    await world.until(() => bob.model.server.kind === 'online')
     void bob.client.commands.accept(sends)
     await world.until(() => isConnected(alice) && isConnected(bob), () => [alice.model.call, bob.model.call, reloaded])
     await world.pass(1_000)

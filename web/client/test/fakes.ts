@@ -199,9 +199,10 @@ export class FakePeerConnection {
   private settle(): void {
     this.currentLocalDescription = this.localDescription
     this.currentRemoteDescription = this.remoteDescription
-    if (this.iceConnectionState === 'new') {
+    if (this.iceConnectionState === 'new' || this.iceConnectionState === 'failed') {
+      const { fragment } = this
       this.iceConnectionState = this.connectionState = 'checking' as never
-      this.network.clock.after(15_000, () => { if (this.iceConnectionState === 'checking') this.turn('failed') })
+      this.network.clock.after(15_000, () => { if (this.iceConnectionState === 'checking' && fragment === this.fragment) this.turn('failed') })
     }
     this.tryConnect()
     if (this.restart) this.needNegotiation()
