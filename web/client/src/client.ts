@@ -20,7 +20,7 @@ import { Rung } from './rung.js'
 import { Signal, type Notice, type Request, type Welcome } from './signal.js'
 import type { Client, ClientOptions } from './options.js'
 import { devicesOf, Memory, type StoredTab } from './storage.js'
-import { Store } from './store.js'
+import { NEGOTIATES, PREPARED, Store } from './store.js'
 
 export function createClient(options: ClientOptions = {}): Client {
   const core = new Core(options)
@@ -206,7 +206,7 @@ export class Core {
     if (notice.type === 'people' && notice.request !== this.findRequest) return
     // The server moves on from a call that we have not even moved to.
     if ((notice.type === 'started' || notice.type === 'conference') && notice.replaces && notice.replaces === this.model.next?.id) this.move()
-    if (notice.type === 'started' && !notice.rejoined && !notice.replaces) this.store.tellLater()
+    if (notice.type === 'started' && !notice.rejoined && !notice.replaces) this.store.tellLater('prepared' in before && before.prepared ? PREPARED : NEGOTIATES)
     this.dispatch({ type: 'notice', notice, about, now: this.now() })
     const { call } = this.model
     if (before.kind !== 'ended' && call.kind === 'ended') this.part(false)

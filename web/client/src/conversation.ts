@@ -49,6 +49,8 @@ export interface ConversationHost {
   /** For the other side; `device` is set while it rings there. */
   description(description: Description, device: number | null): void
   candidate(candidate: Candidate | null, device: number | null): void
+  /** While it rings: the two peer connections know each other, and what will be played is there. */
+  prepared(): void
   changed(change: TalkChange): void
   /** The call cannot go on, or the other side ended it. */
   over(reason: Ending): void
@@ -107,9 +109,9 @@ export class Conversation {
   /** Whether the other has said hello on the present channel, and whether everything goes on over it. */
   private greeted = false
   private resumed = false
-  /** The two fingerprints, and the code that they make. */
   private pair: string | null = null
-  private code: string | null = null
+  /** What has changed before the call was on; null from then on. The path may stand before we are told that it is. */
+  private before: TalkChange | null = {}
   /** Nothing but this is said or sent before it has succeeded; null where the link has no key. */
   private readonly proof: DirectProof | null
   private cancelProof: (() => void) | null = null
@@ -128,13 +130,13 @@ export class Conversation {
     this.remoteVoice = host.environment.stream()
     this.remoteScreen = host.environment.stream()
     const send = (message: Control) => this.say(message)
-    this.chat = new Chat(messages, () => host.friend(), send, (said) => host.changed({ messages: said }))
+    this.chat = new Chat(messages, () => host.friend(), send, (said) => this.changed({ messages: said }))
     this.files = new Files({
       clock: host.environment.clock,
       newNumber: () => new DataView(host.environment.random(new Uint8Array(4)).buffer).getUint32(0),
       openSink: host.openSink,
       send,
-      changed: (files) => host.changed({ files }),
+      changed: (files) => this.changed({ files }),
     })
     const link = host.link()
     this.proof = link && new DirectProof(link.room, link.key, {
@@ -156,7 +158,7 @@ export class Conversation {
     this.accepted = true
     // What passed early needs not be said again; what is not ready yet will be said by itself.
     const offer = this.early ? null : this.peer.pendingOffer()
-    this.release()
+    this.held = false
     return offer && this.marked(offer)
   }
 
@@ -167,7 +169,6 @@ export class Conversation {
     this.peer.polite = polite
     this.ticket = ticket
     if (candidates) this.peer.candidates(candidates)
-    if (this.code !== null) this.host.changed({ safetyCode: this.code })
     if (rejoined) return this.rejoined()
     this.cancelConnect ??= this.host.environment.clock.after(CONNECT_TIMEOUT, () => {
       if (!this.everConnected) this.host.over('failed')
@@ -292,7 +293,10 @@ export class Conversation {
       path: (path) => { if (!this.retired) this.followed(path) },
       media: () => this.showTracks(),
       channels: (control, bulk) => this.useChannels(control, bulk),
-      described: () => void this.checkSafety(),
+      described: () => {
+        if (this.held) this.host.prepared()
+        void this.checkSafety()
+      },
       dead: () => {
         if (this.cancelLeave !== null || this.closed || this.retired) return
         this.renew(this.generation + 1)
@@ -307,7 +311,15 @@ export class Conversation {
   /** The call is on: nothing is kept back any more. */
   private release(): void {
     this.held = false
+    const { before } = this
+    this.before = null
+    if (before !== null && Object.keys(before).length > 0) this.host.changed(before)
     this.peer.expect()
+  }
+
+  private changed(change: TalkChange): void {
+    if (this.before === null) this.host.changed(change)
+    else this.before = { ...this.before, ...change }
   }
 
   /** Another peer connection, of a later generation; tracks, chat and files go on over it. */
@@ -316,7 +328,7 @@ export class Conversation {
     this.silence()
     this.peer.close()
     this.look = null
-    if (this.everConnected) this.host.changed({ path: 'reconnecting' })
+    if (this.everConnected) this.changed({ path: 'reconnecting' })
     this.peer = this.newPeer(this.peer.polite)
   }
 
@@ -340,7 +352,7 @@ export class Conversation {
       this.cancelLook?.()
       void this.lookAgain()
     }
-    this.host.changed({ path })
+    this.changed({ path })
     if (this.orphaned && path === 'reconnecting') this.host.over('lost')
   }
 
@@ -392,10 +404,10 @@ export class Conversation {
         if (this.otherPage !== null && this.otherPage !== message.page) this.files.otherPage()
         this.otherPage = message.page
         this.greeted = true
-        this.host.changed({ remote: message.sending })
+        this.changed({ remote: message.sending })
         this.stayed()
         return this.resume()
-      case 'sending': return this.host.changed({ remote: message.sending })
+      case 'sending': return this.changed({ remote: message.sending })
       case 'proof': return void this.proof?.take(message.proof)
       case 'chat':
       case 'chat-received':
@@ -420,7 +432,7 @@ export class Conversation {
   }
 
   private left(): void {
-    this.host.changed({ path: 'reconnecting' })
+    this.changed({ path: 'reconnecting' })
     this.cancelLeave ??= this.host.environment.clock.after(LEAVE_GRACE, () => this.host.over('hung-up'))
   }
 
@@ -435,13 +447,10 @@ export class Conversation {
     const pair = both && fingerprintPair(both.local, both.remote)
     if (pair === this.pair) return
     this.pair = pair
-    this.code = null
-    if (!this.held) this.host.changed({ safetyCode: null })
+    this.changed({ safetyCode: null })
     if (pair === null) return
     const code = await safetyCode(pair)
-    if (this.pair !== pair || this.closed) return
-    this.code = code
-    if (!this.held) this.host.changed({ safetyCode: code })
+    if (this.pair === pair && !this.closed) this.changed({ safetyCode: code })
   }
 
   private watch(): void {
@@ -454,7 +463,7 @@ export class Conversation {
     if (this.closed || this.retired) return
     if (report !== null && peer === this.peer) {
       const now = snapshot(report, this.host.environment.clock.now())
-      if (peer.path === 'connected') this.host.changed({ quality: quality(this.look, now) })
+      if (peer.path === 'connected') this.changed({ quality: quality(this.look, now) })
       this.look = now
     }
     this.cancelLook = null

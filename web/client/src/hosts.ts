@@ -17,6 +17,7 @@ export function conversationHost(core: Core, id: string): ConversationHost {
     stream: media.stream,
     description: (description, device) => void signal.send({ type: 'description', call: id, ...to(device), description }),
     candidate: (candidate, device) => void signal.send({ type: 'candidate', call: id, ...to(device), candidate }),
+    prepared: () => core.dispatch({ type: 'prepared', call: id }),
     changed: (change) => core.dispatch({ type: 'talk', call: id, change }),
     over: (reason) => {
       if (callId(core.model.call) !== id) return

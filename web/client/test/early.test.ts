@@ -42,6 +42,20 @@ test('a call that is accepted needs one message each way, and no description', a
   expect(world.network.open.length).toBe(2)
 })
 
+test.each([['Alice', 'Bob'], ['Bob', 'Alice']])('%s is connected before %s is told that the call is on', async (_, late) => {
+  const { world, alice, bobs: [bob] } = await ringing(1, 500)
+  if (!bob) throw new Error('nobody')
+  const tell = world.rendezvous.tell.bind(world.rendezvous)
+  world.rendezvous.tell = (session, message) => {
+    const slow = session.person.name === late && message.type === 'started'
+    world.clock.after(slow ? 40 : 0, () => tell(session, message))
+  }
+  await accept(world, alice, bob)
+  alice.client.commands.say('here')
+  bob.client.commands.say('there')
+  await world.until(() => [alice, bob].every((page) => running(page).messages.length === 2 && running(page).safetyCode !== null))
+})
+
 test('however soon it is accepted', async () => {
   for (let ms = 0; ms < 20; ms++) {
     const { world, alice, bobs: [bob] } = await ringing(1, ms)

@@ -216,9 +216,10 @@ export class FakePeerConnection {
   }
 
   private tryConnect(): void {
-    if (this.network.broken || !this.canCheck || this.signalingState !== 'stable') return
+    if (this.network.broken || this.signalingState !== 'stable') return
     const other = this.other()
-    if (!other || other.other() !== this || !other.canCheck) return
+    // One check is enough for both: where it comes from is a candidate, too (RFC 8445 §7.3.1.3).
+    if (!other || other.other() !== this || !(this.canCheck || other.canCheck)) return
     this.network.clock.after(5, () => {
       if (this.network.broken || this.other() !== other || other.other() !== this) return
       for (const channel of this.channels) {
