@@ -71,7 +71,7 @@ impl History {
     }
 
     pub(super) fn push(&mut self, at: Instant, size: usize, probe: Option<u32>) {
-        self.numbers.unwrap(self.next_number());
+        self.numbers = Unwrapper::starting_at(self.end());
         let (size, probe) = (u16::try_from(size).unwrap_or(u16::MAX), probe.and_then(NonZeroU32::new));
         self.packets.push_back(Sent { at, probe, size, received: false, counted_lost: false });
         self.in_flight += usize::from(size);

@@ -48,6 +48,17 @@ impl Sources {
         Some(&mut self.table[at])
     }
 
+    /// The source, made when it is new, unless the table is full.
+    pub(super) fn find_or_refuse(&mut self, ssrc: u32) -> Option<&mut Source> {
+        if self.find(ssrc).is_none() {
+            if self.is_full() {
+                return None;
+            }
+            self.find_or_insert(ssrc);
+        }
+        self.table.get_mut(self.last)
+    }
+
     /// The source, made when it is new. A full table loses the source that was used longest ago.
     pub(super) fn find_or_replace(&mut self, ssrc: u32) -> &mut Source {
         if self.find(ssrc).is_none() && self.is_full() {
