@@ -165,6 +165,13 @@ impl Protect {
         self.keys.profile
     }
 
+    /// Reads what the next packet needs, in two passes of which the second finds its way by the first: see
+    /// `peer::Peer::fetch`.
+    #[inline]
+    pub fn fetch(&self, pass: u8) -> u64 {
+        self.sources.fetch(pass)
+    }
+
     /// Protects the RTP packet in the first `len` bytes of `buf` and gives its new length. Packets of a source may
     /// come a little out of order, but each sequence number once.
     pub fn protect(&mut self, buf: &mut [u8], len: usize) -> Result<usize, ProtectError> {

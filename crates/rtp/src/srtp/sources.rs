@@ -37,6 +37,15 @@ impl Sources {
         self.table.len() >= self.most
     }
 
+    /// Reads where the table is, or its last source.
+    #[inline]
+    pub(super) fn fetch(&self, pass: u8) -> u64 {
+        if pass == 0 {
+            return self.table.len() as u64 ^ self.last as u64;
+        }
+        self.table.get(self.last).map_or(0, |source| source.used ^ source.rtp.fetch())
+    }
+
     pub(super) fn find(&mut self, ssrc: u32) -> Option<&mut Source> {
         let at = match self.table.get(self.last) {
             Some(source) if source.ssrc == ssrc => self.last,
