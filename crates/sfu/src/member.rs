@@ -151,8 +151,8 @@ pub(crate) struct Member {
     pub(crate) reachable: bool,
     pub(crate) connected: bool,
     pub(crate) leaving: bool,
-    /// The other side has ended its connection.
-    pub(crate) over: bool,
+    /// Why its connection is over, if it is.
+    pub(crate) over: Option<peer::DtlsClosed>,
     pub(crate) allowance: Allowance,
     /// How far its clock is from ours: what to add to its time to get ours, as nanoseconds.
     pub(crate) clock: Option<i128>,
@@ -199,7 +199,7 @@ impl Member {
             reachable: false,
             connected: false,
             leaving: false,
-            over: false,
+            over: None,
             allowance: Allowance::new(config.message_rate, now),
             clock: None,
             fraction_lost: 0,
@@ -212,6 +212,17 @@ impl Member {
             ufrags: Vec::new(),
             addresses: Vec::new(),
         }
+    }
+
+    /// Reads a little of all that is needed to send something over a slot, as [`Peer::fetch`] does.
+    #[inline]
+    pub(crate) fn fetch(&self, pass: u8, bit: u8) -> u64 {
+        let slot = match pass {
+            0 => (self.voices.len() + self.pictures.len()) as u64 ^ u64::from(self.connected),
+            1 => self.slot(bit).map_or(0, Slot::fetch),
+            _ => self.slot(bit).and_then(Slot::run).map_or(0, |run| run.out.cast_unsigned()),
+        };
+        slot ^ self.peer.fetch(pass)
     }
 
     pub(crate) fn track(&self, source: Source) -> Option<u32> {

@@ -5,22 +5,23 @@
  * sent) happens here, after the reducer has said what the state is now.
  */
 import { commandsOf } from './commands.js'
-import { confer, Written } from './confer.js'
-import type { Conference } from './conference.js'
+import { Conference } from './conference.js'
 import { Conversation, type StoredConversation } from './conversation.js'
 import { browserEnvironment, randomId, serverOfPage, type Environment } from './environment.js'
+import { conferenceHost, conversationHost } from './hosts.js'
 import { IceServers } from './iceservers.js'
 import { isLinkKey } from './e2ee/identity.js'
 import { Media } from './media.js'
 import type { Call, ChatMessage, Ending, Model } from './model.js'
-import type { IceServer, Media as Sends } from './protocol.js'
+import type { Description, IceServer, Media as Sends } from './protocol.js'
 import { Moving } from './moving.js'
-import { callId, isFree, linkOf, taken, type Event } from './reducer.js'
+import { callId, isFree, taken, type Event } from './reducer.js'
+import { Rung } from './rung.js'
 import { Signal, type Notice, type Request, type Welcome } from './signal.js'
 import type { Client, ClientOptions } from './options.js'
-import { openSink } from './sink.js'
 import { devicesOf, Memory, type StoredTab } from './storage.js'
-import { Store } from './store.js'
+import { NEGOTIATES, PREPARED, Store } from './store.js'
+import { Written } from './written.js'
 
 export function createClient(options: ClientOptions = {}): Client {
   const core = new Core(options)
@@ -42,15 +43,16 @@ export class Core {
   private readonly memory: Memory
   readonly signal: Signal
   readonly media: Media
-  private readonly page: string
+  readonly page: string
   private readonly unwatch: () => void
   conversation: Conversation | null = null
   conference: Conference | null = null
   private readonly written = new Written()
-  private readonly moving: Moving
+  readonly moving: Moving
   /** What the page before this one left, until the server has welcomed us. */
   private left: StoredTab | null = null
   readonly ice: IceServers
+  private readonly rung = new Rung()
   private findRequest = 0
 
   constructor(readonly options: ClientOptions) {
@@ -114,7 +116,7 @@ export class Core {
     const id = randomId(this.environment)
     this.converse(id, true)
     this.dispatch({ type: 'begin', call: { kind: 'outgoing', id, to: wanted, person: null, ringing: false } })
-    this.signal.send({ type: 'invite', call: id, to: wanted, media: this.sends() })
+    this.signal.send({ type: 'invite', call: id, to: wanted, media: this.sends(), early: true })
   }
 
   meet(room: string, key: string | null): void {
@@ -206,7 +208,7 @@ export class Core {
     if (notice.type === 'people' && notice.request !== this.findRequest) return
     // The server moves on from a call that we have not even moved to.
     if ((notice.type === 'started' || notice.type === 'conference') && notice.replaces && notice.replaces === this.model.next?.id) this.move()
-    if (notice.type === 'started' && !notice.rejoined && !notice.replaces) this.store.tellLater()
+    if (notice.type === 'started' && !notice.rejoined && !notice.replaces) this.store.tellLater('prepared' in before && before.prepared ? PREPARED : NEGOTIATES)
     this.dispatch({ type: 'notice', notice, about, now: this.now() })
     const { call } = this.model
     if (before.kind !== 'ended' && call.kind === 'ended') this.part(false)
@@ -226,12 +228,11 @@ export class Core {
         // calls, the two are one call by now and declining this one comes too late to matter (`merged`).
         if (callId(call) !== notice.call) return void this.signal.send({ type: 'decline', call: notice.call, busy: true })
         if (before.kind === 'waiting') this.signal.send({ type: 'leave', room: before.room })
-        if (before !== call) this.converse(notice.call, false).offer()
+        if (before !== call) this.converse(notice.call, false).offer(notice.early)
         return
       case 'started':
         if (!this.knows(notice.call)) return void this.signal.send({ type: 'end', call: notice.call })
-        if (!talk) this.converse(notice.call, notice.polite)
-        return this.conversation?.start(notice.polite, notice.ticket, notice.description, notice.rejoined)
+        return (this.chosen(notice.device ?? null, talk) ?? this.converse(notice.call, notice.polite)).start(notice)
       case 'conference':
         if (!this.knows(notice.call)) return void this.signal.send({ type: 'end', call: notice.call })
         if (notice.encrypted && this.find(notice.call, 'room')?.key === null) return this.over('encrypted')
@@ -242,6 +243,7 @@ export class Core {
       case 'muted': return this.media.setMuted(true)
       case 'expressed': return this.fade(notice.call)
       case 'description':
+        if (notice.device !== undefined) return this.ringer(notice.device, notice.description, talk)
         talk?.describe(notice.description)
         return room?.describe(notice.description)
       case 'candidate': return talk?.candidate(notice.candidate)
@@ -327,33 +329,38 @@ export class Core {
   private converse(id: string, polite: boolean, stored: StoredConversation | null = null): Conversation {
     const messages = this.model.call.kind === 'running' ? this.model.call.messages : []
     this.conversation?.close(false)
-    const conversation = new Conversation(id, {
-      environment: this.environment,
-      openSink: this.options.openSink ?? openSink,
-      page: this.page,
-      configuration: () => this.ice.configuration(),
-      stream: this.media.stream,
-      description: (description) => void this.signal.send({ type: 'description', call: id, description }),
-      candidate: (candidate) => void this.signal.send({ type: 'candidate', call: id, candidate }),
-      changed: (change) => this.dispatch({ type: 'talk', call: id, change }),
-      over: (reason) => {
-        if (callId(this.model.call) !== id) return
-        if (this.model.next === null) return this.over(reason)
-        // The other has left, or cannot be reached: we go on to the room without them.
-        this.moving.hurry()
-        this.dispatch({ type: 'talk', call: id, change: { path: 'reconnecting' } })
-      },
-      friend: () => this.find(id, 'running')?.peer.name ?? '',
-      link: () => linkOf(this.find(id, 'running')),
-    }, polite, stored, messages)
+    const conversation = this.newConversation(id, polite, stored, messages)
     this.conversation = conversation
+    return conversation
+  }
+
+  private newConversation(id: string, polite: boolean, stored: StoredConversation | null, messages: readonly ChatMessage[]): Conversation {
+    const conversation = new Conversation(id, conversationHost(this, id), polite, stored, messages)
     conversation.attach(this.media.outgoing)
     return conversation
   }
 
+  /** A device that rings sent a description. */
+  private ringer(device: number, description: Description, talk: Conversation | null): void {
+    const { call } = this.model
+    if (call.kind === 'outgoing' && talk) this.rung.describe(device, description, talk, () => this.newConversation(call.id, true, talk.origin, []))
+  }
+
+  /** The conversation that a call begins with, if it is there. */
+  private chosen(device: number | null, talk: Conversation | null): Conversation | null {
+    if (talk === null) this.rung.close()
+    else this.conversation = this.rung.choose(device, talk)
+    return talk && this.conversation
+  }
+
   private confer(id: string, ticket = '', messages: readonly ChatMessage[] = []): Conference {
     this.conference?.close()
-    const conference = this.conference = confer(this, id, ticket, messages)
+    const conference = new Conference(id, conferenceHost(this, id, () => {
+      this.conference = close(conference)
+      this.dispatch({ type: 'stay' })
+    }), ticket, messages)
+    this.conference = conference
+    if (messages.length > 0) this.dispatch({ type: 'talk', call: id, change: { messages } })
     conference.attach(this.media.outgoing)
     return conference
   }
@@ -390,6 +397,7 @@ export class Core {
   private part(tell: boolean): void {
     this.conversation?.close(tell)
     this.conversation = null
+    this.rung.close()
     this.conference = close(this.conference)
     this.written.clear()
     this.moving.letGo()
@@ -401,6 +409,7 @@ export class Core {
 
   private attach(): void {
     this.conversation?.attach(this.media.outgoing)
+    this.rung.attach(this.media.outgoing)
     this.conference?.attach(this.media.outgoing)
     const { call } = this.model
     if (call.kind !== 'running' && call.kind !== 'room') return
@@ -419,6 +428,7 @@ export class Core {
     this.ice.use(servers, lifetimeSeconds, renewed || (this.conversation === null && this.conference === null))
     const relayed = renewed && (call.kind === 'running' || call.kind === 'room') && call.quality.route === 'relayed'
     this.conversation?.configure(relayed)
+    this.rung.configure()
     this.conference?.configure(relayed)
   }
 
@@ -441,7 +451,7 @@ export class Core {
       session,
       // Files are lost with the page: neither their bytes nor the leave to read them can be kept.
       call: call.kind === 'running' || call.kind === 'room' ? { ...call, files: [], sharingScreen: false } : call,
-      conversation: this.conversation?.store() ?? left?.conversation ?? null,
+      conversation: this.conversation?.store(this.rung.generation) ?? left?.conversation ?? null,
       conference: this.conference?.store() ?? left?.conference ?? null,
       ...devicesOf(this.model, left),
     })
@@ -462,15 +472,15 @@ export class Core {
     const { left, model: { call } } = this
     this.left = null
     if (left === null || callId(call) === null || callId(call) !== callId(left.call)) return
-    if (call.kind === 'outgoing') this.converse(call.id, true)
-    if (call.kind === 'incoming') this.converse(call.id, false).offer()
+    if (call.kind === 'outgoing') this.converse(call.id, true, left.conversation)
+    if (call.kind === 'incoming') this.converse(call.id, false, left.conversation).offer()
     if (call.kind === 'running') this.converse(call.id, false, left.conversation).takeUp()
     if (call.kind === 'room') this.confer(call.id, left.conference?.ticket, call.messages).rejoin()
   }
 
   dispatch(event: Event): void { this.store.dispatch(event) }
 
-  private now(): number { return this.environment.clock.now() }
+  now(): number { return this.environment.clock.now() }
 }
 
 function close(conversation: Conversation | Conference | null): null {
