@@ -5,6 +5,7 @@ import { tmpdir } from 'node:os'
 import path from 'node:path'
 import { after, before, describe, test } from 'node:test'
 import { Browser } from './browser/launch.mjs'
+import { randomFile } from './browser/files.mjs'
 import { Person } from './browser/person.mjs'
 import { command } from './lab/namespaces.mjs'
 import { Visavis } from './servers/visavis.mjs'
@@ -201,6 +202,74 @@ describe('a meeting of three in Chromium', () => {
       await ada.press('Close')
       await ada.press('Hang up')
       await ada.says('You left the meeting')
+    })
+    assert.deepEqual(all.flatMap(({ complaints }) => complaints), [])
+  })
+
+  test('is divided into groups, and is one again', async (t) => {
+    count++
+    const all = [await arrive(t, 'Ada'), await arrive(t, 'Bruno'), await arrive(t, 'Chloé')]
+    const [ada, bruno, chloe] = all
+    assert(ada && bruno && chloe)
+    await meet(ada, bruno)
+    await chloe.press('Join')
+    await everybodySees(all)
+
+    await t.test('the owner sends two to a group, who see and hear each other there and nobody else', async () => {
+      await ada.page.keyboard.press('g')
+      await ada.reads('Divide by chance')
+      await ada.choose(`Where ${bruno.name} is to be`, 'Group 1')
+      await ada.choose(`Where ${chloe.name} is to be`, 'Group 1')
+      await ada.screenshot('groups-plan')
+      await ada.press('Start the groups')
+      for (const person of [bruno, chloe]) await person.reads('You are in Group 1')
+      await Promise.all([bruno.seesAll([chloe]), chloe.seesAll([bruno])])
+      await Promise.all([bruno.hears(), chloe.hears()])
+      await ada.says('You are alone in the meeting')
+      await bruno.screenshot('group')
+    })
+
+    await t.test('who loads the page anew is in the group again', async () => {
+      await chloe.page.reload({ waitUntil: 'domcontentloaded' })
+      await chloe.reads('You are in Group 1')
+      await Promise.all([bruno.seesAll([chloe]), chloe.seesAll([bruno])])
+    })
+
+    await t.test('the owner speaks to all, visits, and calls everybody back', async () => {
+      await ada.page.keyboard.press('g')
+      await ada.type('Message to all groups', 'Five minutes')
+      await ada.page.keyboard.press('Enter')
+      await bruno.press('Chat')
+      await bruno.reads('Five minutes')
+      await bruno.press('Close')
+      await ada.press('Go there Group 1')
+      await ada.page.keyboard.press('Escape')
+      await everybodySees(all)
+      await ada.page.keyboard.press('g')
+      await ada.screenshot('groups-on')
+      await ada.press('Call everybody back in 10 s')
+      await ada.page.keyboard.press('Escape')
+      await chloe.reads('Everybody goes back to the main room')
+      await chloe.page.setViewport({ width: 390, height: 844 })
+      await chloe.screenshot('group-phone')
+      await chloe.page.setViewport(WIDE)
+      await bruno.until('the groups are over', async () => !(await bruno.page.evaluate(() => document.body.innerText)).includes('Everybody goes back'))
+      await everybodySees(all)
+    })
+
+    await t.test('a file goes to those who take it', async () => {
+      const file = randomFile(t, 3 << 20)
+      await ada.press('More')
+      await ada.send(file.path)
+      for (const person of [bruno, chloe]) {
+        await person.reads(`${ada.name} would like to send you a file`)
+        await person.press('Take it')
+        assert.deepEqual(await person.received(file.name), { size: file.size, sha256: file.sha256 })
+      }
+      await ada.reads('2 have it')
+      await ada.screenshot('room-file')
+      await ada.page.setViewport({ width: 390, height: 844 })
+      await ada.screenshot('room-file-phone')
     })
     assert.deepEqual(all.flatMap(({ complaints }) => complaints), [])
   })

@@ -150,6 +150,25 @@ export class Person {
     await this.page.locator(`aria/${name}[role="textbox"]`).fill(text)
   }
 
+  /**
+   * Chooses from a list.
+   *
+   * @param {string} label
+   * @param {string} option
+   */
+  async choose(label, option) {
+    await this.until(`'${option}' is chosen for '${label}'`, async () => {
+      const list = await this.page.$(`aria/${label}`)
+      return (await list?.evaluate((element, wanted) => {
+        const found = element instanceof HTMLSelectElement ? [...element.options].find(({ text }) => text === wanted) : undefined
+        if (!found || !(element instanceof HTMLSelectElement)) return false
+        element.value = found.value
+        element.dispatchEvent(new Event('change', { bubbles: true }))
+        return true
+      }, option)) ?? false
+    })
+  }
+
   /** The line that tells the state of the call. */
   async status() {
     return this.page.$eval('[role="status"]', (line) => line.textContent?.trim() ?? '')

@@ -151,7 +151,7 @@ fn the_document_has_every_route_and_every_route_is_in_the_document() {
             assert!(operation["responses"].get(&status).is_some(), "{method} {path} answers {status}");
         }
     }
-    assert_eq!(ids.len(), 17, "{ids:?}");
+    assert_eq!(ids.len(), 28, "{ids:?}");
     assert_eq!(problem(&ask(&server, "GET", "/nothing", &Value::Null)), (404, "no-such-request".into()));
     // Every reference leads somewhere.
     let text = document.to_string();

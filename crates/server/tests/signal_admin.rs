@@ -6,7 +6,8 @@ use std::time::Duration;
 use server::signal::admin::*;
 use server::signal::bus::Grant;
 use server::signal::forwarding::Source;
-use server::signal::protocol::{ClientMessage, EndReason, ErrorCode, Role, Secret, ServerMessage};
+use server::signal::protocol::{ClientMessage, Door, EndReason, ErrorCode, Role, Secret, ServerMessage};
+use server::signal::recording::RecordingEvent;
 use server::signal::rendezvous::Config;
 
 use crate::signal_conference::{News, conference, meet};
@@ -27,6 +28,8 @@ fn settings() -> Settings {
         members: None,
         empty_timeout: Some(60),
         ends: None,
+        watching: false,
+        encrypted: false,
     }
 }
 
@@ -82,6 +85,11 @@ fn notices(world: &mut World) -> String {
         What::Role(who) => format!("role:{}:{:?}", who.number, who.role),
         What::Hand(who) => format!("hand:{}:{}", who.number, who.hand),
         What::Knock(who) => format!("knock:{}", who.number),
+        What::Moved(member) => format!("moved {}", member.number),
+        What::Divided(groups) => format!("divided {}", groups.len()),
+        What::United => "united".into(),
+        What::Recording(_) => "recording".into(),
+        What::Recorded { .. } => "recorded".into(),
     };
     std::mem::take(&mut world.notices).into_iter().map(word).collect::<Vec<_>>().join(" ")
 }
@@ -362,4 +370,53 @@ fn owners_make_newcomers_listeners() {
     let eve = world.join("eve", "Eve");
     world.act(eve, meet());
     assert_eq!(told(&world, eve), "conference:5:Presenter:of5");
+}
+
+#[test]
+fn a_room_can_be_set_up_encrypted_and_then_no_door_opens_and_nothing_is_recorded() {
+    let encrypted = Settings { encrypted: true, role: Role::Presenter, ..settings() };
+    let mut world = World::new(Config { recording: true, ..config() });
+    let both = Settings { watching: true, ..encrypted.clone() };
+    let refused = world.administer(Admin::Create { kept: kept(both), replace: false });
+    assert_eq!(refused.unwrap_err(), ErrorCode::Encryption);
+    create(&mut world, encrypted.clone());
+    let ann = world.join("ann", "ann");
+    let meet = |encrypted| ClientMessage::Meet { room: "r".into(), media: MEDIA, encrypted };
+    world.act(ann, meet(false));
+    assert_eq!(brief(world.clients[ann].log.last().unwrap()), "error:encryption");
+    world.act(ann, meet(true));
+    let entered = |m: &ServerMessage| matches!(m, ServerMessage::Conference { encrypted: true, .. });
+    assert!(world.clients[ann].log.iter().any(entered));
+    let Ok(Reply::Room(room, _)) = world.administer(Admin::Get { room: "r".into() }) else { panic!() };
+    assert!(room.settings.encrypted);
+    let key = Admin::Key { room: "r".into(), door: Door::Publish, name: None, expires: 9 };
+    assert_eq!(world.administer(key).unwrap_err(), ErrorCode::Encryption);
+    assert_eq!(act(&mut world, Act::Record(true)).unwrap_err(), ErrorCode::Encryption);
+    let open = Settings { encrypted: false, ..encrypted };
+    let changed = world.administer(Admin::Create { kept: kept(open), replace: true });
+    assert_eq!(changed.unwrap_err(), ErrorCode::Encryption, "not while somebody is there");
+}
+
+#[test]
+fn an_application_records_and_is_told_when_the_files_are_complete() {
+    let mut world = World::new(Config { recording: true, ..config() });
+    create(&mut world, Settings { role: Role::Presenter, watching: true, ..settings() });
+    let empty = act(&mut world, Act::Record(true));
+    assert_eq!(empty.unwrap_err(), ErrorCode::WrongState, "nobody is there");
+    let ann = world.join("ann", "ann");
+    world.act(ann, meet());
+    let watching = |m: &ServerMessage| matches!(m, ServerMessage::Conference { watching: true, .. });
+    assert!(world.clients[ann].log.iter().any(watching), "the room was set up to be watched");
+    notices(&mut world);
+    let Ok(Reply::Recording(Some(recording))) = act(&mut world, Act::Record(true)) else { panic!() };
+    assert_eq!(recording.by.name, "", "an application is nobody");
+    assert!(matches!(act(&mut world, Act::Record(false)), Ok(Reply::Recording(None))));
+    let (id, room) = (recording.id, "r".to_owned());
+    world.recorder(RecordingEvent::Finished { id: id.clone(), room: room.clone(), bytes: 7 });
+    let message = "the disk is full".to_owned();
+    world.recorder(RecordingEvent::Failed { id: id.clone(), room, bytes: 7, message: message.clone() });
+    let told: Vec<What> = world.notices.drain(..).map(|notice| notice.what).collect();
+    assert!(matches!(&told[0], What::Recording(begun) if begun.id == id), "{told:?}");
+    let over = |problem| What::Recorded { id: id.clone(), bytes: 7, problem };
+    assert_eq!(told[1..], [over(None), over(Some(message))]);
 }

@@ -137,6 +137,12 @@ impl View {
             ServerMessage::MemberLeft { call, number, .. } if call == self.call => {
                 assert!(self.members.remove(&number).is_some(), "who left was there");
             }
+            ServerMessage::Moved { call, came, left } if call == self.call => {
+                for number in left {
+                    assert!(self.members.remove(&number).is_some(), "who went was there");
+                }
+                self.members.extend(came.into_iter().map(|member| (member.number, member)));
+            }
             ServerMessage::Role { call, role, .. } if call == self.call => self.role = role,
             ServerMessage::Settings { call, locked, lobby, listeners, .. } if call == self.call => {
                 (self.locked, self.lobby, self.listeners) = (locked, lobby, listeners);

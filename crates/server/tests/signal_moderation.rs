@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 use std::time::Duration;
 
+use server::signal::bus::Event;
 use server::signal::forwarding::Source;
 use server::signal::protocol::*;
 
@@ -126,4 +127,44 @@ fn a_lobby_admits_and_denies_and_a_lock_lets_nobody_in() {
     moderate(&mut world, ann, Action::Lock { on: false });
     world.pass(SECOND * 2);
     assert_eq!(news.told(&world, ann), "settings:false:false started:impolite");
+}
+
+#[test]
+fn a_whisper_is_for_one_alone_and_for_nobody_who_is_away() {
+    let (mut world, at) = room(&["ann", "bob", "cyd"]);
+    let [ann, bob, cyd] = [at[0], at[1], at[2]];
+    let call = conference(&world, ann);
+    let whisper = |to, text: &str| ClientMessage::Whisper { call: call.clone(), to, text: text.into() };
+    let mut news = News::of(&world);
+    world.act(ann, whisper(2, "psst"));
+    let said = ServerMessage::Whispered { call: call.clone(), from: 1, text: "psst".into() };
+    assert_eq!(world.clients[bob].log.last(), Some(&said));
+    assert_eq!((news.told(&world, ann), news.told(&world, cyd)), (String::new(), String::new()));
+    for (to, text, error) in [
+        (9, "psst".to_owned(), "error:no-such-member"),
+        (1, "psst".to_owned(), "error:no-such-member"),
+        (2, String::new(), "error:wrong-state"),
+        (2, "x".repeat(8193), "error:wrong-state"),
+    ] {
+        world.act(ann, whisper(to, &text));
+        assert_eq!(news.told(&world, ann), error);
+    }
+    world.disconnect(cyd, false);
+    world.settle();
+    world.act(ann, whisper(3, "psst"));
+    assert_eq!(news.told(&world, ann), "error:wrong-state");
+    // Nobody fills the queue of somebody who confirms nothing: half of it is left for what the server has to say.
+    let queue = world.clients[bob].log.len();
+    let frames = (0..100).map(|_| whisper(2, &"x".repeat(8000)));
+    let mut delivered = 0;
+    for frame in frames {
+        world.say(ann, frame);
+        while let Some(event) = world.rendezvous.poll_event() {
+            if let Event::Send { frame, .. } = &event {
+                delivered += usize::from(matches!(frame.message, ServerMessage::Whispered { .. }));
+            }
+        }
+    }
+    assert!((10..=40).contains(&delivered), "{delivered} of 8000 bytes are in a queue of 512 KiB");
+    assert_eq!((queue, world.rendezvous.stats().sessions), (world.clients[bob].log.len(), 3));
 }

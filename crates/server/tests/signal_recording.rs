@@ -50,7 +50,12 @@ fn everybody_is_told_and_the_recorder_knows_who_is_there() {
     world.act(at[1], ClientMessage::End { call: conference(&world, at[1]) });
     assert!(world.recorded.contains(&RecordingCommand::Left { id: id.clone(), number: 3 }));
 
-    world.recorder(RecordingEvent::Failed { id: id.clone(), message: "the disk is full".into() });
+    world.recorder(RecordingEvent::Failed {
+        id: id.clone(),
+        room: "r".into(),
+        bytes: 5,
+        message: "the disk is full".into(),
+    });
     assert_eq!(heard(&world, at[0]), Some(Err(Some("the disk is full".into()))));
     assert_eq!(world.recorded.last(), Some(&RecordingCommand::End { id: id.clone() }));
     assert_eq!(world.forwarder.recorded, [(room, true), (room, false)]);

@@ -6,7 +6,7 @@ import { selfOf, talkOf, type App, type Features, type Ui } from './state/app.js
 
 export type CommandId =
   | 'mute' | 'camera' | 'screen' | 'chat' | 'file' | 'details' | 'fullScreen' | 'picture' | 'fill'
-  | 'people' | 'hand' | 'speakerView' | 'link' | 'record' | 'recordings' | 'settings' | 'help' | 'hangUp' | 'accept' | 'acceptAudio' | 'decline'
+  | 'people' | 'hand' | 'speakerView' | 'link' | 'groups' | 'record' | 'recordings' | 'settings' | 'help' | 'hangUp' | 'accept' | 'acceptAudio' | 'decline'
 
 /** What decides whether a command can be given and how its button looks. */
 export interface Situation {
@@ -33,13 +33,13 @@ export interface Command {
 }
 
 const running = ({ model }: Situation): boolean => talkOf(model) !== null
-/** A call of two: what goes straight from one to the other has no place in a room. */
-const ofTwo = ({ model }: Situation): boolean => model.call.kind === 'running'
 const inRoom = ({ model }: Situation): boolean => model.call.kind === 'room'
 /** Whether we may send in this call. An attendee looks and listens. */
 const mayPresent = ({ model: { call } }: Situation): boolean => call.kind !== 'room' || selfOf(call)?.role !== 'attendee'
 /** Whether we may have this room recorded: not if it is encrypted, of which the server could keep no more than noise. */
-const owning = ({ model: { call } }: Situation): boolean => call.kind === 'room' && selfOf(call)?.role === 'owner' && call.encryption === null
+const owning = ({ model: { call } }: Situation): boolean => call.kind === 'room' && selfOf(call)?.role === 'owner' && call.encryption === null && call.main === call.id
+/** Whether we may divide this room into groups. */
+const dividing = ({ model: { call } }: Situation): boolean => call.kind === 'room' && selfOf(call)?.role === 'owner'
 const recording = ({ model: { call } }: Situation): boolean => call.kind === 'room' && call.recording !== null
 const ringing = ({ model }: Situation): boolean => model.call.kind === 'incoming'
 const always = (): boolean => true
@@ -89,13 +89,17 @@ export const commands: Readonly<Record<CommandId, Command>> = {
       if (call.kind === 'room') app.commands.moderate({ kind: 'record', on: call.recording === null })
     },
   },
+  groups: {
+    id: 'groups', name: t => t.groups, key: 'g', icon: () => 'groups', available: dividing,
+    run: app => app.setUi({ dialog: 'groups', more: false }),
+  },
   recordings: {
     id: 'recordings', name: t => t.recordings, key: null, icon: () => 'play', available: always,
     run: app => app.setUi({ dialog: 'recordings', more: false }),
   },
   file: {
-    id: 'file', name: t => t.sendFile, key: 'f', icon: () => 'file', available: ofTwo,
-    run: app => app.actions.chooseFiles(),
+    id: 'file', name: t => t.sendFile, key: 'f', icon: () => 'file', available: running,
+    run: app => { app.setUi({ more: false }); app.actions.chooseFiles() },
   },
   details: {
     id: 'details', name: t => t.details, key: 'i', icon: () => 'info', pressed: ({ ui }) => ui.panel === 'details',

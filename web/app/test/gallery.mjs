@@ -12,7 +12,7 @@ mkdirSync(out, { recursive: true })
 const axe = readFileSync(createRequire(import.meta.url).resolve('axe-core/axe.min.js'), 'utf8')
 const filter = process.argv[2]?.startsWith('--') ? '' : (process.argv[2] ?? '')
 const fast = process.argv.includes('--fast')
-const french = new Set(['start', 'incoming', 'running-chat', 'running-details', 'settings', 'denied', 'running', 'room-lecture', 'invited-expired'])
+const french = new Set(['start', 'incoming', 'running-chat', 'running-details', 'settings', 'denied', 'running', 'room-lecture', 'invited-expired', 'groups-on', 'in-group'])
 
 const server = await createServer({ root, server: { port: 0, host: '127.0.0.1', hmr: false }, logLevel: 'error' })
 await server.listen()

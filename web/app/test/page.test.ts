@@ -14,7 +14,7 @@ function situation(state: string, features: Partial<Situation['features']> = {})
   const all = { screen: true, fullScreen: true, picture: true, speaker: true, notifications: true, passkeys: true, encryption: true }
   return {
     model: states[state]!.model, features: { ...all, ...features }, fill: true, speakerView: false,
-    ui: { route: { kind: 'start' }, panel: null, dialog: null, more: false, reacting: false, pinned: null, flash: null, news: null, query: '', intent: null, unread: 0, fullScreen: false, updateReady: false },
+    ui: { route: { kind: 'start' }, panel: null, dialog: null, more: false, reacting: false, pinned: null, flash: null, news: null, query: '', filesTo: null, intent: null, unread: 0, fullScreen: false, updateReady: false },
   }
 }
 const press = (key: string, held: Partial<Record<'shiftKey' | 'ctrlKey' | 'altKey' | 'metaKey', boolean>> = {}) => ({ key, shiftKey: false, ctrlKey: false, altKey: false, metaKey: false, ...held })
@@ -31,8 +31,8 @@ describe('commands', () => {
     ['ringing', ['camera', 'hangUp', 'help', 'mute', 'recordings', 'settings']],
     ['incoming', ['accept', 'acceptAudio', 'camera', 'decline', 'help', 'mute', 'recordings', 'settings']],
     ['running', ['camera', 'chat', 'details', 'file', 'fill', 'fullScreen', 'hangUp', 'help', 'link', 'mute', 'people', 'picture', 'recordings', 'screen', 'settings']],
-    ['room-4', ['camera', 'chat', 'details', 'fill', 'fullScreen', 'hand', 'hangUp', 'help', 'link', 'mute', 'people', 'picture', 'record', 'recordings', 'screen', 'settings', 'speakerView']],
-    ['room-attendee', ['chat', 'details', 'fill', 'fullScreen', 'hand', 'hangUp', 'help', 'link', 'people', 'picture', 'recordings', 'settings', 'speakerView']],
+    ['room-4', ['camera', 'chat', 'details', 'file', 'fill', 'fullScreen', 'groups', 'hand', 'hangUp', 'help', 'link', 'mute', 'people', 'picture', 'record', 'recordings', 'screen', 'settings', 'speakerView']],
+    ['room-attendee', ['chat', 'details', 'file', 'fill', 'fullScreen', 'hand', 'hangUp', 'help', 'link', 'people', 'picture', 'recordings', 'settings', 'speakerView']],
     ['ended-hung-up', ['help', 'recordings', 'settings']],
   ])('in the state %s these can be given: %j', (state, ids) => expect(available(situation(state))).toEqual(ids))
   test('what the browser cannot do is not offered', () => {

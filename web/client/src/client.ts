@@ -5,10 +5,11 @@
  * sent) happens here, after the reducer has said what the state is now.
  */
 import { commandsOf } from './commands.js'
-import { Conference } from './conference.js'
+import { confer, Written } from './confer.js'
+import type { Conference } from './conference.js'
 import { Conversation, type StoredConversation } from './conversation.js'
 import { browserEnvironment, randomId, serverOfPage, type Environment } from './environment.js'
-import { conferenceHost, conversationHost } from './hosts.js'
+import { conversationHost } from './hosts.js'
 import { IceServers } from './iceservers.js'
 import { isLinkKey } from './e2ee/identity.js'
 import { Media } from './media.js'
@@ -46,6 +47,7 @@ export class Core {
   private readonly unwatch: () => void
   conversation: Conversation | null = null
   conference: Conference | null = null
+  private readonly written = new Written()
   readonly moving: Moving
   /** What the page before this one left, until the server has welcomed us. */
   private left: StoredTab | null = null
@@ -234,7 +236,7 @@ export class Core {
       case 'conference':
         if (!this.knows(notice.call)) return void this.signal.send({ type: 'end', call: notice.call })
         if (notice.encrypted && this.find(notice.call, 'room')?.key === null) return this.over('encrypted')
-        return this.enter(room ?? this.confer(notice.call), notice.ticket)
+        return this.enter(room ?? this.confer(notice.call, '', before.kind === 'room' ? this.written.turn(before.id, before.messages, notice.call) : []), notice.ticket)
       case 'role': return room?.promoted(notice.ticket)
       case 'shown': return room?.reshow()
       case 'wanted': return room?.want(notice.rids)
@@ -250,13 +252,16 @@ export class Core {
       case 'opened':
         if (talk) talk.ticket = notice.ticket
         return
+      case 'whispered': return void room?.whispered(notice.from, notice.text)
+      case 'announced': return room?.chat.announce(notice.from?.name ?? '', notice.text)
       case 'member':
       case 'member-left':
+      case 'moved':
         return room?.membersChanged()
       case 'ringing':
       case 'lobby':
       case 'knocking':
-      case 'settings': case 'recording': case 'watchers': case 'unplayable':
+      case 'settings': case 'recording': case 'watchers': case 'unplayable': case 'paused': case 'breakout':
       case 'voices':
       case 'speaking':
         return
@@ -318,7 +323,7 @@ export class Core {
   /** A call that cannot be rejoined goes on as long as its media do; once they stop it is lost. */
   private refused(about: Request | null): void {
     if (about?.type === 'rejoin' && about.call === this.conversation?.id) this.conversation.orphan()
-    if ((about?.type === 'rejoin' || about?.type === 'description') && about.call === this.conference?.id) this.conference.refused()
+    if ((about?.type === 'rejoin' || about?.type === 'description') && this.conference && [this.conference.id, this.conference.main].includes(about.call)) this.conference.refused()
   }
 
   private converse(id: string, polite: boolean, stored: StoredConversation | null = null): Conversation {
@@ -350,11 +355,7 @@ export class Core {
 
   private confer(id: string, ticket = '', messages: readonly ChatMessage[] = []): Conference {
     this.conference?.close()
-    const conference = new Conference(id, conferenceHost(this, id, () => {
-      this.conference = close(conference)
-      this.dispatch({ type: 'stay' })
-    }), ticket, messages)
-    this.conference = conference
+    const conference = this.conference = confer(this, id, ticket, messages)
     conference.attach(this.media.outgoing)
     return conference
   }
@@ -393,6 +394,7 @@ export class Core {
     this.conversation = null
     this.rung.close()
     this.conference = close(this.conference)
+    this.written.clear()
     this.moving.letGo()
     this.moving.follow()
     this.media.closeScreen()

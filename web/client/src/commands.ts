@@ -9,6 +9,7 @@ const NO_VOICES: readonly MediaStream[] = []
 
 export function commandsOf(core: Core): Commands {
   const { media } = core
+  const files = () => (core.model.call.kind === 'room' ? core.conference?.files : core.talking()?.files)
   return {
     connect: (name) => core.connect(name),
     rename: (name) => core.rename(name),
@@ -28,10 +29,13 @@ export function commandsOf(core: Core): Commands {
     shareScreen: async () => { if (core.model.call.kind === 'running' || core.model.call.kind === 'room') await media.openScreen() },
     stopScreen: () => media.closeScreen(),
     say: (text) => core.say(text),
-    sendFiles: (files) => core.talking()?.files.offer(files),
-    takeFile: (id) => void core.talking()?.files.take(id),
-    refuseFile: (id) => core.talking()?.files.refuse(id),
-    cancelFile: (id) => core.talking()?.files.cancel(id),
+    sendFiles: (files, to = null) => {
+      if (core.model.call.kind === 'room') core.conference?.files.offer(files, to)
+      else core.talking()?.files.offer(files)
+    },
+    takeFile: (id) => void files()?.take(id),
+    refuseFile: (id) => files()?.refuse(id),
+    cancelFile: (id) => files()?.cancel(id),
     openLink: () => { if (core.model.call.kind === 'running') core.signal.send({ type: 'open', call: core.model.call.id }) },
     arrange: (tiles) => { if (core.model.call.kind === 'room') core.conference?.arrange(tiles) },
     raiseHand: (hand) => core.inRoom((call) => {
@@ -40,6 +44,10 @@ export function commandsOf(core: Core): Commands {
     }),
     react: (reaction) => core.inRoom((call) => core.react(call, reaction)),
     moderate: (action) => core.inRoom((call) => void core.signal.send({ type: 'moderate', call, action })),
+    breakout: (action) => core.inRoom((call) => {
+      core.signal.send({ type: 'breakout', call, action })
+      if (action.kind === 'say') core.conference?.chat.announce(null, action.text.trim())
+    }),
     askKey: (room, door) => void core.signal.send({ type: 'key', room, door }),
     streams: () => streams(core),
     level: () => media.level(),

@@ -4,6 +4,7 @@
  * just come in, our page is a new one, or the server is.
  */
 import { assign, sameLayout, sameView } from './arrange.js'
+import { base64url, fromBase64url, utf8 } from './e2ee/bytes.js'
 import { Exchange, type Encryption } from './e2ee/exchange.js'
 import type { Report } from './e2ee/frames.js'
 import type { FrameLine } from './e2ee/line.js'
@@ -13,19 +14,23 @@ import type { ChatMessage, Quality, RoomCall, TellsQuality, Tile } from './model
 import { tileKey } from './model.js'
 import type { Outgoing } from './peer.js'
 import type { Description, Sending, View, Want } from './protocol.js'
-import { quality, snapshot, type Snapshot } from './quality.js'
+import { isUploadLimited, quality, snapshot, type Snapshot } from './quality.js'
 import type { TalkChange } from './reducer.js'
 import { self } from './room.js'
-import { RoomChannel } from './roomchannel.js'
+import { parseBody, RoomChannel } from './roomchannel.js'
 import { RoomChat } from './roomchat.js'
+import { RoomFiles } from './roomfiles.js'
 import { RoomHistory } from './roomhistory.js'
 import { ServerPeer } from './serverpeer.js'
 import type { Request } from './signal.js'
+import type { OpenSink } from './sink.js'
 
 /** Milliseconds between two layouts told to the server. */
 const LAYOUT_EVERY = 150
 /** Milliseconds between two looks at the statistics. */
 const LOOK_EVERY = 2_000
+/** Looks after which a weak path out is said to be one. */
+const LIMITED_LOOKS = 5
 /** Milliseconds in which a path to the server must be found. */
 const CONNECT_TIMEOUT = 45_000
 
@@ -39,6 +44,8 @@ export interface ConferenceHost {
   changed(change: TalkChange): void
   /** The room as it is now. */
   room(): RoomCall | null
+  /** Where received files go. */
+  readonly openSink: OpenSink
   /** Turns our devices off: we have become a listener. */
   silence(): void
   newId(): string
@@ -58,6 +65,7 @@ const REACTION_MOST = 32
 
 export class Conference {
   readonly chat: RoomChat
+  readonly files: RoomFiles
   /** Where the room is end-to-end encrypted. */
   private readonly exchange: Exchange | null
   private readonly line: FrameLine | null
@@ -82,11 +90,17 @@ export class Conference {
   private look: Snapshot | null = null
   private cancelLook: (() => void) | null = null
   private cancelConnect: (() => void) | null = null
+  /** For how many looks in a row our picture was smaller than it could be. */
+  private limited = 0
   private everConnected = false
   private toldQuality: { readonly verdict: Quality['verdict']; readonly at: number } = { verdict: 'unknown', at: 0 }
   private closed = false
 
+  /** The conference of the main room, by which we come back. */
+  readonly main: string
+
   constructor(readonly id: string, private readonly host: ConferenceHost, public ticket: string, messages: readonly ChatMessage[] = []) {
+    this.main = host.room()?.main ?? id
     this.chat = new RoomChat({
       now: () => host.environment.clock.now(),
       newId: () => host.newId(),
@@ -103,10 +117,53 @@ export class Conference {
       opened: () => {
         this.chat.resume()
         this.history.look()
+        this.files.look()
       },
       heard: (member, message) => this.heard(member, message),
     })
     this.history = this.remember()
+    this.files = this.exchangeFiles()
+  }
+
+  private exchangeFiles(): RoomFiles {
+    const { host } = this
+    return new RoomFiles({
+      environment: host.environment,
+      openSink: host.openSink,
+      configuration: () => host.configuration(),
+      newId: () => host.newId(),
+      you: () => host.room()?.you ?? 0,
+      others: () => this.others(),
+      name: (member) => host.room()?.members.find(({ number }) => number === member)?.person.name ?? '',
+      send: (message) => this.channel.send(message),
+      whisper: (to, message) => void this.whisper(to, message),
+      changed: (files) => host.changed({ files }),
+    }, host.room()?.files ?? [])
+  }
+
+  /** Those who can hear us and whom we can hear, the first to come first. */
+  private others(): readonly number[] {
+    const room = this.channel.open ? this.host.room() : null
+    // Whose key is here has ours: it was given first.
+    const hears = (member: number) => room?.encryption === null || room?.encryption.trust[member] === 'verified'
+    return room?.members.filter(({ number, connected, kind }) => number !== room.you && connected && kind !== 'encoder' && hears(number)).map(({ number }) => number) ?? []
+  }
+
+  /** Says something to one member, by way of the server; in an encrypted room it cannot read it. */
+  private async whisper(to: number, message: object): Promise<void> {
+    const json = JSON.stringify(message)
+    const sealed = this.exchange === null ? null : await this.exchange.seal(utf8(json))
+    if (this.closed || (this.exchange !== null && sealed === null)) return
+    const text = sealed === null ? json : base64url(sealed)
+    this.host.send({ type: 'whisper', call: this.id, to, text })
+  }
+
+  /** A member says something to us alone. */
+  async whispered(from: number, text: string): Promise<void> {
+    const sealed = this.exchange === null ? null : fromBase64url(text, Math.floor((text.length * 3) / 4))
+    const opened = this.exchange === null ? utf8(text) : sealed && await this.exchange.open(from, sealed)
+    const message = opened ? parseBody(opened) : null
+    if (message && !this.closed) this.files.whispered(from, message)
   }
 
   private remember(): RoomHistory {
@@ -115,12 +172,7 @@ export class Conference {
     return new RoomHistory({
       clock: host.environment.clock,
       you,
-      others: () => {
-        const room = this.channel.open ? host.room() : null
-        // Whose key is here has ours: it was given first.
-        const hears = (member: number) => room?.encryption === null || room?.encryption.trust[member] === 'verified'
-        return room?.members.filter(({ number, connected }) => number !== room.you && connected && hears(number)).map(({ number }) => number) ?? []
-      },
+      others: () => this.others(),
       send: (message) => this.channel.send(message),
       said: () => this.chat.history(you(), host.room()?.members.find(({ number }) => number === you())?.person.name ?? ''),
       told: (said) => this.chat.catchUp(said, you()),
@@ -131,7 +183,8 @@ export class Conference {
     const { host } = this
     const exchange = new Exchange({
       clock: host.environment.clock,
-      room: host.room()?.room ?? '',
+      // A group has keys of its own.
+      room: this.main === this.id ? host.room()?.room ?? '' : `${host.room()?.room}/${this.id}`,
       key,
       you: () => host.room()?.you ?? 0,
       members: () => host.room()?.members.map(({ number }) => number) ?? [],
@@ -140,6 +193,7 @@ export class Conference {
       changed: (encryption: Encryption) => {
         host.changed({ encryption })
         this.history.look()
+        this.files.look()
       },
     })
     if (line) line.onreport = (report) => this.reported(exchange, report)
@@ -172,13 +226,14 @@ export class Conference {
   /** Asks the server to have us in the room again. */
   rejoin(): void {
     this.host.changed({ path: 'reconnecting' })
-    this.host.send({ type: 'rejoin', call: this.id, ticket: this.ticket })
+    this.host.send({ type: 'rejoin', call: this.main, ticket: this.ticket })
   }
 
   /** Somebody came, went or changed. */
   membersChanged(): void {
     this.exchange?.membersChanged()
     this.history.look()
+    this.files.present(this.host.room()?.members.map(({ number }) => number) ?? [])
   }
 
   /** Shows a feeling to the others; in an encrypted room the server does not see which. */
@@ -263,6 +318,7 @@ export class Conference {
     this.leavePeer()
     this.exchange?.close()
     this.history.close()
+    this.files.close()
     this.line?.close()
     for (const cancel of [this.cancelConnect, this.cancelLayout]) cancel?.()
   }
@@ -284,7 +340,7 @@ export class Conference {
     const { type, reaction, verdict } = message
     if (type === 'quality') this.heardQuality(member, verdict)
     else if (this.exchange !== null && type === 'reaction' && isText(reaction, REACTION_MOST)) this.host.expressed(member, reaction)
-    else if (!this.history.take(member, message)) this.chat.take(member, message)
+    else if (!this.history.take(member, message) && !this.files.heard(member, message)) this.chat.take(member, message)
   }
 
   private heardQuality(member: number, verdict: unknown): void {
@@ -374,7 +430,9 @@ export class Conference {
       const now = snapshot(report, this.host.environment.clock.now())
       if (peer.path === 'connected') {
         const found = quality(this.look, now)
-        this.host.changed({ quality: found })
+        // At the beginning every sender is limited: it does not know yet what the path carries.
+        this.limited = isUploadLimited(now) ? this.limited + 1 : 0
+        this.host.changed({ quality: found, uploadWeak: this.limited >= LIMITED_LOOKS })
         this.tellQuality(found.verdict)
       }
       this.look = now

@@ -33,9 +33,10 @@ export function conversationHost(core: Core, id: string): ConversationHost {
 
 /** `failed` is called if a room that a call is to become cannot be. */
 export function conferenceHost(core: Core, id: string, failed: () => void): ConferenceHost {
-  const { environment, media, signal } = core
+  const { environment, media, signal, options } = core
   return {
     environment,
+    openSink: options.openSink ?? openSink,
     configuration: () => core.ice.configuration(),
     send: (request) => void signal.send(request),
     changed: (change) => core.dispatch({ type: 'talk', call: id, change }),

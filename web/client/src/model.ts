@@ -5,7 +5,7 @@
  * them is an exception. One message from the server or the browser makes one new `Model`.
  */
 import type { Encryption, Trust } from './e2ee/exchange.js'
-import type { Action, Door, EndReason, Knock, Media, Member, Person, Picture, Presence, Recording, Refusal, View } from './protocol.js'
+import type { Action, Breakout, BreakoutAction, Door, EndReason, Knock, Media, Member, Person, Picture, Presence, Recording, Refusal, View } from './protocol.js'
 
 export type { Encryption, Trust }
 
@@ -125,6 +125,12 @@ export interface RunningCall {
 export interface RoomCall {
   readonly kind: 'room'
   readonly id: string
+  /** The conference of the main room: `id` itself, unless we are in a group. */
+  readonly main: string
+  /** How the room is divided into groups, and in which we are; null where it is not. */
+  readonly breakout: Breakout | null
+  /** When everybody is back in the main room, ms since the epoch; null if no end is set. */
+  readonly breakoutEnds: number | null
   /** Its name in its link. */
   readonly room: string
   /** The key in its link: what is sent is then encrypted for the members alone. A secret. */
@@ -153,6 +159,10 @@ export interface RoomCall {
   readonly watchers: number
   /** The picture slots whose pictures this browser has no codec for. */
   readonly unplayable: readonly number[]
+  /** The pictures that stand still because our path carries no more, by slot. */
+  readonly paused: Readonly<Record<number, View>>
+  /** Whether our path to the server carries less of our picture than there is, for some seconds now. */
+  readonly uploadWeak: boolean
   /** Whether whoever comes is a listener at first. */
   readonly listeners: boolean
   /** What an application calls it; empty if none does. */
@@ -171,7 +181,7 @@ export interface RoomCall {
   readonly mutedBy: string | null
   readonly sharingScreen: boolean
   readonly messages: readonly ChatMessage[]
-  /** Received in the call of two that it was before; in a room files cannot be sent. */
+  /** Ours and those of the others; and what was received in the call of two that it was before. */
   readonly files: readonly FileTransfer[]
   readonly quality: Quality
   /** How good the others find their own paths to the server, by number, as far as they have said. */
@@ -212,6 +222,10 @@ export interface ChatMessage {
 export interface FileTransfer {
   readonly id: string
   readonly mine: boolean
+  /** In a room: the name of who offers it; empty for our own. */
+  readonly from?: string
+  /** In a room: how many are receiving a file of ours, and how many have it. */
+  readonly takers?: { readonly running: number; readonly done: number }
   readonly name: string
   readonly size: number
   readonly done: number
@@ -275,7 +289,8 @@ export interface Commands {
   shareScreen(): Promise<void>
   stopScreen(): void
   say(text: string): void
-  sendFiles(files: readonly File[]): void
+  /** Offers files: to the other, in a room to everybody or to one member. */
+  sendFiles(files: readonly File[], to?: number | null): void
   takeFile(id: string): void
   refuseFile(id: string): void
   cancelFile(id: string): void
@@ -288,6 +303,8 @@ export interface Commands {
   react(reaction: string): void
   /** What an owner of a room may do. */
   moderate(action: Action): void
+  /** Goes to a group of a divided room or back; the rest is for owners. */
+  breakout(action: BreakoutAction): void
   /** Asks for a key of a room (`Model.keys`): an owner of it may, or whoever is there first. */
   askKey(room: string, door: Door): void
   /** The streams to show; they are not part of `Model` because they are not data. */

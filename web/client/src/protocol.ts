@@ -155,6 +155,22 @@ export type ClientMessage =
     action: Action
   }
   | {
+    type: 'whisper'
+    /** The conference. */
+    call: string
+    /** For whom. They have to be there, in the same conference. */
+    to: number
+    /** What, 1 to 8192 bytes; in an encrypted room encrypted as messages on the channel are. */
+    text: string
+  }
+  | {
+    type: 'breakout'
+    /** The conference that one is in, be it the main room's or a group's. */
+    call: string
+    /** What. */
+    action: BreakoutAction
+  }
+  | {
     type: 'key'
     /** The room's name as it stands in the link. */
     room: string
@@ -353,7 +369,12 @@ export type ServerMessage =
     title?: string
     /** Whether members encrypt what they send for each other, so that the server cannot decode it. It stays so. */
     encrypted: boolean
-    /** Come back with this (`rejoin`) if the server loses the conference. A secret. */
+    /** The conference of the main room, if this one is a group's. What says `conference` with the same main room takes
+ * the place of the one before: you went, or were sent, to another group or back. */
+    main?: string
+    /** How the room is divided into groups; absent: it is not. */
+    breakout?: Breakout
+    /** Come back with this (`rejoin`, to the main room's conference) if the server loses the conference. A secret. */
     ticket: Secret
     /** The call of two that goes on here: keep it until the server ends it as `moved`. */
     replaces: string | null
@@ -387,6 +408,40 @@ export type ServerMessage =
     number: number
     /** Why: `hung-up`, `lost`, `removed`, or `moved` (to the call of two that goes on for it). */
     reason: EndReason
+  }
+  | {
+    type: 'moved'
+    /** The conference. */
+    call: string
+    /** Who is in it now, and was not. */
+    came: Array<Member>
+    /** Who is in it no more. */
+    left: Array<number>
+  }
+  | {
+    type: 'breakout'
+    /** The conference. */
+    call: string
+    /** `null`: it is not divided any more. */
+    breakout: Breakout | null
+  }
+  | {
+    type: 'whispered'
+    /** The conference. */
+    call: string
+    /** Who. */
+    from: number
+    /** What. */
+    text: string
+  }
+  | {
+    type: 'announced'
+    /** The conference. */
+    call: string
+    /** Who; `null`: an application. */
+    from: Person | null
+    /** What. */
+    text: string
   }
   | {
     type: 'role'
@@ -468,6 +523,15 @@ export type ServerMessage =
     call: string
     /** The slot's place among the receiving video sections. */
     slot: number
+  }
+  | {
+    type: 'paused'
+    /** The conference. */
+    call: string
+    /** The slot's place among the receiving video sections. */
+    slot: number
+    /** What stands still; `null`: nothing in this slot. */
+    source: View | null
   }
   | {
     type: 'wanted'
@@ -720,6 +784,86 @@ export type Action =
     on: boolean
   }
   | { 'kind': 'end' }
+
+/** What is done about a room's groups. All but `go` is for owners. */
+export type BreakoutAction =
+  | {
+    'kind': 'start'
+    /** 1 to 50 groups; the first has the number 1. */
+    groups: Array<GroupPlan>
+    /** Whether those who are named nowhere are sent to groups by chance, as evenly as can be; owners stay. */
+    rest: boolean
+    /** Seconds (1 to 86400) after which everybody is called back; absent: no limit. */
+    seconds?: number | null
+  }
+  | {
+    'kind': 'assign'
+    /** Who. */
+    member: number
+    /** Where to; `null`: the main room. */
+    group: number | null
+  }
+  | {
+    'kind': 'go'
+    /** Where to; `null`: the main room. */
+    group: number | null
+  }
+  | {
+    'kind': 'say'
+    /** 1 to 2000 characters. */
+    text: string
+  }
+  | {
+    'kind': 'recall'
+    /** In so many seconds, 0 to 600. */
+    seconds: number
+  }
+
+/** How a room is divided now. */
+export type Breakout = {
+  /** The groups, by number. */
+  groups: Array<Group>
+  /** The group that you are in; `null`: the main room. */
+  at: number | null
+  /** The group that you were sent to, and may go to; `null`: none. */
+  yours: number | null
+  /** Seconds until everybody is back in the main room; `null`: until an owner calls them. */
+  seconds: number | null
+  /** Whether they were called already. */
+  closing: boolean
+  /** To owners: everybody, and where they are. */
+  people?: Array<Placed>
+}
+
+/** A group that a room is divided into. */
+export type Group = {
+  /** Its number. */
+  number: number
+  /** What it is called, 1 to 64 characters. */
+  name: string
+}
+
+/** A group to be made. */
+export type GroupPlan = {
+  /** What it is to be called, 1 to 64 characters. */
+  name: string
+  /** Who is sent there. */
+  members: Array<number>
+}
+
+/** Where somebody is in a divided room. */
+export type Placed = {
+  /** Their number, which stays the same wherever they are. */
+  number: number
+  /** Who. */
+  person: Person
+  /** The group that they were sent to; `null`: none. */
+  group: number | null
+  /** The group that they are in; `null`: the main room. */
+  at: number | null
+  /** Whether they raise their hand. */
+  hand: boolean
+}
 
 /** Why a call is over. */
 export type EndReason =

@@ -69,6 +69,11 @@ export function verdict(loss: number, roundTrip: number | null): Quality['verdic
   return 'good'
 }
 
+/** Whether a picture of ours is made smaller because the path out carries no more. */
+export function isUploadLimited(look: Snapshot): boolean {
+  return ofType(look, 'outbound-rtp').some((stat) => stat['kind'] === 'video' && stat['active'] !== false && stat['qualityLimitationReason'] === 'bandwidth')
+}
+
 function ofType({ stats }: Snapshot, type: string): Stat[] {
   return stats.filter((stat) => stat.type === type)
 }

@@ -34,8 +34,8 @@ export type Event =
   /** Back to nothing: a call put away, declined, or a link left. */
   | { readonly type: 'dismiss' }
 
-/** A room has no `remote`, `files` or `safetyCode` of its own and is never told of them, nor a call of two of `encryption` and `qualities`. */
-export type TalkChange = Partial<Pick<RunningCall, 'path' | 'remote' | 'sharingScreen' | 'messages' | 'files' | 'quality' | 'safetyCode'> & Pick<RoomCall, 'encryption' | 'qualities'>>
+/** A room has no `remote`, `files` or `safetyCode` of its own and is never told of them, nor a call of two of what only rooms have. */
+export type TalkChange = Partial<Pick<RunningCall, 'path' | 'remote' | 'sharingScreen' | 'messages' | 'files' | 'quality' | 'safetyCode'> & Pick<RoomCall, 'encryption' | 'qualities' | 'uploadWeak'>>
 
 /** Keys that are kept, of the rooms that were asked for last. */
 const KEYS_MOST = 10
@@ -104,7 +104,9 @@ function noticed(model: Model, notice: Notice, about: Request | null, now: numbe
     case 'people': return { ...model, people: notice.people }
     case 'draining': return model.server.kind === 'online' ? { ...model, server: { kind: 'online', draining: true } } : model
     case 'error': return failed(model, notice.code, about, now)
-    case 'ice-servers': return model
+    case 'ice-servers':
+    case 'whispered':
+      return model
     case 'key': {
       const others = model.keys.filter(({ room, door }) => room !== notice.room || door !== notice.door)
       return { ...model, keys: [...others.slice(1 - KEYS_MOST), { room: notice.room, door: notice.door, key: notice.key, expires: notice.expires * 1000 }] }
@@ -128,7 +130,11 @@ function noticed(model: Model, notice: Notice, about: Request | null, now: numbe
     case 'recording':
     case 'watchers':
     case 'unplayable':
-      return inside(model, notice.call, (call) => (call.kind === 'room' ? advanceRoom(call, notice) : call))
+    case 'paused':
+    case 'moved':
+    case 'breakout':
+    case 'announced':
+      return inside(model, notice.call, (call) => (call.kind === 'room' ? advanceRoom(call, notice, now) : call))
     case 'ringing':
     case 'incoming':
     case 'waiting':
@@ -175,7 +181,8 @@ function conference(model: Model, notice: Extract<Notice, { type: 'conference' }
   if (next?.kind === 'room' && next.id === notice.call) return { ...model, next: roomOf(notice, next, next.key, now) }
   switch (call.kind) {
     case 'running': return notice.replaces === call.id ? { ...model, next: roomOf(notice, call, call.key, now) } : model
-    case 'room': return notice.call === call.id ? { ...model, call: roomOf(notice, call, call.key, now) } : model
+    // A group or the main room takes the place of the one before.
+    case 'room': return (notice.main ?? notice.call) === call.main ? { ...model, next: null, call: roomOf(notice, call, call.key, now) } : model
     case 'waiting':
     case 'lobby':
       return { ...model, call: roomOf(notice, null, call.key, now) }
@@ -277,7 +284,7 @@ function ended(call: Call, reason: Ending, now: number): Call {
 export function taken(call: Call): Call {
   switch (call.kind) {
     case 'running': return { ...call, path: 'reconnecting', safetyCode: null }
-    case 'room': return { ...call, path: 'reconnecting', speaking: [], shown: [], unplayable: [], voices: [], reactions: [], qualities: {}, encryption: call.key === null ? null : NO_TRUST }
+    case 'room': return { ...call, path: 'reconnecting', speaking: [], shown: [], unplayable: [], paused: {}, voices: [], reactions: [], qualities: {}, encryption: call.key === null ? null : NO_TRUST }
     default: return call
   }
 }

@@ -1,23 +1,28 @@
 /** What the server's messages make of a room. */
 import { NO_TRUST } from './e2ee/exchange.js'
 import type { RoomCall, RunningCall } from './model.js'
-import type { Member } from './protocol.js'
+import type { Breakout, Member } from './protocol.js'
 import { UNKNOWN } from './quality.js'
 import type { Notice } from './signal.js'
 
 type Of<T extends Notice['type']> = Extract<Notice, { type: T }>
 /** The messages about a room that goes on. */
-export type RoomNotice = Of<'knocking' | 'member' | 'member-left' | 'voices' | 'speaking' | 'shown' | 'wanted' | 'expressed' | 'muted' | 'role' | 'settings' | 'recording' | 'watchers' | 'unplayable'>
+export type RoomNotice = Of<'knocking' | 'member' | 'member-left' | 'voices' | 'speaking' | 'shown' | 'wanted' | 'expressed' | 'muted' | 'role' | 'settings' | 'recording' | 'watchers' | 'unplayable' | 'paused' | 'moved' | 'breakout' | 'announced'>
 
 /** Feelings shown at the same time; the oldest go first. */
 const REACTIONS_MOST = 30
 
-/** The room that a `conference` tells of. `before` is the call that becomes it, or the same room before we lost it. */
+/**
+ * The room that a `conference` tells of. `before` is the call that becomes it, the same room before we lost it, or the
+ * main room or group that we come from.
+ */
 export function roomOf(conference: Of<'conference'>, before: RunningCall | RoomCall | null, key: string | null, now: number): RoomCall {
-  const same = before?.kind === 'room' ? before : null
+  const same = before?.kind === 'room' && before.id === conference.call ? before : null
   return {
     kind: 'room',
     id: conference.call,
+    main: conference.main ?? conference.call,
+    ...divided(conference.breakout ?? null, now),
     room: conference.room,
     key,
     encryption: key === null ? null : same?.encryption ?? NO_TRUST,
@@ -32,6 +37,8 @@ export function roomOf(conference: Of<'conference'>, before: RunningCall | RoomC
     watching: conference.watching ?? false,
     watchers: conference.watchers ?? 0,
     unplayable: [],
+    paused: {},
+    uploadWeak: false,
     listeners: conference.listeners ?? false,
     title: conference.title ?? '',
     knocking: same?.knocking ?? [],
@@ -39,25 +46,39 @@ export function roomOf(conference: Of<'conference'>, before: RunningCall | RoomC
     shown: [],
     voices: [],
     reactions: [],
-    mutedBy: same?.mutedBy ?? null,
+    mutedBy: before?.kind === 'room' ? before.mutedBy : null,
     sharingScreen: before?.sharingScreen ?? false,
     messages: same?.messages ?? [],
-    files: (before?.files ?? []).filter(({ state }) => state === 'done'),
+    files: same?.files ?? (before?.files ?? []).filter(({ state }) => state === 'done'),
     quality: UNKNOWN,
     qualities: same?.qualities ?? {},
   }
 }
 
-export function advanceRoom(room: RoomCall, notice: RoomNotice): RoomCall {
+function divided(breakout: Breakout | null, now: number): Pick<RoomCall, 'breakout' | 'breakoutEnds'> {
+  return { breakout, breakoutEnds: typeof breakout?.seconds === 'number' ? now + breakout.seconds * 1000 : null }
+}
+
+/** The room without those members. */
+function without(room: RoomCall, left: readonly number[]): RoomCall {
+  return {
+    ...room,
+    members: room.members.filter(({ number }) => !left.includes(number)),
+    speaking: room.speaking.filter((number) => !left.includes(number)),
+    qualities: Object.fromEntries(Object.entries(room.qualities).filter(([number]) => !left.includes(Number(number)))),
+  }
+}
+
+export function advanceRoom(room: RoomCall, notice: RoomNotice, now: number): RoomCall {
   switch (notice.type) {
     case 'knocking': return { ...room, knocking: notice.people }
     case 'member': return { ...room, members: sorted([...room.members.filter(({ number }) => number !== notice.member.number), notice.member]) }
-    case 'member-left': return {
-      ...room,
-      members: room.members.filter(({ number }) => number !== notice.number),
-      speaking: room.speaking.filter((number) => number !== notice.number),
-      qualities: Object.fromEntries(Object.entries(room.qualities).filter(([number]) => Number(number) !== notice.number)),
+    case 'member-left': return without(room, [notice.number])
+    case 'moved': {
+      const rest = without(room, [...notice.left, ...notice.came.map(({ number }) => number)])
+      return { ...rest, members: sorted([...rest.members, ...notice.came]) }
     }
+    case 'breakout': return { ...room, ...divided(notice.breakout, now) }
     case 'voices': return { ...room, voices: notice.slots }
     case 'speaking': return { ...room, speaking: notice.members }
     case 'shown': {
@@ -66,6 +87,10 @@ export function advanceRoom(room: RoomCall, notice: RoomNotice): RoomCall {
       shown[notice.slot] = notice.source
       return { ...room, shown, unplayable: room.unplayable.filter((slot) => slot !== notice.slot) }
     }
+    case 'paused': {
+      const { [notice.slot]: _, ...others } = room.paused
+      return { ...room, paused: notice.source ? { ...others, [notice.slot]: notice.source } : others }
+    }
     case 'unplayable': return { ...room, unplayable: [...room.unplayable.filter((slot) => slot !== notice.slot), notice.slot] }
     case 'watchers': return { ...room, watchers: notice.count }
     case 'expressed': return express(room, notice.member, notice.reaction)
@@ -73,7 +98,9 @@ export function advanceRoom(room: RoomCall, notice: RoomNotice): RoomCall {
     case 'settings': return { ...room, locked: notice.locked, lobby: notice.lobby, listeners: notice.listeners ?? false, title: notice.title ?? '', watching: notice.watching ?? false, knocking: notice.lobby ? room.knocking : [] }
     case 'recording': return { ...room, recording: notice.recording, recordingProblem: notice.problem ?? null }
     case 'role': return { ...room, members: room.members.map((member) => (member.number === room.you ? { ...member, role: notice.role } : member)) }
-    case 'wanted': return room
+    case 'wanted':
+    case 'announced':
+      return room
   }
 }
 

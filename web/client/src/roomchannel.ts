@@ -85,14 +85,14 @@ export class RoomChannel {
     this.dropped += this.incoming.add(async () => {
       const opened = body[0] === SEALED ? await exchange.open(member, body.subarray(1)) : null
       if (opened) return this.said(member, opened)
-      const message = body[0] === SEALED ? null : parse(body)
+      const message = body[0] === SEALED ? null : parseBody(body)
       if (message?.['type'] === 'hello' || message?.['type'] === 'keys') await exchange.take(member, message)
       else this.dropped++
     })
   }
 
   private said(member: number, body: Uint8Array): void {
-    const message = parse(body)
+    const message = parseBody(body)
     if (message === null) this.dropped++
     else this.host.heard(member, message)
   }
@@ -112,7 +112,8 @@ class Line {
   }
 }
 
-function parse(body: Uint8Array): Readonly<Record<string, unknown>> | null {
+/** The message in some bytes; null if it is none. */
+export function parseBody(body: Uint8Array): Readonly<Record<string, unknown>> | null {
   try {
     const value: unknown = JSON.parse(new TextDecoder('utf-8', { fatal: true }).decode(body))
     return typeof value === 'object' && value !== null ? (value as Record<string, unknown>) : null

@@ -48,6 +48,11 @@ export class RoomChat {
     }
   }
 
+  /** An owner says something to all groups, by way of the server; `from` is null if it was us, and empty if it was an application. */
+  announce(from: string | null, text: string): void {
+    this.show([...this.messages, { id: this.host.newId(), mine: from === null, from: from ?? '', text, at: this.host.now(), delivered: true }])
+  }
+
   /** There is a channel again. */
   resume(): void {
     const late = this.host.now() - AGAIN_WITHIN

@@ -3,7 +3,7 @@
  * memory, and forwards what is written. What it shows in a slot is decoded there at once.
  */
 import type { Clock } from '../src/environment.js'
-import type { ClientMessage, Knock, Media, Member, Recording, Role, ServerMessage, Want } from '../src/protocol.js'
+import type { Breakout, ClientMessage, Knock, Media, Member, Recording, Role, ServerMessage, Want } from '../src/protocol.js'
 import { FakePeerConnection, type FakeNetwork } from './fakes.js'
 import type { CallState, ConferenceServer, Rendezvous, Sent, Session } from './rendezvous.js'
 
@@ -30,6 +30,9 @@ interface Conference {
   call: CallState | null
   /** The call of two that it becomes. */
   next: string | null
+  /** The main room's conference, if this is a group's. */
+  main?: Conference
+  groups?: Conference[]
 }
 
 /** How long two remain before they are put through to each other, and how long a call that moved lasts at most. */
@@ -43,6 +46,8 @@ export class Conferences implements ConferenceServer {
   tamper: ((message: Uint8Array<ArrayBuffer>, from: string, to: string) => Uint8Array<ArrayBuffer> | null) | null = null
   /** What members said to each other, as the server saw it. */
   readonly forwarded: Uint8Array[] = []
+  /** What they whispered, likewise. */
+  readonly whispers: string[] = []
   /** How many may come in. */
   most = 100
   all: Conference[] = []
@@ -100,6 +105,15 @@ export class Conferences implements ConferenceServer {
       case 'moderate':
         this.moderate(conference, seat, message.action)
         break
+      case 'whisper': {
+        const other = conference.seats.find(({ member }) => member.number === message.to)
+        this.whispers.push(message.text)
+        if (other) this.tell(other, { type: 'whispered', call: conference.id, from: seat.member.number, text: message.text })
+        break
+      }
+      case 'breakout':
+        this.breakout(conference, seat, message.action)
+        break
       case 'end':
         this.leave(conference, seat, 'hung-up')
         break
@@ -112,6 +126,47 @@ export class Conferences implements ConferenceServer {
   /** Says to a member which encodings of theirs are wanted. */
   want(name: string, rids: string[]): void {
     for (const { id, seats } of this.all) for (const seat of seats) if (seat.member.person.name === name) this.tell(seat, { type: 'wanted', call: id, rids })
+  }
+
+  private breakout(from: Conference, by: Seat, action: Sent<'breakout'>['action']): void {
+    const main = from.main ?? from
+    if (action.kind === 'start') {
+      main.groups = action.groups.map(() => ({ ...main, id: `group-${++this.count}`, seats: [], main, groups: [], knocking: [] }))
+      this.names = action.groups.map(({ name }) => name)
+      this.all.push(...main.groups)
+      action.groups.forEach(({ members }, index) => { for (const number of members) this.move(number, main, main.groups?.[index] ?? main) })
+    } else if (action.kind === 'go') {
+      this.move(by.member.number, from, action.group === null ? main : main.groups?.[action.group - 1] ?? main)
+    } else if (action.kind === 'say') {
+      for (const one of [main, ...main.groups ?? []]) for (const seat of one.seats) if (seat !== by) this.tell(seat, { type: 'announced', call: one.id, from: by.member.person, text: action.text })
+    } else if (action.kind === 'recall') {
+      const groups = main.groups ?? []
+      main.groups = []
+      for (const group of groups) for (const seat of [...group.seats]) this.move(seat.member.number, group, main)
+      this.all = this.all.filter((it) => !groups.includes(it))
+    }
+    for (const one of [main, ...main.groups ?? []]) for (const seat of one.seats) this.tell(seat, { type: 'breakout', call: one.id, breakout: this.divided(one) })
+  }
+
+  private names: readonly string[] = []
+
+  private divided(conference: Conference): Breakout | null {
+    const groups = (conference.main ?? conference).groups ?? []
+    if (groups.length === 0) return null
+    const at = groups.indexOf(conference) + 1 || null
+    return { groups: this.names.map((name, index) => ({ number: index + 1, name })), at, yours: at, seconds: null, closing: false }
+  }
+
+  private move(number: number, from: Conference, to: Conference): void {
+    const seat = from.seats.find(({ member }) => member.number === number)
+    if (!seat || from === to) return
+    from.seats = from.seats.filter((it) => it !== seat)
+    seat.pc?.close()
+    Object.assign(seat, { pc: null, layout: [], slots: [], member: { ...seat.member, connected: false } })
+    for (const other of from.seats) this.tell(other, { type: 'moved', call: from.id, came: [], left: [number] })
+    for (const other of to.seats) this.tell(other, { type: 'moved', call: to.id, came: [seat.member], left: [] })
+    to.seats.push(seat)
+    this.admit(to, seat.session, null, true)
   }
 
   private meet(session: Session, message: Sent<'meet'>): boolean {
@@ -152,12 +207,13 @@ export class Conferences implements ConferenceServer {
     conference.seats.push({ member, session, ticket, pc: null, layout: [], slots: [] })
   }
 
-  private admit(conference: Conference, session: Session, replaces: string | null): void {
+  private admit(conference: Conference, session: Session, replaces: string | null, known = false): void {
     const seat = conference.seats.find((it) => it.session === session)
     if (!seat) return
-    for (const other of conference.seats) if (other !== seat) this.tell(other, { type: 'member', call: conference.id, member: seat.member })
+    for (const other of conference.seats) if (other !== seat && !known) this.tell(other, { type: 'member', call: conference.id, member: seat.member })
+    const breakout = this.divided(conference)
     this.tell(seat, {
-      type: 'conference', call: conference.id, room: conference.room, you: seat.member.number, role: seat.member.role,
+      type: 'conference', call: conference.id, ...(conference.main ? { main: conference.main.id } : {}), ...(breakout ? { breakout } : {}), room: conference.room, you: seat.member.number, role: seat.member.role,
       members: conference.seats.map(({ member }) => member), locked: conference.locked, lobby: conference.lobby, recording: conference.recording, encrypted: this.rendezvous?.encrypted.get(conference.room) ?? false, ticket: seat.ticket, replaces,
     })
     this.tellVoices(conference)

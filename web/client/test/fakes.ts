@@ -259,6 +259,8 @@ export class FakePeerConnection {
     const byte = this.number.toString(16).padStart(2, '0').toUpperCase()
     const lite = this.lite ? 'a=candidate:1 1 udp 1 192.0.2.1 9 typ host\r\n' : ''
     const media = this.transceivers.map(({ kind, mid, direction }) => `m=${kind} 9 UDP/TLS/RTP/SAVPF 96\r\na=mid:${mid}\r\na=${direction}\r\n${lite}a=ice-ufrag:${this.fragment}\r\na=fingerprint:sha-256 ${Array(FINGERPRINT_BYTES).fill(byte).join(':')}\r\n`)
+    // A connection for data alone has one section.
+    if (media.length === 0) media.push(`m=application 9 UDP/DTLS/SCTP webrtc-datachannel\r\na=mid:0\r\na=ice-ufrag:${this.fragment}\r\na=fingerprint:sha-256 ${Array(FINGERPRINT_BYTES).fill(byte).join(':')}\r\n`)
     return `v=0\r\no=- ${this.number} ${this.generation++} IN IP4 127.0.0.1\r\ns=-\r\nt=0 0\r\n${media.join('')}`
   }
 

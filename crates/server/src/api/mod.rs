@@ -2,6 +2,7 @@
 //! document at `/api/v1/openapi.json` is made of the same table as the routes ([`operations`]) and of the same types
 //! as the bodies ([`types`]).
 
+mod groups;
 mod keys;
 mod openapi;
 mod operations;

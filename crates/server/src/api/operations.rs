@@ -5,10 +5,11 @@ use std::sync::Arc;
 use axum::routing::{self, MethodRouter};
 use schemars::{JsonSchema, Schema, SchemaGenerator};
 
+use super::groups::{Announcement, Destination, Groups, Key, NewGroups, NewKey, Recall, RoomRecording};
 use super::types::{
     Lobby, Member, MemberChange, Members, NewRoom, NewToken, Room, RoomSettings, Rooms, Status, Token,
 };
-use super::{people, rooms};
+use super::{groups, people, rooms};
 use crate::app::App;
 
 /// Makes the schema of a type.
@@ -221,6 +222,122 @@ pub(super) const OPERATIONS: &[Operation] = &[
         answers: DONE,
         problems: &[404],
         route: || routing::post(people::mute),
+        ..PLAIN
+    },
+    Operation {
+        method: "delete",
+        path: "/rooms/{room}/members/{number}/mute",
+        id: "unmuteEncoder",
+        summary: "Passes an encoder's sound on again. People unmute themselves.",
+        answers: DONE,
+        problems: &[404, 409],
+        route: || routing::delete(people::unmute),
+        ..PLAIN
+    },
+    Operation {
+        method: "put",
+        path: "/rooms/{room}/members/{number}/group",
+        id: "assignMember",
+        summary: "Sends somebody to a group of a divided room, or back to the main room.",
+        body: Some(of::<Destination>),
+        answers: &[(200, "The member as they are now.", Some(of::<Member>))],
+        problems: &[400, 404, 409, 415],
+        route: || routing::put(groups::assign),
+        ..PLAIN
+    },
+    Operation {
+        path: "/rooms/{room}/groups",
+        id: "getGroups",
+        summary: "How a room is divided into groups, and who is where.",
+        answers: &[(200, "The groups.", Some(of::<Groups>))],
+        problems: &[404],
+        route: || routing::get(groups::look_up),
+        ..PLAIN
+    },
+    Operation {
+        method: "post",
+        path: "/rooms/{room}/groups",
+        id: "startGroups",
+        summary: "Divides a room into groups, each with sound and pictures of its own.",
+        more: "Whoever is named goes to their group at once; whoever comes later is in the main room. Recordings, encoders \
+               and players stay with the main room.",
+        body: Some(of::<NewGroups>),
+        answers: &[(201, "The room is divided.", Some(of::<Groups>))],
+        problems: &[400, 404, 409, 415, 422],
+        route: || routing::post(groups::start),
+        ..PLAIN
+    },
+    Operation {
+        method: "delete",
+        path: "/rooms/{room}/groups",
+        id: "endGroups",
+        summary: "Brings everybody back to the main room at once.",
+        answers: DONE,
+        problems: &[404, 409],
+        route: || routing::delete(groups::end),
+        ..PLAIN
+    },
+    Operation {
+        method: "post",
+        path: "/rooms/{room}/groups/recall",
+        id: "recallGroups",
+        summary: "Calls everybody back to the main room, within some seconds that all are shown.",
+        body: Some(of::<Recall>),
+        answers: &[(200, "The groups as long as they last.", Some(of::<Groups>))],
+        problems: &[400, 404, 409, 415],
+        route: || routing::post(groups::recall),
+        ..PLAIN
+    },
+    Operation {
+        method: "post",
+        path: "/rooms/{room}/groups/announce",
+        id: "announce",
+        summary: "Says something to everybody in a divided room, wherever they are.",
+        more: "Not in a room that is end-to-end encrypted, since the server would read it.",
+        body: Some(of::<Announcement>),
+        answers: DONE,
+        problems: &[400, 404, 409, 415, 422],
+        route: || routing::post(groups::announce),
+        ..PLAIN
+    },
+    Operation {
+        path: "/rooms/{room}/recording",
+        id: "getRecording",
+        summary: "The recording that goes on in a room.",
+        answers: &[(200, "The recording, if there is one.", Some(of::<RoomRecording>))],
+        problems: &[404],
+        route: || routing::get(groups::recorded),
+        ..PLAIN
+    },
+    Operation {
+        method: "put",
+        path: "/rooms/{room}/recording",
+        id: "startRecording",
+        summary: "Records a room; everybody in it is told. A recording that goes on goes on.",
+        answers: &[(200, "The recording.", Some(of::<RoomRecording>))],
+        problems: &[404, 422],
+        route: || routing::put(groups::record),
+        ..PLAIN
+    },
+    Operation {
+        method: "delete",
+        path: "/rooms/{room}/recording",
+        id: "stopRecording",
+        summary: "Ends the recording of a room, if there is one.",
+        answers: DONE,
+        problems: &[404, 422],
+        route: || routing::delete(groups::stop_recording),
+        ..PLAIN
+    },
+    Operation {
+        method: "post",
+        path: "/rooms/{room}/keys",
+        id: "createKey",
+        summary: "Makes a key with which an encoder publishes (WHIP) or a player watches (WHEP).",
+        body: Some(of::<NewKey>),
+        answers: &[(201, "The key.", Some(of::<Key>))],
+        problems: &[400, 404, 415, 422],
+        route: || routing::post(groups::key),
         ..PLAIN
     },
     Operation {

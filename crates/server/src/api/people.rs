@@ -14,9 +14,9 @@ use crate::signal::admin::{Act, Admin, Reply};
 use crate::signal::protocol::{ErrorCode, MemberNumber};
 
 /// A room and the number of somebody in it, as they stand in the path.
-type Place = Path<(String, String)>;
+pub(super) type Place = Path<(String, String)>;
 
-fn place(Path((room, number)): Place) -> Result<(String, MemberNumber), Problem> {
+pub(super) fn place(Path((room, number)): Place) -> Result<(String, MemberNumber), Problem> {
     let number = number.parse().map_err(|_| no_such_member())?;
     Ok((room, number))
 }
@@ -26,7 +26,7 @@ fn no_such_member() -> Problem {
     (ErrorCode::NoSuchMember, detail.to_owned()).into()
 }
 
-async fn act(app: &App, room: String, act: Act) -> Result<Reply, Problem> {
+pub(super) async fn act(app: &App, room: String, act: Act) -> Result<Reply, Problem> {
     Ok(app.hub.administer(Admin::Act { room, act }).await?)
 }
 
@@ -79,6 +79,12 @@ pub(super) async fn remove(State(app): Api, path: Place) -> Result<StatusCode, P
 pub(super) async fn mute(State(app): Api, path: Place) -> Result<StatusCode, Problem> {
     let (room, number) = place(path)?;
     act(&app, room, Act::Mute(number)).await?;
+    Ok(StatusCode::NO_CONTENT)
+}
+
+pub(super) async fn unmute(State(app): Api, path: Place) -> Result<StatusCode, Problem> {
+    let (room, number) = place(path)?;
+    act(&app, room, Act::Unmute(number)).await?;
     Ok(StatusCode::NO_CONTENT)
 }
 

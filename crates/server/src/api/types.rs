@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 use super::problem::Problem;
 use crate::clock;
 use crate::signal::admin::{self, Entry, Settings};
-use crate::signal::protocol::{MemberNumber, Role, Sending};
+use crate::signal::protocol::{GroupNumber, MemberNumber, Role, Sending};
 
 /// A day, in seconds.
 const DAY: u32 = 86_400;
@@ -35,6 +35,13 @@ pub(super) struct RoomSettings {
     empty_timeout: Option<u32>,
     /// When it ends for everybody, in seconds since 1970; `null` is never.
     ends: Option<u64>,
+    /// Whether whoever has the link may watch (WHEP) without a key.
+    watching: bool,
+    /// Whether people encrypt what they send for each other, so that the server can neither see nor hear it. The link then
+    /// ends in a key of your making (`#k=` and 16 random bytes in base64url), which the server must not be told. Nothing is
+    /// recorded there, and encoders, players and messages to all groups are refused. Only while nobody is there can
+    /// this be changed.
+    encrypted: bool,
 }
 
 impl Default for RoomSettings {
@@ -47,6 +54,8 @@ impl Default for RoomSettings {
             max_members: None,
             empty_timeout: Some(DAY),
             ends: None,
+            watching: false,
+            encrypted: false,
         }
     }
 }
@@ -81,6 +90,8 @@ impl RoomSettings {
             members: self.max_members,
             empty_timeout: self.empty_timeout,
             ends: self.ends,
+            watching: self.watching,
+            encrypted: self.encrypted,
         })
     }
 }
@@ -95,6 +106,8 @@ impl From<Settings> for RoomSettings {
             max_members: settings.members,
             empty_timeout: settings.empty_timeout,
             ends: settings.ends,
+            watching: settings.watching,
+            encrypted: settings.encrypted,
         }
     }
 }
@@ -178,6 +191,12 @@ pub(crate) struct Member {
     hand: bool,
     /// Whether their media connection stands.
     connected: bool,
+    /// The number of the group that they are in; absent: the main room.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    group: Option<GroupNumber>,
+    /// Whether it is an encoder, which came by WHIP.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    encoder: bool,
     /// Since when they are there, in seconds since 1970.
     joined: u64,
 }
@@ -195,6 +214,8 @@ impl From<admin::Member> for Member {
             muted: member.muted,
             hand: member.hand,
             connected: member.connected,
+            group: member.group,
+            encoder: member.encoder,
             joined: clock::unix_seconds().saturating_sub(member.age.as_secs()),
         }
     }

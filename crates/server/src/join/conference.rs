@@ -52,6 +52,8 @@ struct Sections {
 /// Being in a conference.
 pub(crate) struct Conference {
     pub(crate) call: String,
+    /// The conference of the main room, by which one comes back.
+    pub(crate) main: String,
     pub(crate) ticket: Secret,
     pub(crate) you: MemberNumber,
     pub(crate) members: BTreeMap<MemberNumber, Member>,
@@ -72,6 +74,7 @@ pub(crate) struct Conference {
 /// How a conference begins.
 pub(crate) struct Beginning {
     pub(crate) call: String,
+    pub(crate) main: String,
     pub(crate) ticket: Secret,
     pub(crate) you: MemberNumber,
     pub(crate) members: Vec<Member>,
@@ -87,9 +90,10 @@ impl Conference {
     pub(crate) fn new(beginning: Beginning, config: peer::Config, options: &Options) -> Result<Self> {
         let (connection, events) = Connection::start(config, options)
             .context("cannot open a socket for the connection to the server")?;
-        let Beginning { call, ticket, you, members, way, sends } = beginning;
+        let Beginning { call, main, ticket, you, members, way, sends } = beginning;
         Ok(Self {
             call,
+            main,
             ticket,
             you,
             members: members.into_iter().map(|member| (member.number, member)).collect(),

@@ -57,7 +57,7 @@ impl Session<'_> {
 
     /// The server knows nothing of us any more: it was restarted.
     async fn come_back(&mut self) {
-        let of_conference = self.conference.as_ref().map(|c| (c.call.clone(), c.ticket.clone()));
+        let of_conference = self.conference.as_ref().map(|c| (c.main.clone(), c.ticket.clone()));
         let of_two = self.direct.as_ref().map(|direct| (direct.call.clone(), direct.ticket.clone()));
         match of_conference.or(of_two) {
             Some((call, ticket)) => self.signal.say(ClientMessage::Rejoin { call, ticket }).await,
@@ -81,9 +81,11 @@ impl Session<'_> {
                     direct.link.describe(&description).await?;
                 }
             }
-            ServerMessage::Conference { call, you, role, members, ticket, .. } => {
+            ServerMessage::Conference { call, you, role, members, ticket, main, .. } => {
                 let (way, sends) = (self.next_way(), self.plan.sends);
-                self.conference_begins(Beginning { call, ticket, you, members, way, sends }, role).await?;
+                let main = main.unwrap_or_else(|| call.clone());
+                self.conference_begins(Beginning { call, main, ticket, you, members, way, sends }, role)
+                    .await?;
             }
             ServerMessage::Description { call, description, .. } => {
                 self.described(&call, description).await?
@@ -125,6 +127,24 @@ impl Session<'_> {
                     );
                 }
                 self.lay_out().await?;
+            }
+            ServerMessage::Moved { call, came, left } if ours(&call) => {
+                for number in left {
+                    conference.members.remove(&number);
+                }
+                conference.members.extend(came.into_iter().map(|member| (member.number, member)));
+                let people: Vec<_> = conference.members.values().map(|it| plain(&it.person.name)).collect();
+                self.output.say(
+                    "moved",
+                    json!({ "people": people }),
+                    &format!("Here now: {}.", people.join(", ")),
+                );
+                self.lay_out().await?;
+            }
+            ServerMessage::Announced { call, from, text } if ours(&call) => {
+                let (name, text) = (from.map(|it| plain(&it.name)), plain(&text));
+                let line = format!("{}: {text}", name.as_deref().unwrap_or("To everybody"));
+                self.output.say("announced", json!({ "from": name, "text": text }), &line);
             }
             ServerMessage::Voices { call, slots } if ours(&call) => conference.set_voices(slots),
             ServerMessage::Speaking { call, members } if ours(&call) => conference.speaking = members,

@@ -294,7 +294,7 @@ impl<'a> Session<'a> {
             }
             Event::ConnectionState(ConnectionState::Failed) => {
                 conference.connected = false;
-                let (call, ticket) = (conference.call.clone(), conference.ticket.clone());
+                let (call, ticket) = (conference.main.clone(), conference.ticket.clone());
                 self.output.say("broken", json!({}), "The connection to the server is broken; coming back …");
                 self.signal.say(ClientMessage::Rejoin { call, ticket }).await;
             }

@@ -325,7 +325,10 @@ impl Forwarder {
             Event::Unplayable(member, slot) => {
                 MediaEvent::Unplayable { leg: key(&member)?, slot: u16::try_from(slot).ok()? }
             }
-            Event::Paused(..) | Event::Reachable(_) => return None,
+            Event::Paused(member, slot, paused) => {
+                MediaEvent::Paused { leg: key(&member)?, slot: u16::try_from(slot).ok()?, paused }
+            }
+            Event::Reachable(_) => return None,
         })
     }
 

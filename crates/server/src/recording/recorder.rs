@@ -112,7 +112,7 @@ impl Recorder {
                         self.parts.tally.begun();
                         people.into_iter().for_each(|member| self.member(&id, member));
                     }
-                    Err(error) => self.cannot(&id, &format!("{error:#}")),
+                    Err(error) => self.cannot((id, timeline.room), 0, format!("{error:#}")),
                 }
             }
             RecordingCommand::Member { id, member } => self.member(&id, member),
@@ -180,10 +180,10 @@ impl Recorder {
         }
     }
 
-    fn cannot(&mut self, id: &str, message: &str) {
+    fn cannot(&mut self, (id, room): (String, String), bytes: u64, message: String) {
         tracing::warn!(id, message, "a recording fails");
         self.parts.tally.failed();
-        let event = RecordingEvent::Failed { id: id.to_owned(), message: message.to_owned() };
+        let event = RecordingEvent::Failed { id, room, bytes, message };
         // Without a rendezvous there is nobody left to tell.
         let _ = self.parts.events.send(event);
     }
@@ -203,9 +203,13 @@ impl Recorder {
             Err(error) => problem.or(Some(format!("{error:#}"))),
         };
         self.parts.tally.ended(active.finished, lost);
-        tracing::info!(id, bytes = active.timeline.bytes(), "a recording has ended");
-        if let Some(problem) = problem {
-            self.cannot(id, &problem);
+        let (bytes, room, id) = (active.timeline.bytes(), active.timeline.room, id.to_owned());
+        tracing::info!(id, bytes, "a recording has ended");
+        match problem {
+            Some(problem) => self.cannot((id, room), bytes, problem),
+            None => {
+                let _ = self.parts.events.send(RecordingEvent::Finished { id, room, bytes });
+            }
         }
     }
 

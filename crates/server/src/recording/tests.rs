@@ -197,7 +197,7 @@ fn what_cannot_be_written_is_told() {
     recordings.stop();
     let told = link.events.try_recv();
     assert!(
-        matches!(&told, Ok(RecordingEvent::Failed { id, message }) if id == ID && message.contains("cannot")),
+        matches!(&told, Ok(RecordingEvent::Failed { id, message, .. }) if id == ID && message.contains("cannot")),
         "{told:?}"
     );
     assert_eq!((recordings.counts().begun, recordings.counts().failed), (0, 1));

@@ -4,7 +4,10 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use super::protocol::{CallId, EndReason, MemberNumber, Person, Role, Sending};
+use super::protocol::{
+    Breakout, BreakoutAction, CallId, Door, EndReason, Group, GroupNumber, MemberNumber, Person, Recording,
+    Role, Secret, Sending,
+};
 
 /// Who comes into a room, besides those who are let in by hand.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default, Serialize, Deserialize, schemars::JsonSchema)]
@@ -36,6 +39,12 @@ pub struct Settings {
     pub empty_timeout: Option<u32>,
     /// When it ends, in seconds since 1970.
     pub ends: Option<u64>,
+    /// Whether whoever has the link may watch without a key.
+    #[serde(default)]
+    pub watching: bool,
+    /// Whether people encrypt what they send for each other, with a key in the link that the server never sees.
+    #[serde(default)]
+    pub encrypted: bool,
 }
 
 /// A room that was set up, as it is kept over a restart.
@@ -90,6 +99,27 @@ pub enum Admin {
         /// What.
         act: Act,
     },
+    /// How a room is divided into groups.
+    Breakout {
+        /// Its name.
+        room: String,
+    },
+    /// The recording that goes on in a room.
+    Recording {
+        /// Its name.
+        room: String,
+    },
+    /// A key for an encoder or a player.
+    Key {
+        /// The room's name.
+        room: String,
+        /// What it opens.
+        door: Door,
+        /// What the encoder is called.
+        name: Option<String>,
+        /// When it ends, in seconds since 1970.
+        expires: u64,
+    },
     /// Who waits to be admitted.
     Lobby {
         /// The room's name.
@@ -116,6 +146,12 @@ pub enum Act {
     Admit(MemberNumber),
     /// Does not.
     Deny(MemberNumber),
+    /// An encoder's sound is passed on again.
+    Unmute(MemberNumber),
+    /// Whether the room is recorded.
+    Record(bool),
+    /// Something about groups.
+    Breakout(BreakoutAction),
 }
 
 /// An answer.
@@ -131,6 +167,12 @@ pub enum Reply {
     Members(Vec<Member>),
     /// People who wait.
     Waiting(Vec<Waiting>),
+    /// A key for a door.
+    Key(Secret),
+    /// The recording that goes on.
+    Recording(Option<Box<Recording>>),
+    /// How a room is divided, if it is.
+    Breakout(Option<Box<Breakout>>),
 }
 
 /// A room.
@@ -169,6 +211,10 @@ pub struct Member {
     pub hand: bool,
     /// Whether their media connection stands.
     pub connected: bool,
+    /// The group they are in, if they are in one.
+    pub group: Option<GroupNumber>,
+    /// Whether it is an encoder, which came by WHIP.
+    pub encoder: bool,
     /// How long they have been in it.
     pub age: Duration,
 }
@@ -214,6 +260,23 @@ pub enum What {
     Hand(Member),
     /// Somebody waits to be admitted.
     Knock(Waiting),
+    /// Somebody went to a group, or came back from one.
+    Moved(Member),
+    /// A room was divided into groups.
+    Divided(Vec<Group>),
+    /// Everybody is back in the main room.
+    United,
+    /// A recording has begun.
+    Recording(Recording),
+    /// A recording is over, and its files are complete.
+    Recorded {
+        /// Its name among the recordings.
+        id: String,
+        /// Bytes in all of its files.
+        bytes: u64,
+        /// For people: why it ended, if nobody ended it. What was written until then is kept.
+        problem: Option<String>,
+    },
 }
 
 /// Why a room is set up no more.

@@ -228,6 +228,15 @@ pub enum MediaEvent {
         /// The slot.
         slot: u16,
     },
+    /// A picture slot of a leg stands still because its path carries no more, or goes on.
+    Paused {
+        /// The leg.
+        leg: LegKey,
+        /// The slot.
+        slot: u16,
+        /// Whether it stands still.
+        paused: bool,
+    },
     /// Which encodings of a leg's camera are wanted.
     Wanted {
         /// The leg.
@@ -250,6 +259,7 @@ impl fmt::Debug for MediaEvent {
             Self::Shown { leg, slot, source } => write!(f, "Shown({}, {slot}, {source:?})", leg.0),
             Self::Sending { leg, source, sending } => write!(f, "Sending({}, {source:?}, {sending})", leg.0),
             Self::Unplayable { leg, slot } => write!(f, "Unplayable({}, {slot})", leg.0),
+            Self::Paused { leg, slot, paused } => write!(f, "Paused({}, {slot}, {paused})", leg.0),
             Self::Wanted { leg, rids } => write!(f, "Wanted({}, {rids:?})", leg.0),
         }
     }

@@ -1,20 +1,23 @@
 //! Raw bytes as a course of events at the rendezvous, for the fuzzer and for the replay of its corpus.
 
+use std::collections::BTreeMap;
 use std::net::{IpAddr, Ipv4Addr};
 use std::time::Duration;
 
 use wire::Instant;
 
 use super::bus::{Command, Event, Identity, Request, SocketId};
+use super::doors::{DoorCommand, DoorId, Glance, Purpose};
 use super::forwarding::{LegKey, MediaEvent, RoomKey, Source};
-use super::protocol::{ClientFrame, ClientMessage, Person};
+use super::protocol::{CallId, ClientFrame, ClientMessage, Person, ServerMessage};
 use super::rendezvous::{Config, Rendezvous};
 
 /// Reads one line as one step: the first byte says at which of 16 sockets, the second what happens there, and the
 /// rest is a text frame.
 ///
 /// `h` says hello as one of 8 people, `c` closes, `g` signs off, `t` lets up to two minutes pass, `d` drains,
-/// `m` is something that the forwarder tells of its room or leg of that number; anything
+/// `m` is something that the forwarder tells of its room or leg of that number, `o` something at an HTTP door; `@call` in
+/// a frame stands for the conference that its socket was told of last. Anything
 /// else hands the rest of the line in as a frame. The machine may not panic, and must come to rest: its next deadline
 /// is never in the past.
 pub fn signal_frames(data: &[u8]) {
@@ -22,6 +25,7 @@ pub fn signal_frames(data: &[u8]) {
         Config { secret: vec![7; 32], forwarding: true, members_per_conference: 5, ..Config::default() };
     let mut now = Instant::ZERO;
     let mut rendezvous = Rendezvous::new(config, [7; 32], now);
+    let mut calls: BTreeMap<SocketId, CallId> = BTreeMap::new();
     for line in data.split(|byte| *byte == b'\n') {
         let [socket, what, rest @ ..] = line else { continue };
         let id = SocketId(u64::from(socket % 16));
@@ -31,10 +35,11 @@ pub fn signal_frames(data: &[u8]) {
                 rendezvous.handle_input(now, Command::Closed { socket: id, goodbye: *what == b'g' });
             }
             b'd' => rendezvous.handle_input(now, Command::Drain),
+            b'o' => rendezvous.handle_input(now, door(*socket, rest)),
             b'm' => rendezvous.handle_input(now, Command::Media(media(*socket, rest))),
             b'h' => rendezvous.handle_input(now, hello(id, rest)),
             _ => {
-                if let Some(command) = frame(id, rest) {
+                if let Some(command) = frame(id, rest, calls.get(&id)) {
                     rendezvous.handle_input(now, command);
                 }
             }
@@ -42,7 +47,10 @@ pub fn signal_frames(data: &[u8]) {
         rendezvous.handle_timeout(now);
         assert!(rendezvous.poll_timeout().is_none_or(|due| due > now), "a deadline is left in the past");
         while let Some(event) = rendezvous.poll_event() {
-            if let Event::Send { frame, .. } = event {
+            if let Event::Send { frame, socket } = event {
+                if let ServerMessage::Conference { call, .. } = &frame.message {
+                    calls.insert(socket, call.clone());
+                }
                 serde_json::to_string(&frame).expect("every frame can be written");
             }
         }
@@ -73,6 +81,7 @@ fn media(number: u8, rest: &[u8]) -> MediaEvent {
     match what % 8 {
         0 if what & 32 != 0 => MediaEvent::Sending { leg, source: Source::Camera, sending: what & 8 != 0 },
         1 if what & 32 != 0 => MediaEvent::Unplayable { leg, slot: 0 },
+        2 if what & 32 != 0 => MediaEvent::Paused { leg, slot: 0, paused: what & 8 != 0 },
         0 => MediaEvent::Answer { leg, answer: Ok(String::new()) },
         1 => MediaEvent::Answer { leg, answer: Err(String::new()) },
         2 => MediaEvent::Connected { leg },
@@ -84,8 +93,27 @@ fn media(number: u8, rest: &[u8]) -> MediaEvent {
     }
 }
 
-fn frame(socket: SocketId, text: &[u8]) -> Option<Command> {
-    let ClientFrame { seq, ack, message } = serde_json::from_slice(text).ok()?;
+/// Somebody at one of 8 doors of the room `r`: an encoder or a viewer who comes, offers again, or goes.
+fn door(number: u8, rest: &[u8]) -> Command {
+    let what = rest.first().copied().unwrap_or_default();
+    let holder = format!("encoder-{}", what / 8 % 4);
+    let purpose = match what & 32 {
+        0 => Purpose::Publish { name: holder.clone(), holder },
+        _ => Purpose::Watch { invited: what & 64 != 0, glance: Glance::default() },
+    };
+    let address = IpAddr::V4(Ipv4Addr::new(192, 0, 2, number % 8));
+    let command = match what % 8 {
+        0..=3 => DoorCommand::Enter { address, room: "r".to_owned(), purpose, sdp: String::new() },
+        4 => DoorCommand::Offer { sdp: String::new() },
+        5 => DoorCommand::Candidate { candidate: String::new() },
+        _ => DoorCommand::Leave,
+    };
+    Command::Door { door: DoorId(u64::from(number % 8)), command }
+}
+
+fn frame(socket: SocketId, text: &[u8], call: Option<&CallId>) -> Option<Command> {
+    let text = String::from_utf8_lossy(text).replace("@call", call.map_or("", |call| call));
+    let ClientFrame { seq, ack, message } = serde_json::from_str(&text).ok()?;
     Some(Command::Frame { socket, seq, ack, request: Request::Message(message) })
 }
 
@@ -104,6 +132,13 @@ mod tests {
         // Legs 0 to 2, by every event; then sockets that close, and time.
         for (leg, what) in (0..=2u8).flat_map(|leg| (0..12u8).map(move |what| (leg, what))) {
             course.extend([leg, b'm', what, (leg + 1) % 3, b'\n']);
+        }
+        // Doors 0 to 7, by everything that happens there, and the room in groups meanwhile.
+        let action = r#"{"kind":"start","groups":[{"name":"g"}],"rest":true}"#;
+        let start = format!(r#"{{"type":"breakout","seq":2,"call":"@call","action":{action}}}"#);
+        course.extend(format!("a.{start}\nb.{start}\nc.{start}\n").into_bytes());
+        for (door, what) in (0..8u8).flat_map(|door| (0..=127u8).step_by(3).map(move |what| (door, what))) {
+            course.extend([door, b'o', what, b'\n']);
         }
         course.extend(b"ac\nat\x06\nbt\xff\nct\xff\nbg\ncg\n");
         signal_frames(&course);

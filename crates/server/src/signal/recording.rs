@@ -77,10 +77,23 @@ pub enum RecordingEvent {
         /// Bytes in all of its files.
         bytes: u64,
     },
+    /// It is over as it should be, and its files are complete.
+    Finished {
+        /// The recording.
+        id: String,
+        /// The room's name.
+        room: String,
+        /// Bytes in all of its files.
+        bytes: u64,
+    },
     /// It could not be begun, or not go on: it is over. What was written is kept.
     Failed {
         /// The recording.
         id: String,
+        /// The room's name.
+        room: String,
+        /// Bytes in all of its files.
+        bytes: u64,
         /// For people: what was wrong.
         message: String,
     },

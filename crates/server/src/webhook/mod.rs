@@ -135,6 +135,11 @@ async fn keep_rooms(store: &Store, notices: &[Notice]) -> Result<()> {
             | What::Left(..)
             | What::Role(_)
             | What::Hand(_)
+            | What::Moved(_)
+            | What::Divided(_)
+            | What::United
+            | What::Recording(_)
+            | What::Recorded { .. }
             | What::Knock(_) => {}
         }
     }

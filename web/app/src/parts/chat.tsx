@@ -1,5 +1,5 @@
 /** Messages and files, straight between the two. */
-import type { ChatMessage, FileTransfer, RunningCall } from '@visavis/client/model.js'
+import type { ChatMessage, FileTransfer, RoomCall } from '@visavis/client/model.js'
 import { createEffect, createMemo, createSignal, For, Index, on, onCleanup, onMount, Show, type JSX } from 'solid-js'
 import { commands, situation } from '../commands.js'
 import { duration, hue, rate, size, timeLeft, timeOfDay } from '../format.js'
@@ -33,7 +33,15 @@ function Message(props: { readonly message: ChatMessage, readonly named: boolean
   )
 }
 
+/** How it stands with a file of ours that goes to several. */
+function takersState(t: Dictionary, lang: string, { size: bytes, takers }: FileTransfer): string | null {
+  if (!takers || takers.running + takers.done === 0) return null
+  return [size(lang, bytes), takers.running > 0 ? t.fsTaking(takers.running) : '', takers.done > 0 ? t.fsTaken(takers.done) : ''].filter(text => text !== '').join(' · ')
+}
+
 function fileState(t: Dictionary, lang: string, file: FileTransfer): string {
+  const takers = file.state === 'cancelled' ? null : takersState(t, lang, file)
+  if (takers !== null) return takers
   switch (file.state) {
     case 'offered': return file.mine ? t.fsOffered : size(lang, file.size)
     case 'running': {
@@ -53,7 +61,7 @@ function FileButtons(props: { readonly file: FileTransfer }): JSX.Element {
   const app = useApp()
   const { commands: client } = app
   const waiting = (): boolean => props.file.state === 'offered' && !props.file.mine
-  const moving = (): boolean => props.file.state === 'running' || props.file.state === 'paused' || (props.file.state === 'offered' && props.file.mine)
+  const moving = (): boolean => props.file.state === 'running' || (props.file.takers !== undefined && props.file.state === 'done') || props.file.state === 'paused' || (props.file.state === 'offered' && props.file.mine)
   return (
     <div class="file-buttons">
       <Show when={waiting()}>
@@ -61,7 +69,7 @@ function FileButtons(props: { readonly file: FileTransfer }): JSX.Element {
         <button type="button" class="button small" onClick={() => client.refuseFile(props.file.id)}>{app.t().refuse}</button>
       </Show>
       <Show when={moving()}>
-        <button type="button" class="button small" onClick={() => client.cancelFile(props.file.id)}>{app.t().cancel}</button>
+        <button type="button" class="button small" onClick={() => client.cancelFile(props.file.id)}>{props.file.takers ? app.t().withdraw : app.t().cancel}</button>
       </Show>
       <Show when={props.file.state === 'done' && props.file.url}>
         {url => <a class="button small primary" href={url()} download={props.file.name}><Icon name="download" /><span>{app.t().save}</span></a>}
@@ -77,6 +85,7 @@ function FileRow(props: { readonly file: FileTransfer }): JSX.Element {
       <span class="file-icon"><Icon name="file" /></span>
       <div class="file-text">
         <strong>{props.file.name}</strong>
+        <Show when={props.file.from}>{from => <span class="meta">{app.t().offeredBy(from())}</span>}</Show>
         <span class="meta">{fileState(app.t(), app.lang(), props.file)}</span>
         <Show when={props.file.state === 'running' || props.file.state === 'paused'}>
           <progress max={props.file.size} value={props.file.done} aria-label={app.t().progress(props.file.name)} />
@@ -84,6 +93,22 @@ function FileRow(props: { readonly file: FileTransfer }): JSX.Element {
       </div>
       <FileButtons file={props.file} />
     </li>
+  )
+}
+
+/** For whom files are that one sends in a room. */
+function FilesTo(): JSX.Element {
+  const app = useApp()
+  const others = (): RoomCall['members'] => { const { call } = app.model(); return call.kind === 'room' ? call.members.filter(member => member.number !== call.you && member.kind !== 'encoder') : [] }
+  return (
+    <Show when={others().length > 1}>
+      <label class="files-to"><span>{app.t().filesTo}</span>
+        <select onChange={event => app.setUi({ filesTo: Number(event.currentTarget.value) || null })}>
+          <option value="0" selected={app.ui().filesTo === null}>{app.t().everybody}</option>
+          <For each={others()}>{member => <option value={member.number} selected={app.ui().filesTo === member.number}>{member.person.name}</option>}</For>
+        </select>
+      </label>
+    </Show>
   )
 }
 
@@ -134,15 +159,17 @@ export function ChatPanel(props: { readonly call: Talk }): JSX.Element {
         <ul class="messages"><Index each={props.call.messages}>{(message, index) => <Message message={message()} named={named(message(), index)} />}</Index></ul>
         <ul class="files"><Index each={props.call.files}>{file => <FileRow file={file()} />}</Index></ul>
       </div>
+      <Show when={many()}><FilesTo /></Show>
       <Composer />
     </Panel>
   )
 }
 
 /** A file that is offered while the chat is closed. */
-export function FileToast(props: { readonly call: RunningCall }): JSX.Element {
+export function FileToast(props: { readonly call: Talk }): JSX.Element {
   const app = useApp()
   const offered = (): FileTransfer | undefined => props.call.files.find(file => !file.mine && file.state === 'offered')
+  const sender = (file: FileTransfer): string => props.call.kind === 'running' ? props.call.peer.name : file.from ?? ''
   const [closed, setClosed] = createSignal<ReadonlySet<string>>(new Set())
   const moving = (): FileTransfer | undefined =>
     props.call.files.findLast(file => !closed().has(file.id) && (file.state === 'running' || (!file.mine && file.state === 'done')))
@@ -150,8 +177,8 @@ export function FileToast(props: { readonly call: RunningCall }): JSX.Element {
     <div class="toast-place">
       <Show when={offered()}>
         {file => (
-          <div class="toast" role="group" aria-label={app.t().fileOffer(props.call.peer.name)}>
-            <p>{app.t().fileOffer(props.call.peer.name)}</p>
+          <div class="toast" role="group" aria-label={app.t().fileOffer(sender(file()))}>
+            <p>{app.t().fileOffer(sender(file()))}</p>
             <ul class="files"><FileRow file={file()} /></ul>
           </div>
         )}

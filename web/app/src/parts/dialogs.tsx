@@ -1,5 +1,5 @@
 /** Settings and help: native dialogs, which keep the focus and close with Escape. */
-import { createUniqueId, For, onMount, Show, type JSX } from 'solid-js'
+import { createEffect, createUniqueId, For, onMount, Show, type JSX } from 'solid-js'
 import { commands, situation, type Command } from '../commands.js'
 import { dictionaries, languages, type Language } from '../i18n/index.js'
 import { NameField } from '../screens/start.jsx'
@@ -8,6 +8,7 @@ import type { Prefs } from '../state/prefs.js'
 import { AccountSection } from './account.jsx'
 import { RecordingList } from './recordings.jsx'
 import { ActionButton } from './basics.jsx'
+import { Groups } from './groups.jsx'
 import { DeviceChoices } from './devices.jsx'
 
 function Dialog(props: { readonly title: string, readonly children: JSX.Element }): JSX.Element {
@@ -125,12 +126,20 @@ function Recordings(): JSX.Element {
   return <Dialog title={app.t().recordings}><RecordingList /></Dialog>
 }
 
+function GroupsDialog(): JSX.Element {
+  const app = useApp()
+  // Who is no owner any more, or in no room, has nothing to do here.
+  createEffect(() => { if (!commands.groups.available(situation(app))) app.setUi({ dialog: null }) })
+  return <Dialog title={app.t().groups}><Groups onDone={() => app.setUi({ dialog: null })} /></Dialog>
+}
+
 export function Dialogs(): JSX.Element {
   const app = useApp()
   return (
     <>
       <Show when={app.ui().dialog === 'settings'}><Settings /></Show>
       <Show when={app.ui().dialog === 'help'}><Help /></Show>
+      <Show when={app.ui().dialog === 'groups'}><GroupsDialog /></Show>
       <Show when={app.ui().dialog === 'recordings'}><Recordings /></Show>
     </>
   )

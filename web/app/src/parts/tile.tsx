@@ -1,5 +1,6 @@
 /** One person in a room, or one screen: the picture, the name, and how they are. */
 import type { RoomCall, Trust } from '@visavis/client/model.js'
+import type { View } from '@visavis/client/protocol.js'
 import { For, Show, type JSX } from 'solid-js'
 import { useApp } from '../state/app.js'
 import type { Figure, Place } from '../state/stage.js'
@@ -33,10 +34,14 @@ export function Seat(props: { readonly figure: Figure, readonly place: Place, re
   const sends = (): boolean => props.figure.mine ? app.model().camera.kind === 'on' : member().sending[props.figure.source]
   const speaks = (): boolean => camera() && props.room.speaking.includes(member().number)
   const away = (): boolean => !props.figure.mine && !member().connected && props.room.path === 'connected'
-  const dark = (): boolean => props.room.unplayable.some(slot => {
-    const view = props.room.shown[slot]
-    return view?.member === member().number && view.source === props.figure.source
-  })
+  const isThis = (view: View | null | undefined): boolean => view?.member === member().number && view.source === props.figure.source
+  const dark = (): boolean => props.room.unplayable.some(slot => isThis(props.room.shown[slot]))
+  /** Why a picture is not what it could be, in plain words; null if there is nothing to say. */
+  const slow = (): string | null => {
+    if (!sends() || away()) return null
+    if (props.figure.mine) return camera() && props.room.uploadWeak ? app.t().uploadWeak : null
+    return Object.values(props.room.paused).some(isThis) ? app.t().pausedPicture : null
+  }
   /** Why there is no picture of somebody in an encrypted room; null if there is no such reason. */
   const undeciphered = (): Trust | null => {
     const trust = props.room.encryption?.trust[member().number]
@@ -62,6 +67,7 @@ export function Seat(props: { readonly figure: Figure, readonly place: Place, re
       <Show when={undeciphered()}>{trust => <p class="seat-away seat-trust"><Icon name={trust() === 'failed' ? 'warning' : 'lock'} /><span>{trust() === 'failed' ? app.t().trustFailed : app.t().trustWaiting}</span></p>}</Show>
       <Show when={away()}><p class="seat-away"><span class="spinner" />{app.t().comesBack}</p></Show>
       <Show when={!props.figure.mine && sends() && dark()}><p class="seat-away">{app.t().unplayable}</p></Show>
+      <Show when={slow()}>{text => <p class="seat-slow"><Icon name="warning" /><span>{text()}</span></p>}</Show>
       <Show when={camera() && member().hand}>
         <span class="seat-hand"><Icon name="hand" /><span class="sr-only">{app.t().handUp(label())}</span></span>
       </Show>

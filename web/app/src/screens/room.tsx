@@ -3,9 +3,11 @@ import type { RoomCall } from '@visavis/client/model.js'
 import { createSignal, For, onCleanup, onMount, Show, type JSX } from 'solid-js'
 import { commands } from '../commands.js'
 import { CommandButton, Voice } from '../parts/basics.jsx'
-import { ChatPanel } from '../parts/chat.jsx'
+import { ChatPanel, FileToast } from '../parts/chat.jsx'
 import { Controls, createQuiet, Facts, More, Reactions, SoundBlocked } from '../parts/controls.jsx'
 import { DetailsPanel } from '../parts/details.jsx'
+import { createDrop } from '../parts/drop.js'
+import { GroupNotice } from '../parts/groups.jsx'
 import { Icon } from '../parts/icons.jsx'
 import { Knocking, PeoplePanel } from '../parts/people.jsx'
 import { Seat } from '../parts/tile.jsx'
@@ -41,7 +43,8 @@ function Remarks(props: Props): JSX.Element {
   return (
     <div class="remarks">
       <Show when={props.room.path === 'reconnecting'}><p class="notice"><span class="spinner" />{app.t().reconnectingText}</p></Show>
-      <Show when={props.room.recording}>{it => <p class="notice recording" role="status"><i aria-hidden="true" />{app.t().recordedBy(it().by.name)}</p>}</Show>
+      <GroupNotice room={props.room} />
+      <Show when={props.room.recording}>{it => <p class="notice recording" role="status"><i aria-hidden="true" />{app.t().recordedBy(it().by.name || app.t().aModerator)}</p>}</Show>
       <Show when={props.room.recordingProblem}>{text => <p class="notice" role="alert"><Icon name="record" />{app.t().recordingEnded(text())}</p>}</Show>
       <Show when={props.room.mutedBy !== null && !listens()}><p class="notice"><Icon name="micOff" />{app.t().mutedBy(props.room.mutedBy || app.t().aModerator)}</p></Show>
       <Show when={listens()}>
@@ -116,7 +119,7 @@ function RoomControls(): JSX.Element {
       <CommandButton command={commands.people} class="round wide-only" />
       <More
         narrow={[commands.people, commands.screen]} reactions
-        rows={[commands.speakerView, commands.link, commands.record, commands.recordings, commands.details, commands.fill, commands.fullScreen, commands.picture]}
+        rows={[commands.speakerView, commands.link, commands.file, commands.groups, commands.record, commands.recordings, commands.details, commands.fill, commands.fullScreen, commands.picture]}
       />
       <CommandButton command={commands.hangUp} class="round stop" />
     </Controls>
@@ -127,16 +130,19 @@ export function RoomScreen(props: Props): JSX.Element {
   const app = useApp()
   let stage!: HTMLElement
   const quiet = createQuiet(app, () => props.room, () => stage)
+  const drop = createDrop(app)
   const panel = (): string | null => app.ui().panel
   return (
     <>
-      <section class="stage room" ref={stage} aria-label={roomLine(app.t(), props.room)} classList={{ quiet: quiet(), filled: app.prefs().fill }}>
+      <section class="stage room" ref={stage} aria-label={roomLine(app.t(), props.room)} classList={{ quiet: quiet(), filled: app.prefs().fill }} {...drop.handlers}>
         <h1 classList={{ 'sr-only': props.room.title === '', 'room-title': props.room.title !== '' }} tabindex="-1">{props.room.title || app.t().meeting}</h1>
         <Seats room={props.room} />
         <Voices />
         <Facts call={props.room} people={props.room.members.length} />
         <Remarks room={props.room} />
+        <Show when={panel() !== 'chat'}><FileToast call={props.room} /></Show>
         <RoomControls />
+        <Show when={drop.over()}><div class="drop"><Icon name="file" /><p>{app.t().dropForAll}</p></div></Show>
       </section>
       <Show when={panel() === 'chat'}><ChatPanel call={props.room} /></Show>
       <Show when={panel() === 'details'}><DetailsPanel call={props.room} /></Show>

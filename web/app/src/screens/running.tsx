@@ -5,6 +5,7 @@ import { Avatar, CommandButton, Video, Voice } from '../parts/basics.jsx'
 import { ChatPanel, FileToast } from '../parts/chat.jsx'
 import { Controls, createQuiet, Facts, More, SoundBlocked } from '../parts/controls.jsx'
 import { DetailsPanel } from '../parts/details.jsx'
+import { createDrop } from '../parts/drop.js'
 import { FloatingSelf } from '../parts/floating.jsx'
 import { Icon } from '../parts/icons.jsx'
 import { PeoplePanel } from '../parts/people.jsx'
@@ -111,27 +112,6 @@ function CallControls(): JSX.Element {
       <CommandButton command={commands.hangUp} class="round stop" />
     </Controls>
   )
-}
-
-/** Files dropped anywhere on the call are sent. */
-function createDrop(app: App): { over: () => boolean, handlers: { onDragEnter: (e: DragEvent) => void, onDragOver: (e: DragEvent) => void, onDragLeave: () => void, onDrop: (e: DragEvent) => void } } {
-  const [depth, setDepth] = createSignal(0)
-  const files = (event: DragEvent): boolean => event.dataTransfer?.types.includes('Files') ?? false
-  return {
-    over: () => depth() > 0,
-    handlers: {
-      onDragEnter: event => { if (files(event)) { event.preventDefault(); setDepth(depth() + 1) } },
-      onDragOver: event => { if (files(event)) event.preventDefault() },
-      onDragLeave: () => setDepth(Math.max(0, depth() - 1)),
-      onDrop: event => {
-        setDepth(0)
-        if (!event.dataTransfer?.files.length) return
-        event.preventDefault()
-        app.commands.sendFiles([...event.dataTransfer.files])
-        app.setUi({ panel: 'chat' })
-      },
-    },
-  }
 }
 
 export function RunningScreen(props: Props): JSX.Element {

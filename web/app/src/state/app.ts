@@ -9,7 +9,7 @@ import type { Prefs } from './prefs.js'
 import type { Intent } from './words.js'
 
 export type Panel = 'chat' | 'details' | 'people'
-export type Dialog = 'settings' | 'help' | 'recordings'
+export type Dialog = 'settings' | 'help' | 'recordings' | 'groups'
 
 /** What is open and chosen on the screen now; none of it outlives the page. */
 export interface Ui {
@@ -26,6 +26,8 @@ export interface Ui {
   /** Who just came or went, for a moment: the status line says it. */
   readonly news: string | null
   readonly query: string
+  /** For which member of a room files are; null: for everybody. */
+  readonly filesTo: number | null
   readonly intent: Intent
   /** Messages of the other's that have not been on the screen. */
   readonly unread: number

@@ -96,7 +96,7 @@ export function createApp(options: Options): App {
   }
   const [ui, keepUi] = createSignal<Ui>({
     route: readRoute(options.path, options.hash), panel: null, dialog: null, more: false, reacting: false, pinned: null, flash: null, news: null,
-    query: '', intent: null, unread: 0, fullScreen: false, updateReady: false,
+    query: '', filesTo: null, intent: null, unread: 0, fullScreen: false, updateReady: false,
   })
   const setUi = (change: Partial<Ui>): void => { keepUi(old => ({ ...old, ...change })) }
   const lang = createMemo(() => { const choice = prefs().language; return choice === 'auto' ? pickLanguage(options.languages) : choice })
@@ -225,6 +225,13 @@ async function copyLink(app: App): Promise<void> {
   setTimeout(() => app.setUi({ flash: null }), flashFor)
 }
 
+/** For whom files are; whoever has left is not meant any more. */
+export function receiver(app: App): number | null {
+  const { call } = app.model()
+  const { filesTo } = app.ui()
+  return call.kind === 'room' && call.members.some(({ number }) => number === filesTo) ? filesTo : null
+}
+
 /** What concerns the window, not the call. */
 function windowActions(app: App): Pick<Actions, 'toggleFullScreen' | 'togglePicture' | 'chooseFiles' | 'go' | 'copy' | 'dismiss'> {
   const go = (route: Route): void => {
@@ -250,7 +257,7 @@ function windowActions(app: App): Pick<Actions, 'toggleFullScreen' | 'togglePict
       input.multiple = true
       input.onchange = () => {
         if (!input.files?.length) return
-        app.commands.sendFiles([...input.files])
+        app.commands.sendFiles([...input.files], receiver(app))
         app.setUi({ panel: 'chat' })
       }
       input.click()

@@ -46,7 +46,7 @@ function fake(first: Model): Source {
     connect: nothing, rename: nothing, find: nothing, openCamera: later, closeCamera: nothing, openMicrophone: later, closeMicrophone: nothing,
     setMuted: nothing, setSpeaker: later, call: nothing, meet: nothing, accept: later, decline: nothing, hangUp: nothing, dismiss: nothing,
     shareScreen: later, stopScreen: nothing, say: nothing, sendFiles: nothing, takeFile: nothing, refuseFile: nothing, cancelFile: nothing,
-    openLink: nothing, arrange: nothing, raiseHand: nothing, react: nothing, moderate: nothing, askKey: nothing,
+    openLink: nothing, arrange: nothing, raiseHand: nothing, react: nothing, moderate: nothing, breakout: nothing, askKey: nothing,
     streams: () => streams, level: () => 0.32,
   }
   return { commands, model: () => model, subscribe: listener => { listeners.add(listener); return () => listeners.delete(listener) } }

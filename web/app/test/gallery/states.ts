@@ -61,18 +61,27 @@ const member = (number: number, change: Partial<Member> = {}): Member => ({
 const members = (count: number, change: (member: Member) => Partial<Member> = () => ({})): readonly Member[] =>
   Array.from({ length: count }, (_, index) => member(index + 1)).map(one => ({ ...one, ...change(one) }))
 const room: RoomCall = {
-  kind: 'room', id: 'room', room: 'kfw3-m8pz-x2aq', key: null, encryption: null, qualities: {}, since: now - 1_854_000, path: 'connected', you: 1, members: members(4), locked: false, lobby: false, listeners: false, title: '', recording: null, recordingProblem: null, watching: false, watchers: 0, unplayable: [], knocking: [],
+  kind: 'room', id: 'room', main: 'room', breakout: null, breakoutEnds: null, paused: {}, uploadWeak: false, room: 'kfw3-m8pz-x2aq', key: null, encryption: null, qualities: {}, since: now - 1_854_000, path: 'connected', you: 1, members: members(4), locked: false, lobby: false, listeners: false, title: '', recording: null, recordingProblem: null, watching: false, watchers: 0, unplayable: [], knocking: [],
   speaking: [2], shown: [], voices: [], reactions: [], mutedBy: null, sharingScreen: false, messages: [], files: [], quality,
 }
 const encrypted: Partial<RoomCall> = {
   key: 'q2hX0mV1aYw2m8r4xJo1kA', members: members(5), encryption: { safetyCode: '1180 2265 9043 7710 3391', trust: { 2: 'verified', 3: 'waiting', 4: 'failed', 5: 'verified' } },
 }
 const inRoom = (change: Partial<RoomCall> = {}, model: Partial<Model> = {}): Model => ({ ...base, ...model, call: { ...room, ...change } })
+const groups: NonNullable<RoomCall['breakout']> = {
+  groups: [{ number: 1, name: 'Red' }, { number: 2, name: 'The ones with a rather long name' }], at: null, yours: null, seconds: 312, closing: false,
+  people: [1, 2, 3, 4, 5, 6].map(number => ({ number, person: member(number).person, group: number === 1 ? null : (number % 2) + 1, at: number === 1 || number === 4 ? null : (number % 2) + 1, hand: number === 3 })),
+}
 const roomMessages: RoomCall['messages'] = [
   { id: '1', mine: false, from: 'Ada Lovelace', text: 'Shall we begin with the numbers?', at: now - 240_000, delivered: true },
   { id: '2', mine: false, from: 'Ada Lovelace', text: 'They are at https://example.org/plans/autumn', at: now - 220_000, delivered: true },
   { id: '3', mine: true, from: '', text: 'Yes please.', at: now - 200_000, delivered: true },
   { id: '4', mine: false, from: 'Chloé Duval', text: 'I can show them on my screen.', at: now - 20_000, delivered: true },
+]
+const roomFiles: RoomCall['files'] = [
+  { id: 'in-2-1', mine: false, from: 'Ada Lovelace', name: 'plans for autumn.pdf', size: 4_812_000, done: 0, rate: 0, state: 'offered', url: null },
+  { id: 'in-4-2', mine: false, from: 'Chloé Duval', name: 'site.mov', size: 512_000_000, done: 180_000_000, rate: 9_400_000, state: 'running', url: null },
+  { id: 'out-3', mine: true, from: '', name: 'minutes.odt', size: 82_000, done: 82_000, rate: 0, state: 'running', url: null, takers: { running: 1, done: 2 } },
 ]
 const roomOver = (reason: Extract<Call, { kind: 'ended' }>['reason'], seconds = 0): State => ({ model: withCall({ kind: 'ended', person: null, to: '', room: 'kfw3-m8pz-x2aq', key: null, reason, seconds }) })
 const quieter = { name: 'Bruno' }
@@ -124,6 +133,11 @@ export const states: Readonly<Record<string, State>> = {
   'ended-failed': ended('failed'),
   'running-people': { model: inCall({ room: 'kfw3-m8pz-x2aq' }), ui: { panel: 'people' } },
   'lobby': { model: withCall({ kind: 'lobby', id: 'r', room: 'kfw3-m8pz-x2aq', key: null }) },
+  'groups-plan': { model: inRoom({ members: members(6) }), ui: { dialog: 'groups' } },
+  'groups-on': { model: inRoom({ members: members(2), breakout: groups, breakoutEnds: now + 312_000 }), ui: { dialog: 'groups' } },
+  'in-group': { model: inRoom({ id: 'group', you: 2, members: members(4), breakout: { ...groups, people: [], at: 1, yours: 1, closing: true }, breakoutEnds: now + 9_000 }) },
+  'room-files': { model: inRoom({ messages: roomMessages, files: roomFiles }), ui: { panel: 'chat' } },
+  'room-slow': { model: inRoom({ paused: { 0: { member: 2, source: 'camera' } }, uploadWeak: true }) },
   'room-entering': { model: inRoom({ path: 'connecting', members: members(3, () => ({ connected: false })), speaking: [] }) },
   'room-3': { model: inRoom({ members: members(3) }) },
   'room-4': { model: inRoom() },

@@ -2,7 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::conference::{Action, Door, Want};
+use super::breakout::BreakoutAction;
+use super::conference::{Action, Door, MemberNumber, Want};
 use super::types::*;
 
 /// What a client sends in one frame.
@@ -180,6 +181,22 @@ pub enum ClientMessage {
         call: CallId,
         /// What.
         action: Action,
+    },
+    /// Something for one other member, which the server passes on unread: with it two negotiate a way of their own.
+    Whisper {
+        /// The conference.
+        call: CallId,
+        /// For whom. They have to be there, in the same conference.
+        to: MemberNumber,
+        /// What, 1 to 8192 bytes; in an encrypted room encrypted as messages on the channel are.
+        text: String,
+    },
+    /// Something about the groups that a room is divided into.
+    Breakout {
+        /// The conference that one is in, be it the main room's or a group's.
+        call: CallId,
+        /// What.
+        action: BreakoutAction,
     },
     /// Asks for a key with which an encoder publishes into a room, or a player watches it, over HTTP: for an owner of the
     /// conference there, or whoever of two is in the call there, or waits there alone. Answered by `key`.

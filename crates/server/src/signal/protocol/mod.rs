@@ -5,6 +5,7 @@
 //! and in order, across dropped sockets; the others (`hello`, `welcome`, `ack`, `ping`, `pong`, `refused`)
 //! belong to one socket and are never repeated.
 
+mod breakout;
 mod client;
 mod conference;
 mod server;
@@ -12,6 +13,7 @@ mod types;
 #[cfg(test)]
 mod typescript;
 
+pub use breakout::*;
 pub use client::{ClientFrame, ClientMessage};
 pub use conference::*;
 pub use server::{ServerFrame, ServerMessage};

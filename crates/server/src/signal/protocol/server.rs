@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::breakout::Breakout;
 use super::conference::{Door, Knock, Member, MemberNumber, Recording, Role, View};
 use super::types::*;
 
@@ -230,7 +231,16 @@ pub enum ServerMessage {
         title: Option<String>,
         /// Whether members encrypt what they send for each other, so that the server cannot decode it. It stays so.
         encrypted: bool,
-        /// Come back with this (`rejoin`) if the server loses the conference. A secret.
+        /// The conference of the main room, if this one is a group's. What says `conference` with the same main room takes
+        /// the place of the one before: you went, or were sent, to another group or back.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        #[cfg_attr(test, ts(optional))]
+        main: Option<CallId>,
+        /// How the room is divided into groups; absent: it is not.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        #[cfg_attr(test, ts(optional))]
+        breakout: Option<Box<Breakout>>,
+        /// Come back with this (`rejoin`, to the main room's conference) if the server loses the conference. A secret.
         ticket: Secret,
         /// The call of two that goes on here: keep it until the server ends it as `moved`.
         replaces: Option<CallId>,
@@ -264,6 +274,40 @@ pub enum ServerMessage {
         number: MemberNumber,
         /// Why: `hung-up`, `lost`, `removed`, or `moved` (to the call of two that goes on for it).
         reason: EndReason,
+    },
+    /// Several people at once went to groups or came back from them.
+    Moved {
+        /// The conference.
+        call: CallId,
+        /// Who is in it now, and was not.
+        came: Vec<Member>,
+        /// Who is in it no more.
+        left: Vec<MemberNumber>,
+    },
+    /// How the room is divided into groups. To owners again whenever somebody is somewhere else.
+    Breakout {
+        /// The conference.
+        call: CallId,
+        /// `null`: it is not divided any more.
+        breakout: Option<Box<Breakout>>,
+    },
+    /// A member says something to you alone (`whisper`).
+    Whispered {
+        /// The conference.
+        call: CallId,
+        /// Who.
+        from: MemberNumber,
+        /// What.
+        text: String,
+    },
+    /// An owner says something to everybody in all groups.
+    Announced {
+        /// The conference.
+        call: CallId,
+        /// Who; `null`: an application.
+        from: Option<Person>,
+        /// What.
+        text: String,
     },
     /// Your role is another now, and so is your ticket.
     Role {
@@ -354,6 +398,15 @@ pub enum ServerMessage {
         call: CallId,
         /// The slot's place among the receiving video sections.
         slot: u16,
+    },
+    /// A picture that you want stands still, because the way to you carries no more, or goes on.
+    Paused {
+        /// The conference.
+        call: CallId,
+        /// The slot's place among the receiving video sections.
+        slot: u16,
+        /// What stands still; `null`: nothing in this slot.
+        source: Option<View>,
     },
     /// Which of your camera's encodings somebody wants now; the others need not be sent.
     Wanted {

@@ -54,6 +54,11 @@ fn generate() -> String {
     declare::<View>(&mut out);
     declare::<Recording>(&mut out);
     declare::<Action>(&mut out);
+    declare::<BreakoutAction>(&mut out);
+    declare::<Breakout>(&mut out);
+    declare::<Group>(&mut out);
+    declare::<GroupPlan>(&mut out);
+    declare::<Placed>(&mut out);
     declare::<EndReason>(&mut out);
     declare::<Refusal>(&mut out);
     declare::<ErrorCode>(&mut out);

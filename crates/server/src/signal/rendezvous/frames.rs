@@ -196,6 +196,8 @@ impl Rendezvous {
                 self.set_sending(key, &call, Sending { microphone, camera, screen })
             }
             ClientMessage::Moderate { call, action } => self.moderate(key, &call, action),
+            ClientMessage::Whisper { call, to, text } => self.whisper(key, &call, to, text),
+            ClientMessage::Breakout { call, action } => self.breakout(key, &call, action),
             ClientMessage::Express { call, hand, reaction } => self.express(key, &call, hand, reaction),
             // These come as the requests of their own that the authority filled in, or are not numbered.
             ClientMessage::Rename { .. }

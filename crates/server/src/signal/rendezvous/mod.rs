@@ -186,6 +186,8 @@ impl Rendezvous {
                 Timer::Conference(call) => self.conference_timeout(&call),
                 Timer::Door(door) => self.door_timeout(door),
                 Timer::Viewers(call) => self.tell_viewers(&call),
+                Timer::Breakout(call) => self.breakout_timeout(&call),
+                Timer::Places(call) => self.places_timeout(&call),
                 Timer::Room(room) => self.room_timeout(&room),
             }
             self.end_overflowed();

@@ -67,11 +67,15 @@ impl Rendezvous {
                 "only an owner of the conference in a room, or whoever is there first, gives keys to it";
             return Err((ErrorCode::NotAllowed, message.to_owned()));
         }
-        let id = BASE64.encode(self.rng.array::<9>());
-        let grant = Grant { id, room: room.clone(), door, expires, name };
-        let text = Secret(self.keys.print(&grant));
+        let text = self.print_key(&room, door, name, expires);
         self.tell(key, ServerMessage::Key { room, door, key: text, expires });
         Ok(())
+    }
+
+    /// A key to one door of a room.
+    pub(super) fn print_key(&mut self, room: &str, door: Door, name: Option<String>, expires: u64) -> Secret {
+        let id = BASE64.encode(self.rng.array::<9>());
+        Secret(self.keys.print(&Grant { id, room: room.to_owned(), door, expires, name }))
     }
 
     pub(super) fn meet(
@@ -101,10 +105,6 @@ impl Rendezvous {
             return self.come(key, &call, media);
         }
         if self.kept.contains_key(&room) {
-            if encrypted {
-                let message = "the room was set up without end-to-end encryption, but the link holds a key";
-                return Err((ErrorCode::Encryption, message.to_owned()));
-            }
             return self.come_first(key, &room, media);
         }
         let place = self.rooms.entry(room.clone()).or_insert(Room { encrypted, ..Room::default() });
@@ -125,7 +125,8 @@ impl Rendezvous {
 
     /// Whether a link with or without a key leads into the room as it is.
     fn may_decrypt(&self, room: &str, encrypted: bool) -> Result<(), Failure> {
-        let message = match self.rooms.get(room).map(Room::is_encrypted) {
+        let known = self.rooms.get(room).map(Room::is_encrypted).or_else(|| self.set_up_encrypted(room));
+        let message = match known {
             Some(true) if !encrypted => {
                 "the room is end-to-end encrypted: open it by its whole link, whose end (#k=…) is the key"
             }
@@ -139,7 +140,8 @@ impl Rendezvous {
 
     /// Whether those who meet in the room encrypt for each other.
     pub(super) fn is_encrypted(&self, room: &str) -> bool {
-        self.rooms.get(room).is_some_and(Room::is_encrypted)
+        let place = self.rooms.get(room).is_some_and(Room::is_encrypted);
+        place || self.set_up_encrypted(room) == Some(true)
     }
 
     /// A call or conference that the server had forgotten comes back to its link, which is as it was.

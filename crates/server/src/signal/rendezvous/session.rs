@@ -188,6 +188,11 @@ fn weight(message: &ServerMessage) -> usize {
         ServerMessage::IceServers { ice_servers, .. } => ice_servers.len() * REST,
         ServerMessage::Error { message, .. } => message.len(),
         ServerMessage::Conference { members, .. } => members.len() * REST,
+        ServerMessage::Moved { came, left, .. } => came.len() * REST + left.len() * 4,
+        ServerMessage::Breakout { breakout, .. } => {
+            breakout.as_ref().map_or(0, |it| (it.groups.len() + it.people.len()) * REST)
+        }
+        ServerMessage::Announced { text, .. } | ServerMessage::Whispered { text, .. } => text.len(),
         ServerMessage::Knocking { people, .. } => people.len() * REST,
         ServerMessage::Welcome { .. }
         | ServerMessage::Ack
@@ -212,6 +217,7 @@ fn weight(message: &ServerMessage) -> usize {
         | ServerMessage::Speaking { .. }
         | ServerMessage::Shown { .. }
         | ServerMessage::Unplayable { .. }
+        | ServerMessage::Paused { .. }
         | ServerMessage::Wanted { .. }
         | ServerMessage::Expressed { .. }
         | ServerMessage::Muted { .. }

@@ -25,6 +25,10 @@ pub(super) enum Timer {
     Door(DoorId),
     /// The members of this conference are told how many watch.
     Viewers(CallId),
+    /// Everybody in the groups of this conference is to be back.
+    Breakout(CallId),
+    /// The owners of this conference are told who is in which group.
+    Places(CallId),
     /// This room that an application set up was empty for too long, or its end has come.
     Room(String),
 }

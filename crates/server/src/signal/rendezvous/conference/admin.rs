@@ -1,4 +1,4 @@
-//! Rooms that applications set up before people come, and what they do in rooms afterwards.
+//! Rooms that applications set up before people come.
 //!
 //! A room that was set up is a conference from its first member on, whatever their number: it has roles, a title and
 //! doors, which a call of two has not. Its conference keeps one id until it has ended for everybody, also over a
@@ -12,13 +12,10 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD as BASE64;
 use wire::Instant;
 
 use super::come::{room_full, room_locked};
-use super::moderate::no_such_member;
 use super::{Conference, Phase};
-use crate::signal::admin::{Act, Admin, Entry, Kept, Reply, Room, Settings, What, Why};
+use crate::signal::admin::{Admin, Entry, Kept, Reply, Room, Settings, What, Why};
 use crate::signal::bus::Grant;
-use crate::signal::protocol::{
-    Action, CallId, EndReason, ErrorCode, Media, MemberNumber, Person, Role, ServerMessage,
-};
+use crate::signal::protocol::{CallId, EndReason, ErrorCode, Media, Role};
 use crate::signal::rendezvous::calls::{Failure, is_base64url, wrong_state};
 use crate::signal::rendezvous::timers::Timer;
 use crate::signal::rendezvous::{Rendezvous, SessionKey};
@@ -33,6 +30,15 @@ pub(in crate::signal::rendezvous) struct KeptRoom {
     empty: Option<Instant>,
     /// When the timer looks at it.
     due: Option<Instant>,
+}
+
+/// How the doors of a room stand.
+#[derive(Clone, Copy, Default)]
+pub(super) struct Doors {
+    pub(super) locked: bool,
+    pub(super) lobby: bool,
+    /// Whether everybody with the link may watch.
+    pub(super) watching: bool,
 }
 
 /// What holds in a conference besides its lobby and its lock.
@@ -99,6 +105,13 @@ impl Rendezvous {
             Admin::End { room } => self.end_room(&room),
             Admin::Members { room } => self.list_members(&room),
             Admin::Lobby { room } => self.list_waiting(&room),
+            Admin::Recording { room } => match self.conference_at(&room) {
+                Some((call, _)) => Ok(self.recording_reply(call)),
+                None if self.kept.contains_key(&room) => Ok(Reply::Recording(None)),
+                None => Err(no_such_room()),
+            },
+            Admin::Key { room, door, name, expires } => self.key_for(&room, door, name, expires),
+            Admin::Breakout { room } => self.look_at_groups(&room),
             Admin::Act { room, act } => self.act_in(&room, act),
         }
     }
@@ -124,7 +137,9 @@ impl Rendezvous {
             Some(call) => (call, Phase::Returning { until: self.now + self.config.resume_timeout }),
             None => (BASE64.encode(self.rng.array::<16>()), Phase::Steady),
         };
+        let encrypted = kept.settings.encrypted;
         self.open_conference(&call, room.to_owned(), phase)?;
+        self.restore_encryption(room, encrypted);
         let came = self.come_in(key, &call, media);
         self.look_at_pair(&call);
         came
@@ -139,13 +154,22 @@ impl Rendezvous {
         self.kept.get(room).map(|kept| Rules::of(&kept.settings)).unwrap_or_default()
     }
 
-    /// Whether a conference begins with a lock, and with a lobby.
-    pub(super) fn doors_of(&self, room: &str) -> (bool, bool) {
+    /// How the doors of a conference stand when it begins.
+    pub(super) fn doors_of(&self, room: &str) -> Doors {
         let settings = self.kept.get(room).map(|kept| &kept.settings);
-        settings.map_or((false, false), |it| (it.locked, it.entry == Entry::Lobby))
+        settings.map_or(Doors::default(), |it| Doors {
+            locked: it.locked,
+            lobby: it.entry == Entry::Lobby,
+            watching: it.watching,
+        })
     }
 
-    fn conference_at(&self, room: &str) -> Option<(&CallId, &Conference)> {
+    /// Whether a room that was set up is for people who encrypt for each other; `None` if none was.
+    pub(in crate::signal::rendezvous) fn set_up_encrypted(&self, room: &str) -> Option<bool> {
+        self.kept.get(room).map(|kept| kept.settings.encrypted)
+    }
+
+    pub(super) fn conference_at(&self, room: &str) -> Option<(&CallId, &Conference)> {
         let call = self.rooms.get(room)?.call()?;
         self.conferences.get_key_value(call)
     }
@@ -169,14 +193,14 @@ impl Rendezvous {
             (Some(kept), None) => kept.settings.clone(),
             (kept, Some((_, conference))) => self.settings_of(kept, conference),
         };
-        let on = on.map(|(_, conference)| conference);
+        let conference = on.map(|(_, conference)| conference);
         Ok(Room {
             room: room.to_owned(),
             settings,
             kept: kept.is_some(),
-            age: on.map(|conference| self.now.saturating_since(conference.since)),
-            members: on.map_or(0, |conference| conference.members.len()),
-            waiting: on.map_or(0, |conference| conference.waiting.len()),
+            age: conference.map(|conference| self.now.saturating_since(conference.since)),
+            members: on.map_or(0, |(call, _)| self.family_len(call)),
+            waiting: conference.map_or(0, |conference| conference.waiting.len()),
         })
     }
 
@@ -196,6 +220,8 @@ impl Rendezvous {
             members: *members,
             empty_timeout: settings.and_then(|settings| settings.empty_timeout),
             ends: settings.and_then(|settings| settings.ends),
+            watching: conference.watching,
+            encrypted: self.is_encrypted(&conference.room),
         }
     }
 
@@ -229,6 +255,17 @@ impl Rendezvous {
             }
             Some(_) | None => {}
         }
+        if settings.encrypted && settings.watching {
+            let message =
+                "a room that is end-to-end encrypted cannot be watched by players: leave one of the two out";
+            return Err((ErrorCode::Encryption, message.to_owned()));
+        }
+        let used = self.rooms.contains_key(&room);
+        if used && self.is_encrypted(&room) != settings.encrypted {
+            let message =
+                "somebody is in the room: whether it is end-to-end encrypted can be changed only before";
+            return Err((ErrorCode::Encryption, message.to_owned()));
+        }
         let ends = ends_in.map(|time| self.now + time);
         let on = self.conference_at(&room).map(|(call, _)| call.clone());
         let empty = on.is_none().then_some(self.now);
@@ -260,10 +297,10 @@ impl Rendezvous {
     fn apply(&mut self, room: &str, call: &CallId) {
         self.settle_pair(call);
         self.finish_from(call, None);
-        let (rules, (locked, lobby)) = (self.rules_of(room), self.doors_of(room));
+        let (rules, Doors { locked, lobby, watching }) = (self.rules_of(room), self.doors_of(room));
         let Some(conference) = self.conferences.get_mut(call) else { return };
         conference.rules = rules;
-        conference.locked = locked;
+        (conference.locked, conference.watching) = (locked, watching);
         if matches!(conference.phase, Phase::Two { .. } | Phase::Stays) {
             self.set_phase(call, Phase::Steady);
         }
@@ -340,120 +377,8 @@ impl Rendezvous {
         (kept.call, kept.empty) = (None, Some(self.now));
         self.schedule(room);
     }
-
-    fn list_members(&self, room: &str) -> Result<Reply, Failure> {
-        let Some((_, conference)) = self.conference_at(room) else {
-            return if self.kept.contains_key(room) {
-                Ok(Reply::Members(vec![]))
-            } else {
-                Err(no_such_room())
-            };
-        };
-        let members = conference.members.keys().filter_map(|number| self.known(conference, *number));
-        Ok(Reply::Members(members.collect()))
-    }
-
-    fn list_waiting(&self, room: &str) -> Result<Reply, Failure> {
-        let Some((_, conference)) = self.conference_at(room) else {
-            return if self.kept.contains_key(room) {
-                Ok(Reply::Waiting(vec![]))
-            } else {
-                Err(no_such_room())
-            };
-        };
-        let waiting = conference.waiting.keys().filter_map(|number| self.known_waiter(conference, *number));
-        Ok(Reply::Waiting(waiting.collect()))
-    }
-
-    fn act_in(&mut self, room: &str, act: Act) -> Result<Reply, Failure> {
-        let call = self.conference_at(room).map(|(call, _)| call.clone());
-        let call = match call {
-            Some(call) => call,
-            None if self.kept.contains_key(room) && act == Act::MuteAll => return Ok(Reply::Done),
-            None if self.kept.contains_key(room) => return Err(no_such_member()),
-            None => return Err(no_such_room()),
-        };
-        // Two who are on their way to each other stay here for it.
-        self.settle_pair(&call);
-        match act {
-            Act::Role(member, role) => self.give_role(&call, member, role)?,
-            Act::Rename(member, ref name) => self.give_name(&call, member, name.clone())?,
-            Act::LowerHand(member) => {
-                let conference = self.conferences.get_mut(&call).ok_or_else(no_such_room)?;
-                let member_there = conference.members.get_mut(&member).ok_or_else(no_such_member)?;
-                if std::mem::replace(&mut member_there.hand, false) {
-                    self.tell_of(&call, member);
-                    self.tell_of_oneself(&call, member);
-                    self.notice_of(&call, member, What::Hand);
-                }
-            }
-            Act::Mute(member) => self.act(&call, 0, Action::Mute { member })?,
-            Act::MuteAll => self.act(&call, 0, Action::MuteAll)?,
-            Act::Remove(member) => self.act(&call, 0, Action::Remove { member })?,
-            Act::Admit(member) => self.act(&call, 0, Action::Admit { member })?,
-            Act::Deny(member) => self.act(&call, 0, Action::Deny { member })?,
-        }
-        Ok(self.one_member(&call, &act))
-    }
-
-    /// How the member is now whom something was done to.
-    fn one_member(&self, call: &CallId, act: &Act) -> Reply {
-        let number = match act {
-            Act::Role(number, _) | Act::Rename(number, _) | Act::LowerHand(number) | Act::Admit(number) => {
-                *number
-            }
-            Act::Mute(_) | Act::MuteAll | Act::Remove(_) | Act::Deny(_) => return Reply::Done,
-        };
-        let conference = self.conferences.get(call);
-        Reply::Members(conference.and_then(|it| self.known(it, number)).into_iter().collect())
-    }
-
-    fn give_role(&mut self, call: &CallId, number: MemberNumber, role: Role) -> Result<(), Failure> {
-        let conference = self.conferences.get(call).ok_or_else(no_such_room)?;
-        let member = conference.members.get(&number).ok_or_else(no_such_member)?;
-        if member.role == role {
-            return Ok(());
-        }
-        if member.role == Role::Owner && conference.owners() == 1 && !conference.rules.kept {
-            return Err(wrong_state("the only owner stays one: make somebody else an owner first"));
-        }
-        self.finish_from(call, None);
-        self.set_role(call, number, role);
-        Ok(())
-    }
-
-    fn give_name(&mut self, call: &CallId, number: MemberNumber, name: String) -> Result<(), Failure> {
-        let conference = self.conferences.get(call).ok_or_else(no_such_room)?;
-        let id = &conference.members.get(&number).ok_or_else(no_such_member)?.person;
-        let person = self.people.get(id).map(|entry| entry.person.clone()).ok_or_else(no_such_member)?;
-        if person.verified {
-            return Err(wrong_state("the name belongs to an account: its holder changes it"));
-        }
-        let person = Person { name, ..person };
-        self.people.rename(person.clone());
-        self.tell_renamed(&person.id, None);
-        self.tell_of_oneself(call, number);
-        Ok(())
-    }
-
-    /// Somebody goes by another name: whoever is in a room with them is told.
-    pub(in crate::signal::rendezvous) fn tell_room_of_name(&mut self, key: SessionKey) {
-        let Some(call) = self.conference_of(key) else { return };
-        if let Ok((_, number)) = self.seat(key, &call) {
-            self.tell_of(&call, number);
-        }
-    }
-
-    /// Tells somebody what is known of themselves.
-    fn tell_of_oneself(&mut self, call: &CallId, number: MemberNumber) {
-        let Some(conference) = self.conferences.get(call) else { return };
-        let Some(session) = conference.members.get(&number).map(|member| member.session) else { return };
-        if let Some(member) = self.described(conference, number) {
-            self.tell(session, ServerMessage::Member { call: call.clone(), member });
-        }
-    }
 }
 
-fn no_such_room() -> Failure {
+pub(super) fn no_such_room() -> Failure {
     (ErrorCode::NoSuchCall, "there is no such room: nobody has set it up, and nobody is in it".to_owned())
 }

@@ -5,6 +5,8 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD as BASE64;
 
+use super::admin::Doors;
+use super::family::InGroup;
 use super::{Conference, Encoder, Member, Mute, Phase, Waiter};
 use crate::signal::admin::What;
 use crate::signal::forwarding::{LegKey, MediaCommand, Part, RoomKey, Source};
@@ -74,15 +76,24 @@ impl Rendezvous {
         if self.config.conferences.is_some_and(|most| self.conferences.len() >= most) {
             return Err(room_full("this server has as many conferences as it may: try again later"));
         }
+        self.put_conference(id, &room, None);
+        self.rooms.entry(room.clone()).or_default().take(id);
+        self.set_phase(id, phase);
+        self.kept_started(&room, id);
+        self.notice(&room, Some(id), What::Started);
+        Ok(())
+    }
+
+    /// Makes a conference of a room or of one of its groups.
+    pub(super) fn put_conference(&mut self, id: &CallId, room: &str, group: Option<InGroup>) {
         let key = RoomKey(self.next_room);
         self.next_room += 1;
         self.stats.opened += 1;
         self.rooms_by_key.insert(key, id.clone());
-        self.rooms.entry(room.clone()).or_default().take(id);
-        let rules = self.rules_of(&room);
-        let (locked, lobby) = self.doors_of(&room);
+        let rules = self.rules_of(room);
+        let Doors { locked, lobby, watching } = self.doors_of(room);
         let conference = Conference {
-            room: room.clone(),
+            room: room.to_owned(),
             key,
             members: BTreeMap::new(),
             waiting: BTreeMap::new(),
@@ -95,19 +106,17 @@ impl Rendezvous {
             phase: Phase::Steady,
             speaking: Vec::new(),
             recording: None,
-            watching: false,
+            breakout: None,
+            group,
+            watching,
             viewers: BTreeSet::new(),
             viewers_due: None,
             viewers_told: 0,
             stage: None,
         };
         self.conferences.insert(id.clone(), conference);
-        self.set_phase(id, phase);
         let members = self.config.members_per_conference.saturating_add(self.config.viewers_per_conference);
         self.forwarder(MediaCommand::Open { room: key, members });
-        self.kept_started(&room, id);
-        self.notice(&room, Some(id), What::Started);
-        Ok(())
     }
 
     /// Somebody new, or who was here and lost their page, comes to a conference.
@@ -117,8 +126,8 @@ impl Rendezvous {
         if conference.removed.contains(&me) {
             return Err(room_locked("you were removed from this room"));
         }
-        if let Some(number) = self.own_seat(conference, &me) {
-            self.take_seat(call, number, key);
+        if let Some((call, number)) = self.own_seat(call, &me) {
+            self.take_seat(&call, number, key);
             return Ok(());
         }
         let grant = self.grant_for(key, &conference.room);
@@ -126,7 +135,7 @@ impl Rendezvous {
         let granted = grant.map(|grant| grant.role);
         let role = granted.unwrap_or(conference.rules.newcomers);
         let waits = conference.lobby && conference.rules.waits(grant);
-        if conference.members.len() >= conference.rules.most(self.config.members_per_conference) {
+        if self.family_len(call) >= conference.rules.most(self.config.members_per_conference) {
             return Err(room_full("as many people are in this room as may be"));
         }
         let ghosts = conference.waiting.values().filter(|w| w.person == me && self.is_ghost(w.session));
@@ -222,6 +231,7 @@ impl Rendezvous {
             missed: BTreeMap::new(),
             voices: Vec::new(),
             shown: BTreeMap::new(),
+            paused: BTreeSet::new(),
             wanted: None,
         };
         self.leave_room(side.session);
@@ -253,6 +263,7 @@ impl Rendezvous {
         member.layout.clear();
         member.voices.clear();
         member.shown.clear();
+        member.paused.clear();
         member.wanted = None;
         let part = if member.encoder.is_some() { Part::Publisher } else { Part::Member };
         let (silent, muted) = (member.role == Role::Attendee, member.mute != Mute::No);
@@ -306,13 +317,7 @@ impl Rendezvous {
             self.tell_muted(call, number, by); // another page, or none that knows
         }
         self.tell_of(call, number);
-        let waiting = self.conferences.get(call).is_some_and(|conference| {
-            let owner = conference.members.get(&number).is_some_and(|member| member.role == Role::Owner);
-            owner && !conference.waiting.is_empty()
-        });
-        if waiting {
-            self.tell_knocking(call);
-        }
+        self.tell_who_knocks(call, number);
         self.look_at_pair(call);
     }
 
@@ -330,10 +335,13 @@ impl Rendezvous {
         number.is_ok()
     }
 
-    fn tell_conference(&mut self, call: &CallId, number: MemberNumber, replaces: Option<CallId>) {
+    pub(super) fn tell_conference(&mut self, call: &CallId, number: MemberNumber, replaces: Option<CallId>) {
         let Some(conference) = self.conferences.get(call) else { return };
         let Some(member) = conference.members.get(&number) else { return };
         let session = member.session;
+        let main = conference.group.as_ref().map(|group| group.main.clone());
+        // Its doors are the main room's.
+        let Some(outer) = self.conferences.get(main.as_ref().unwrap_or(call)) else { return };
         let members = conference.members.keys().filter_map(|n| self.described(conference, *n)).collect();
         let message = ServerMessage::Conference {
             call: call.clone(),
@@ -341,13 +349,15 @@ impl Rendezvous {
             you: number,
             role: member.role,
             members,
-            locked: conference.locked,
-            lobby: conference.lobby,
+            locked: outer.locked,
+            lobby: outer.lobby,
             recording: self.described_recording(conference),
-            watching: conference.watching,
+            watching: outer.watching,
             watchers: conference.watchers(),
-            listeners: conference.rules.newcomers == Role::Attendee,
-            title: conference.rules.title.clone(),
+            listeners: outer.rules.newcomers == Role::Attendee,
+            title: outer.rules.title.clone(),
+            breakout: self.described_breakout(call, number),
+            main,
             encrypted: self.is_encrypted(&conference.room),
             ticket: self.seat_ticket(call, conference, number, member),
             replaces,
@@ -368,7 +378,8 @@ impl Rendezvous {
     ) -> Secret {
         let encrypted = self.is_encrypted(&conference.room);
         let seat = Seat { role: member.role, number, room: conference.room.clone(), encrypted };
-        Secret(self.tickets.print_seat(call, &member.person, &seat))
+        // Who is in a group comes back to it by the main room: a server that was restarted knows no groups.
+        Secret(self.tickets.print_seat(&self.main_of(call), &member.person, &seat))
     }
 
     /// Somebody comes back with a ticket: to begin their media anew, with another page, or after a restart.
@@ -380,28 +391,29 @@ impl Rendezvous {
     ) -> Result<(), Failure> {
         let Some(session) = self.sessions.get(&key) else { return Ok(()) };
         let me = session.person.clone();
-        if matches!(&session.engaged, Engaged::Conference(c) | Engaged::Moving { conference: c, .. } if c == call)
-        {
+        if let Some(here) = self.conference_of(key).filter(|here| self.main_of(here) == *call) {
             self.may_try(key)?;
-            let (_, number) = self.seat(key, call)?;
-            self.begin_anew(call, number);
+            let (_, number) = self.seat(key, &here)?;
+            self.begin_anew(&here, number);
             return Ok(());
         }
         self.may_begin(key)?;
         self.settle_pair(call);
         self.make_way(call, seat);
+        let there = self.whereabouts(call, seat.number);
+        let seated = self.conferences.get(&there).and_then(|it| it.members.get(&seat.number));
+        let (taken, mine) = (seated.is_some(), seated.is_some_and(|member| member.person == me));
         match self.conferences.get(call) {
             None => self.reopen(key, &me, call, seat),
             Some(conference) if conference.removed.contains(&me) => {
                 Err(room_locked("you were removed from this room"))
             }
-            Some(conference) if conference.members.get(&seat.number).is_some_and(|m| m.person == me) => {
-                self.take_seat(call, seat.number, key);
+            Some(_) if mine => {
+                self.take_seat(&there, seat.number, key);
                 Ok(())
             }
             Some(conference) if matches!(conference.phase, Phase::Returning { .. }) => {
                 // Somebody new may have come first, and have the number.
-                let taken = conference.members.contains_key(&seat.number);
                 let number = if taken { conference.next_number } else { seat.number };
                 self.come_back(key, me, call, &Seat { number, ..seat.clone() });
                 Ok(())
@@ -449,13 +461,7 @@ impl Rendezvous {
         self.enter(call, seat.number, &side, seat.role);
     }
 
-    /// The place of this person whose session has lost its socket: they reloaded the page.
-    fn own_seat(&self, conference: &Conference, person: &str) -> Option<MemberNumber> {
-        let ghost = |member: &Member| member.person == person && self.is_ghost(member.session);
-        conference.members.iter().find(|(_, member)| ghost(member)).map(|(number, _)| *number)
-    }
-
-    fn is_ghost(&self, key: SessionKey) -> bool {
+    pub(super) fn is_ghost(&self, key: SessionKey) -> bool {
         self.sessions.get(&key).is_some_and(|s| matches!(s.link, Link::Detached(_)))
     }
 }

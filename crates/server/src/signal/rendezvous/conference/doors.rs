@@ -149,7 +149,7 @@ impl Rendezvous {
                 id
             }
         };
-        let most = self.config.members_per_conference;
+        let full = self.family_len(&call) >= self.config.members_per_conference;
         let Some(conference) = self.conferences.get_mut(&call) else { return Err(refused(gone())) };
         if conference.removed.contains(&holder) {
             let message = "an owner removed this encoder from the room: ask them for another key";
@@ -173,7 +173,7 @@ impl Rendezvous {
             let message = "the room is locked: ask somebody in it to unlock it";
             return Err((DoorRefusal::Locked, message.to_owned()));
         }
-        if conference.members.len() >= most {
+        if full {
             return Err((DoorRefusal::Full, "as many people are in this room as may be".to_owned()));
         }
         let number = conference.next_number;

@@ -108,6 +108,17 @@ impl Rendezvous {
                 let session = member.session;
                 self.tell_moment(session, ServerMessage::Unplayable { call, slot });
             }
+            MediaEvent::Paused { leg, slot, paused } => {
+                let Some((call, member)) = self.of_leg(leg) else { return };
+                let source = member.wants(slot).filter(|_| paused);
+                if source.is_some() {
+                    member.paused.insert(slot);
+                } else {
+                    member.paused.remove(&slot);
+                }
+                let session = member.session;
+                self.tell_moment(session, ServerMessage::Paused { call, slot, source });
+            }
             MediaEvent::Connected { leg } => self.set_connected(leg, true, false),
             MediaEvent::Lost { leg, over } => self.set_connected(leg, false, over),
             MediaEvent::Speaking { room, legs } => self.speaking(room, &legs),
@@ -154,6 +165,11 @@ impl Rendezvous {
     fn room_lost(&mut self, room: RoomKey) {
         if let Some(call) = self.rooms_by_key.get(&room).cloned() {
             tracing::warn!("a conference ends: the forwarder has no place for it");
+            let main = self.main_of(&call);
+            if main != call {
+                self.unite(&main);
+                return;
+            }
             // A call of two that was to become it goes on.
             self.close_conference(&call, EndReason::Closed);
         }
@@ -251,6 +267,9 @@ impl Rendezvous {
         let mut messages: Vec<ServerMessage> =
             missed.into_iter().flatten().filter_map(|(n, _)| of(n)).collect();
         messages.extend(moments(conference, key, &call));
+        if let Some(breakout) = self.described_breakout(&call, number) {
+            messages.push(ServerMessage::Breakout { call: call.clone(), breakout: Some(breakout) });
+        }
         for message in messages {
             self.tell(key, message);
         }
@@ -267,6 +286,9 @@ fn moments(conference: &Conference, key: SessionKey, call: &CallId) -> Vec<Serve
     let slots = u16::try_from(member.layout.len()).unwrap_or(u16::MAX);
     for slot in 0..slots {
         messages.push(ServerMessage::Shown { call: call(), slot, source: member.shown.get(&slot).copied() });
+    }
+    for slot in member.paused.iter().copied() {
+        messages.push(ServerMessage::Paused { call: call(), slot, source: member.wants(slot) });
     }
     if let Some(rids) = member.wanted.clone() {
         messages.push(ServerMessage::Wanted { call: call(), rids });

@@ -10,10 +10,14 @@
 //! before the other way has media.
 
 mod admin;
+mod applications;
+mod breakout;
 mod come;
 mod doors;
+mod family;
 mod forward;
 mod moderate;
+mod moves;
 mod notice;
 mod pair;
 mod record;
@@ -26,7 +30,9 @@ use wire::Instant;
 
 pub(super) use self::admin::KeptRoom;
 use self::admin::Rules;
+use self::breakout::Breakout;
 pub(super) use self::doors::Place;
+use self::family::InGroup;
 
 use super::calls::{Failure, no_such_call};
 use super::session::{Engaged, Link};
@@ -59,6 +65,10 @@ pub(super) struct Conference {
     phase: Phase,
     speaking: Vec<MemberNumber>,
     recording: Option<record::Running>,
+    /// The groups it is divided into.
+    breakout: Option<Box<Breakout>>,
+    /// Whose group it is, if it is one.
+    group: Option<InGroup>,
     /// Whether everybody with the link may watch.
     watching: bool,
     viewers: BTreeSet<DoorId>,
@@ -109,7 +119,17 @@ struct Member {
     missed: BTreeMap<MemberNumber, bool>,
     voices: Vec<Option<MemberNumber>>,
     shown: BTreeMap<u16, View>,
+    /// The picture slots that stand still because their path carries no more.
+    paused: BTreeSet<u16>,
     wanted: Option<Vec<String>>,
+}
+
+impl Member {
+    /// What they want to see in that slot.
+    fn wants(&self, slot: u16) -> Option<View> {
+        let Want { member, source, .. } = self.layout.get(usize::from(slot)).copied().flatten()?;
+        Some(View { member, source })
+    }
 }
 
 /// A member without a session, who came by HTTP.
@@ -148,13 +168,9 @@ impl Conference {
         self.members.iter().find(|(_, member)| member.session == key).map(|(number, _)| *number)
     }
 
-    fn owners(&self) -> usize {
-        self.members.values().filter(|member| member.role == Role::Owner).count()
-    }
-
     /// Whether nobody is there but encoders.
     fn is_unattended(&self) -> bool {
-        self.members.values().all(|member| member.encoder.is_some())
+        self.breakout.is_none() && self.members.values().all(|member| member.encoder.is_some())
     }
 
     fn watchers(&self) -> u32 {
@@ -178,10 +194,9 @@ impl Rendezvous {
         self.events.push_back(Event::Media(command));
     }
 
-    /// Whether this session is an owner there.
+    /// Whether this session is an owner there, or in one of its groups.
     pub(super) fn owns(&self, key: SessionKey, call: &CallId) -> bool {
-        let owner = |member: &Member| member.session == key && member.role == Role::Owner;
-        self.conferences.get(call).is_some_and(|conference| conference.members.values().any(owner))
+        self.owners_of(call).iter().any(|(_, session)| *session == key)
     }
 
     /// Tells every member but one.
@@ -237,6 +252,7 @@ impl Rendezvous {
             self.tell(session, message.clone());
         }
         self.look_at_views(call);
+        self.places_changed(&self.main_of(call));
     }
 
     /// Tells everybody but themselves of somebody who is new.
@@ -251,23 +267,33 @@ impl Rendezvous {
         self.tell_of(call, number);
     }
 
-    /// Tells the owners who waits.
+    /// Tells the owners who waits, wherever they are.
     fn tell_knocking(&mut self, call: &CallId) {
-        let Some(conference) = self.conferences.get(call) else { return };
-        let owners = conference.members.values().filter(|member| member.role == Role::Owner);
-        let owners: Vec<SessionKey> = owners.map(|member| member.session).collect();
-        let Some(message) = self.knocking(call) else { return };
-        for owner in owners {
-            self.tell(owner, message.clone());
+        for (at, owner) in self.owners_of(&self.main_of(call)) {
+            if let Some(message) = self.knocking(&at) {
+                self.tell(owner, message);
+            }
         }
     }
 
+    /// Tells an owner whose page begins anew who waits, if anybody does.
+    fn tell_who_knocks(&mut self, call: &CallId, number: MemberNumber) {
+        let member = self.conferences.get(call).and_then(|it| it.members.get(&number));
+        let Some(session) = member.filter(|it| it.role == Role::Owner).map(|it| it.session) else { return };
+        let knocked = self.conferences.get(&self.main_of(call)).is_some_and(|it| !it.waiting.is_empty());
+        if let Some(message) = self.knocking(call).filter(|_| knocked) {
+            self.tell(session, message);
+        }
+    }
+
+    /// Who waits, as it is told to owners in that conference.
     fn knocking(&self, call: &CallId) -> Option<ServerMessage> {
         let knock = |(number, waiter): (&MemberNumber, &Waiter)| {
             let person = self.people.get(&waiter.person)?.person.clone();
             Some(protocol::Knock { number: *number, person })
         };
-        let people = self.conferences.get(call)?.waiting.iter().filter_map(knock).collect();
+        let main = self.main_of(call);
+        let people = self.conferences.get(&main)?.waiting.iter().filter_map(knock).collect();
         Some(ServerMessage::Knocking { call: call.clone(), people })
     }
 
@@ -298,6 +324,12 @@ impl Rendezvous {
         }
         self.ensure_owner(call);
         self.look_at_views(call);
+        let call = &self.main_of(call);
+        self.places_changed(call);
+        if self.people_of(call).is_empty() {
+            // Without anybody in it a room is not divided any more.
+            self.unite(call);
+        }
         if self.conferences.get(call).is_some_and(|c| c.is_unattended() && !c.members.is_empty()) {
             // Nobody is there any more who could let somebody in.
             if let Some(conference) = self.conferences.get_mut(call) {
@@ -315,8 +347,12 @@ impl Rendezvous {
         }
     }
 
-    /// The conference is over for everybody who is still there.
+    /// The conference is over for everybody who is still there, and so are its groups.
     fn close_conference(&mut self, call: &CallId, reason: EndReason) {
+        let groups = self.take_breakout(call).map(|breakout| breakout.groups);
+        for group in groups.into_iter().flatten() {
+            self.close_conference(&group.call, reason);
+        }
         self.end_recording(call);
         let heir = self.conferences.get(call).and_then(|conference| self.heir_of(conference));
         self.set_phase(call, Phase::Steady);
@@ -325,8 +361,10 @@ impl Rendezvous {
             self.notice_of(call, number, |member| What::Left(member, reason));
         }
         let Some(conference) = self.conferences.remove(call) else { return };
-        self.notice(&conference.room, Some(call), What::Ended(reason));
-        self.kept_ended(&conference.room);
+        if conference.group.is_none() {
+            self.notice(&conference.room, Some(call), What::Ended(reason));
+            self.kept_ended(&conference.room);
+        }
         for (_, member) in conference.members {
             if let Some(leg) = member.leg {
                 self.legs.remove(&leg);
@@ -352,6 +390,7 @@ impl Rendezvous {
         self.forwarder(MediaCommand::Close { room: conference.key });
         match heir {
             Some(heir) => self.hand_down(&conference.room, &heir),
+            None if conference.group.is_some() => {}
             None => self.vacate(Some(conference.room), call),
         }
     }
@@ -387,18 +426,16 @@ impl Rendezvous {
 
     /// Somebody must be there who can moderate: if nobody is, who has been there for the longest time.
     fn ensure_owner(&mut self, call: &CallId) {
-        let Some(conference) = self.conferences.get(call) else { return };
+        let main = self.main_of(call);
+        let Some(conference) = self.conferences.get(&main) else { return };
         // In a room that an application set up, it says who moderates.
         let settled = conference.rules.kept || matches!(conference.phase, Phase::Returning { .. });
-        if conference.owners() > 0 || settled {
+        if self.family_owners(&main) > 0 || settled {
             return;
         }
-        let heir = |role: Role| {
-            let fits = |member: &Member| member.role == role && member.encoder.is_none();
-            conference.members.iter().find(|(_, member)| fits(member)).map(|(number, _)| *number)
-        };
-        if let Some(heir) = heir(Role::Presenter).or_else(|| heir(Role::Attendee)) {
-            self.set_role(call, heir, Role::Owner);
+        let heir = self.first_of(&main, Role::Presenter).or_else(|| self.first_of(&main, Role::Attendee));
+        if let Some(heir) = heir {
+            self.set_role(&self.whereabouts(&main, heir), heir, Role::Owner);
         }
     }
 }

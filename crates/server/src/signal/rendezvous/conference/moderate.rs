@@ -32,6 +32,23 @@ impl Rendezvous {
 
     /// Does what a moderator wants; an application has no number, so it is member 0.
     pub(super) fn act(&mut self, call: &CallId, by: MemberNumber, action: Action) -> Result<(), Failure> {
+        // A group's doors are the main room's, and so is its end.
+        let call = &match action {
+            Action::Admit { .. }
+            | Action::Deny { .. }
+            | Action::Lock { .. }
+            | Action::Lobby { .. }
+            | Action::Watching { .. }
+            | Action::Listeners { .. }
+            | Action::End => self.main_of(call),
+            Action::Mute { .. }
+            | Action::MuteAll
+            | Action::Unmute { .. }
+            | Action::Remove { .. }
+            | Action::Promote { .. }
+            | Action::Demote { .. }
+            | Action::Record { .. } => call.clone(),
+        };
         let conference = self.conferences.get_mut(call).ok_or_else(no_such_call)?;
         match action {
             Action::Mute { member } => self.mute(call, by, member)?,
@@ -138,12 +155,13 @@ impl Rendezvous {
         if by == number {
             return Err(wrong_state("nobody removes themselves: leave with `end`"));
         }
-        let conference = self.conferences.get_mut(call).ok_or_else(no_such_member)?;
+        let conference = self.conferences.get(call).ok_or_else(no_such_member)?;
         let member = conference.members.get(&number).ok_or_else(no_such_member)?;
         let (session, person) = (member.session, member.person.clone());
         // Another device of an owner's may leave, but an owner may come back.
-        if conference.members.get(&by).is_none_or(|owner| owner.person != person) {
-            conference.removed.insert(person);
+        let same = conference.members.get(&by).is_some_and(|owner| owner.person == person);
+        if let Some(main) = self.conferences.get_mut(&self.main_of(call)).filter(|_| !same) {
+            main.removed.insert(person);
         }
         self.finish_from(call, None);
         self.take_out(call, number, EndReason::Removed);
@@ -158,9 +176,10 @@ impl Rendezvous {
         if !conference.waiting.contains_key(&number) {
             return Err(no_such_member());
         }
-        if conference.members.len() >= most {
+        if self.family_len(call) >= most {
             return Err(room_full("as many people are in this room as may be"));
         }
+        let Some(conference) = self.conferences.get_mut(call) else { return Ok(()) };
         let Some(waiter) = conference.waiting.remove(&number) else { return Ok(()) };
         self.release_conference(waiter.session, call);
         let side = Side { session: waiter.session, person: waiter.person, media: waiter.media };
@@ -186,15 +205,19 @@ impl Rendezvous {
 
     pub(super) fn tell_settings(&mut self, call: &CallId) {
         let Some(conference) = self.conferences.get(call) else { return };
-        let message = ServerMessage::Settings {
-            call: call.clone(),
+        let settings = |call: CallId| ServerMessage::Settings {
+            call,
             locked: conference.locked,
             lobby: conference.lobby,
             watching: conference.watching,
             listeners: conference.rules.newcomers == Role::Attendee,
             title: conference.rules.title.clone(),
         };
-        self.tell_members(call, None, &message);
+        let news: Vec<(CallId, ServerMessage)> =
+            self.family(call).into_iter().map(|call| (call.clone(), settings(call))).collect();
+        for (call, message) in news {
+            self.tell_members(&call, None, &message);
+        }
         self.look_at_pair(call);
     }
 
@@ -211,7 +234,7 @@ impl Rendezvous {
         if role == Role::Owner && member.encoder.is_some() {
             return Err(wrong_state("an encoder cannot moderate: promote a person"));
         }
-        if member.role == Role::Owner && conference.owners() == 1 {
+        if member.role == Role::Owner && self.family_owners(call) == 1 {
             return Err(wrong_state("the only owner stays one: make somebody else an owner first"));
         }
         self.set_role(call, number, role);
@@ -237,7 +260,8 @@ impl Rendezvous {
         let Some(conference) = self.conferences.get(call) else { return };
         let Some(member) = conference.members.get(&number) else { return };
         let ticket = self.seat_ticket(call, conference, number, member);
-        let knocking = role == Role::Owner && !conference.waiting.is_empty();
+        let main = self.conferences.get(&self.main_of(call));
+        let knocking = role == Role::Owner && main.is_some_and(|main| !main.waiting.is_empty());
         self.tell(session, ServerMessage::Role { call: call.clone(), role, ticket });
         if let Some(message) = self.knocking(call).filter(|_| knocking) {
             self.tell(session, message);

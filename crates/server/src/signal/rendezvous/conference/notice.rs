@@ -11,13 +11,15 @@ impl Rendezvous {
         let member = conference.members.get(&number)?;
         Some(Member {
             number,
-            person: self.people.get(&member.person)?.person.clone(),
+            person: self.described(conference, number)?.person,
             subject: self.subject_of(member.session),
             role: member.role,
             sending: member.sending,
             muted: member.mute != Mute::No,
             hand: member.hand,
             connected: member.connected,
+            group: conference.group.as_ref().map(|group| group.number),
+            encoder: member.encoder.is_some(),
             age: self.now.saturating_since(member.since),
         })
     }
@@ -53,7 +55,8 @@ impl Rendezvous {
         let Some(conference) = self.conferences.get(call) else { return };
         let Some(member) = self.known(conference, number) else { return };
         let room = conference.room.clone();
-        self.notice(&room, Some(call), what(member));
+        // To an application a room is one, however it is divided.
+        self.notice(&room, Some(&self.main_of(call)), what(member));
     }
 
     pub(super) fn notice_of_knock(&mut self, call: &CallId, number: MemberNumber) {

@@ -13,9 +13,15 @@ use crate::signal::rendezvous::{Rendezvous, SessionKey};
 impl Rendezvous {
     /// Something has changed: is the conference over, or are two left who need no server for their media?
     pub(in crate::signal::rendezvous) fn look_at_pair(&mut self, call: &CallId) {
+        if let Some(group) = self.conferences.get(call).and_then(|conference| conference.group.as_ref()) {
+            // A group is there as long as its main room is divided.
+            let main = group.main.clone();
+            self.look_at_pair(&main);
+            return;
+        }
         let Some(conference) = self.conferences.get(call) else { return };
         let waited_for = conference.rules.kept && !conference.waiting.is_empty();
-        if conference.members.is_empty() && !waited_for {
+        if conference.members.is_empty() && conference.breakout.is_none() && !waited_for {
             self.close_conference(call, EndReason::Closed);
             return;
         }
@@ -45,6 +51,7 @@ impl Rendezvous {
             && conference.waiting.is_empty()
             && conference.removed.is_empty()
             && conference.recording.is_none()
+            && conference.breakout.is_none()
             && conference.viewers.is_empty()
             && !conference.watching
             && !conference.locked

@@ -5,6 +5,7 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD as BASE64;
 use wire::Instant;
 
 use super::Conference;
+use crate::signal::admin::What;
 use crate::signal::bus::Event;
 use crate::signal::forwarding::MediaCommand;
 use crate::signal::protocol::{CallId, ErrorCode, MemberNumber, Person, Recording, Role, ServerMessage};
@@ -32,6 +33,10 @@ impl Rendezvous {
         if conference.recording.is_some() == on {
             return Ok(());
         }
+        if on && conference.group.is_some() {
+            let message = "groups are not recorded: what is recorded is the main room";
+            return Err((ErrorCode::NotAllowed, message.to_owned()));
+        }
         if on && self.is_encrypted(&conference.room) {
             let message = "the room is end-to-end encrypted: the server could keep no more than noise";
             return Err((ErrorCode::Encryption, message.to_owned()));
@@ -50,7 +55,9 @@ impl Rendezvous {
         let id = BASE64.encode(self.rng.array::<16>());
         let Some(conference) = self.conferences.get(call) else { return };
         let person = conference.members.get(&by).and_then(|member| self.people.get(&member.person));
-        let Some(by) = person.map(|entry| entry.person.clone()) else { return };
+        // An application is nobody.
+        let nobody = || Person { id: String::new(), name: String::new(), verified: false };
+        let by = person.map_or_else(nobody, |entry| entry.person.clone());
         let people =
             conference.members.keys().filter_map(|number| self.attendant(conference, *number)).collect();
         let (room, name, speaking) = (conference.key, conference.room.clone(), conference.speaking.clone());
@@ -62,9 +69,18 @@ impl Rendezvous {
         if let Some(conference) = self.conferences.get_mut(call) {
             conference.recording = Some(Running { id, by, since, bytes: 0 });
         }
+        self.notice_of_recording(call);
         self.forwarder(MediaCommand::Record { room, on: true });
         self.tell_recording(call, None);
         self.look_at_pair(call);
+    }
+
+    fn notice_of_recording(&mut self, call: &CallId) {
+        let Some(conference) = self.conferences.get(call) else { return };
+        let room = conference.room.clone();
+        if let Some(recording) = self.described_recording(conference) {
+            self.notice(&room, Some(call), What::Recording(*recording));
+        }
     }
 
     fn stop_recording(&mut self, call: &CallId, problem: Option<String>) {
@@ -138,14 +154,29 @@ impl Rendezvous {
 
     /// The recorder has something to tell. What is about a recording of before is of no interest.
     pub(in crate::signal::rendezvous) fn recording_event(&mut self, event: RecordingEvent) {
-        let (RecordingEvent::Written { id, .. } | RecordingEvent::Failed { id, .. }) = &event;
+        let (RecordingEvent::Written { id, .. }
+        | RecordingEvent::Finished { id, .. }
+        | RecordingEvent::Failed { id, .. }) = &event;
         let of =
             |conference: &Conference| conference.recording.as_ref().is_some_and(|running| running.id == *id);
         let found = self.conferences.iter().find(|(_, conference)| of(conference));
-        let Some(call) = found.map(|(call, _)| call.clone()) else { return };
+        let call = found.map(|(call, _)| call.clone());
         match event {
-            RecordingEvent::Written { bytes, .. } => self.written(&call, bytes),
-            RecordingEvent::Failed { message, .. } => self.stop_recording(&call, Some(message)),
+            RecordingEvent::Written { bytes, .. } => {
+                if let Some(call) = call {
+                    self.written(&call, bytes);
+                }
+            }
+            // Its conference may have another recording by now, or be over.
+            RecordingEvent::Finished { id, room, bytes } => {
+                self.notice(&room, None, What::Recorded { id, bytes, problem: None });
+            }
+            RecordingEvent::Failed { id, room, bytes, message } => {
+                if let Some(call) = call {
+                    self.stop_recording(&call, Some(message.clone()));
+                }
+                self.notice(&room, None, What::Recorded { id, bytes, problem: Some(message) });
+            }
         }
     }
 

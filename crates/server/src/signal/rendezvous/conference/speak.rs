@@ -3,14 +3,18 @@
 use unicode_segmentation::UnicodeSegmentation as _;
 
 use super::Mute;
+use super::moderate::no_such_member;
 use crate::signal::admin::What;
 use crate::signal::forwarding::{MediaCommand, Source};
-use crate::signal::protocol::{CallId, ErrorCode, Role, Sending, ServerMessage};
+use crate::signal::protocol::{CallId, ErrorCode, MemberNumber, Role, Sending, ServerMessage};
 use crate::signal::rendezvous::calls::{Failure, wrong_state};
+use crate::signal::rendezvous::session::Link;
 use crate::signal::rendezvous::{Rendezvous, SessionKey};
 
 /// Bytes of a reaction: the longest emoji sequences have fewer.
 const REACTION_BYTES: usize = 32;
+/// Bytes of what is said to one member: a session description of a data channel has fewer.
+const WHISPER_BYTES: usize = 8 * 1024;
 
 impl Rendezvous {
     pub(in crate::signal::rendezvous) fn set_sending(
@@ -71,6 +75,32 @@ impl Rendezvous {
             let message = ServerMessage::Expressed { call: call.clone(), member: number, reaction };
             self.tell_members_of_the_moment(call, Some(number), &message);
         }
+        Ok(())
+    }
+}
+
+impl Rendezvous {
+    /// Passes something on to one other member. Nobody can fill the queue of another with it.
+    pub(in crate::signal::rendezvous) fn whisper(
+        &mut self,
+        key: SessionKey,
+        call: &CallId,
+        to: MemberNumber,
+        text: String,
+    ) -> Result<(), Failure> {
+        let (conference, from) = self.seat(key, call)?;
+        let member = conference.members.get(&to).filter(|member| member.encoder.is_none() && to != from);
+        let session = member.ok_or_else(no_such_member)?.session;
+        if !(1..=WHISPER_BYTES).contains(&text.len()) {
+            return Err(wrong_state("what is whispered has 1 to 8192 bytes"));
+        }
+        let Some(other) = self.sessions.get(&session) else { return Ok(()) };
+        let (messages, bytes) = (self.config.unconfirmed_messages / 2, self.config.unconfirmed_bytes / 2);
+        let hears = matches!(other.link, Link::Attached(_));
+        if !hears || other.outbox.len() >= messages || other.outbox.bytes() >= bytes {
+            return Err(wrong_state("they cannot be reached at this moment: try again a little later"));
+        }
+        self.tell(session, ServerMessage::Whispered { call: call.clone(), from, text });
         Ok(())
     }
 }
