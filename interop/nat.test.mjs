@@ -7,7 +7,7 @@ import { after, before, describe, test } from 'node:test'
 import { randomFile } from './browser/files.mjs'
 import { Browser } from './browser/launch.mjs'
 import { Person } from './browser/person.mjs'
-import { firstFrames } from './browser/timing.mjs'
+import { firstFrames, rung } from './browser/timing.mjs'
 import { issue } from './browser/trust.mjs'
 import { relayProtocol, route } from './lab/kinds.mjs'
 import { Lab, SERVER } from './lab/lab.mjs'
@@ -84,6 +84,7 @@ async function pair(t, browsers, [a, b]) {
   await Promise.all([ada.turnOn(), bruno.turnOn()])
   await ada.call(bruno.name)
   await bruno.says('is calling you')
+  await rung([ada, bruno])
   await bruno.press('Accept')
   const ms = await firstFrames([ada, bruno], [{ clicks: [], frames: [] }, { clicks: [], frames: [] }])
   await Promise.all([ada.sees(bruno), bruno.sees(ada)])

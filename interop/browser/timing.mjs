@@ -1,6 +1,23 @@
 /** How long people wait to see each other. */
 
 /**
+ * Waits as long as people need at least to see that somebody calls and to press Accept: until both pages have prepared
+ * what can be prepared, a relay included.
+ *
+ * @param {import('./person.mjs').Person[]} people
+ */
+export async function rung(people) {
+  for (const person of people) {
+    await person.until('the call is prepared', () => person.page.evaluate(() => {
+      /** @type {RTCPeerConnection[]} */
+      const connections = Reflect.get(window, 'interop').connections
+      const open = connections.find(({ connectionState }) => connectionState !== 'closed')
+      return open?.signalingState === 'stable' && open.currentRemoteDescription !== null && /typ relay/.test(open.localDescription?.sdp ?? '')
+    }))
+  }
+}
+
+/**
  * Milliseconds from the press of Accept until the later of the two saw the first frame of the other. The clocks of
  * both pages are this machine's.
  *

@@ -162,6 +162,7 @@ impl Peer {
             // Another certificate is another association (RFC 8842 §5.1).
             self.dtls = None;
             self.embedding = false;
+            self.direct.clear();
             self.use_keys(None);
             self.security = None;
         }

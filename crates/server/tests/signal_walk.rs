@@ -287,27 +287,30 @@ impl Walk {
                 }
             }
             ServerMessage::Description { call, device, description } => {
-                let (sent_in, sender) =
-                    self.relayed.remove(&description.sdp).expect("sent once, and arrives once");
-                assert_eq!(sent_in, call);
-                assert!(sender != at, "not to oneself");
-                let early = view.open.contains(&call) || view.incoming.contains(&call);
-                assert!(
-                    early || view.running.as_ref() == Some(&call) || view.over.contains(&call),
-                    "in no other call"
-                );
-                assert!(device.is_none() || !view.incoming.contains(&call), "numbers are for the caller");
-                let other = &self.world.clients[sender].person.id;
-                let strangers =
-                    self.members.get(&call).is_some_and(|m| !m.contains(&person) || !m.contains(other));
-                assert!(!strangers, "from one of the two, and from nobody else");
-                assert!(!early || *other != person, "nobody calls themselves");
-                self.arrived += u32::from(!early);
-                self.early += u32::from(early);
+                self.described(at, &call, device, &description.sdp);
             }
             ServerMessage::Waiting { room } => view.waiting = Some(room),
             _ => {}
         }
+    }
+
+    /// A description arrived: in a call that runs, or before it is accepted.
+    fn described(&mut self, at: usize, call: &CallId, device: Option<u32>, text: &str) {
+        let (sent_in, sender) = self.relayed.remove(text).expect("sent once, and arrives once");
+        assert_eq!(sent_in, *call);
+        assert!(sender != at, "not to oneself");
+        let view = &self.views[at];
+        let early = view.open.contains(call) || view.incoming.contains(call);
+        let known = early || view.running.as_ref() == Some(call) || view.over.contains(call);
+        assert!(known, "in no other call");
+        assert!(device.is_none() || !view.incoming.contains(call), "numbers are for the caller");
+        let person = &self.world.clients[at].person.id;
+        let other = &self.world.clients[sender].person.id;
+        let both = self.members.get(call).is_none_or(|m| m.contains(person) && m.contains(other));
+        assert!(both, "from one of the two, and from nobody else");
+        assert!(!early || other != person, "nobody calls themselves");
+        self.arrived += u32::from(!early);
+        self.early += u32::from(early);
     }
 }
 

@@ -5,10 +5,11 @@
  * sent) happens here, after the reducer has said what the state is now.
  */
 import { commandsOf } from './commands.js'
-import { Conference } from './conference.js'
+import { confer, Written } from './confer.js'
+import type { Conference } from './conference.js'
 import { Conversation, type StoredConversation } from './conversation.js'
 import { browserEnvironment, randomId, serverOfPage, type Environment } from './environment.js'
-import { conferenceHost, conversationHost } from './hosts.js'
+import { conversationHost } from './hosts.js'
 import { IceServers } from './iceservers.js'
 import { isLinkKey } from './e2ee/identity.js'
 import { Media } from './media.js'
@@ -21,7 +22,6 @@ import { Signal, type Notice, type Request, type Welcome } from './signal.js'
 import type { Client, ClientOptions } from './options.js'
 import { devicesOf, Memory, type StoredTab } from './storage.js'
 import { NEGOTIATES, PREPARED, Store } from './store.js'
-import { Written } from './written.js'
 
 export function createClient(options: ClientOptions = {}): Client {
   const core = new Core(options)
@@ -355,12 +355,7 @@ export class Core {
 
   private confer(id: string, ticket = '', messages: readonly ChatMessage[] = []): Conference {
     this.conference?.close()
-    const conference = new Conference(id, conferenceHost(this, id, () => {
-      this.conference = close(conference)
-      this.dispatch({ type: 'stay' })
-    }), ticket, messages)
-    this.conference = conference
-    if (messages.length > 0) this.dispatch({ type: 'talk', call: id, change: { messages } })
+    const conference = this.conference = confer(this, id, ticket, messages)
     conference.attach(this.media.outgoing)
     return conference
   }

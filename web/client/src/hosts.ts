@@ -33,7 +33,7 @@ export function conversationHost(core: Core, id: string): ConversationHost {
 
 /** `failed` is called if a room that a call is to become cannot be. */
 export function conferenceHost(core: Core, id: string, failed: () => void): ConferenceHost {
-  const { environment, media, options, signal } = core
+  const { environment, media, signal, options } = core
   return {
     environment,
     openSink: options.openSink ?? openSink,

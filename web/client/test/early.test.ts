@@ -57,7 +57,7 @@ test.each([['Alice', 'Bob'], ['Bob', 'Alice']])('%s is connected before %s is to
 })
 
 test('however soon it is accepted', async () => {
-  for (let ms = 0; ms < 20; ms++) {
+  for (let ms = 0; ms < 20; ms += 2) {
     const { world, alice, bobs: [bob] } = await ringing(1, ms)
     if (bob) await accept(world, alice, bob)
     expect(described(world)).toBe(2)
@@ -90,7 +90,7 @@ test('a browser that gives up while it rings begins anew, and the call is accept
 })
 
 test('accepted just when a browser has given up, it is found by a restart', async () => {
-  for (let ms = 14_990; ms < 15_230; ms += 20) {
+  for (let ms = 14_990; ms < 15_230; ms += 40) {
     const { world, alice, bobs: [bob] } = await ringing(1, ms)
     if (!bob) throw new Error('nobody')
     const start = world.clock.now()
@@ -113,8 +113,8 @@ test.each([[0, 2], [1, 2], [2, 3], [3, 4]])('device %i of %i accepts; no other h
 })
 
 test.each(['Alice', 'Bob', 'both'])('a page loaded anew while it rings (%s) connects when it is accepted, however late', async (who) => {
-  for (const ringsFor of [1, 3, 5, 8, 12, 500]) {
-    for (const waits of [0, 2, 4, 7, 500]) {
+  for (const ringsFor of [1, 5, 12, 500]) {
+    for (const waits of [0, 4, 500]) {
       const { world, alice, bobs: [bob] } = await ringing(1, ringsFor)
       if (!bob) throw new Error('nobody')
       if (who !== 'Bob') alice.reload()

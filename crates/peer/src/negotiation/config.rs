@@ -19,7 +19,7 @@ pub const ABS_SEND_TIME: &str = "http://www.webrtc.org/experiments/rtp-hdrext/ab
 /// The extension that turns a picture (3GPP TS 26.114).
 pub const VIDEO_ORIENTATION: &str = "urn:3gpp:video-orientation";
 
-/// The names of DTLS in checks among ICE options: of the draft, and of Chromium while it is one (since 155).
+/// The names of DTLS in checks among ICE options: that of the draft, and the one by which Chromium 156 knows it.
 pub const DTLS_IN_STUN: [&str; 2] = ["sped", "googspedv1"];
 
 /// What a negotiation starts from.

@@ -35,6 +35,14 @@ pub(super) struct Lane {
     pub(super) candidates: VecDeque<Candidate>,
 }
 
+/// From one side to the other.
+struct Way<'a> {
+    to: SessionKey,
+    /// The number of the device, if it comes from one.
+    from: Option<u32>,
+    lane: &'a mut Lane,
+}
+
 impl Lane {
     /// Whether another description may pass.
     fn describe(&mut self, description: &Description, config: &Config) -> Result<(), Failure> {
@@ -62,24 +70,19 @@ impl Lane {
 }
 
 impl Ringing {
-    /// Who is meant by something that `key` says before the call is accepted, as what it is told to come from, and the
-    /// lane it takes. `None` if that device rings no more.
-    fn lane(
-        &mut self,
-        key: SessionKey,
-        device: Option<u32>,
-    ) -> Result<Option<(SessionKey, Option<u32>, &mut Lane)>, Failure> {
+    /// The way of something that `key` says before the call is accepted. `None` if that device rings no more.
+    fn way(&mut self, key: SessionKey, device: Option<u32>) -> Result<Option<Way<'_>>, Failure> {
         let caller = self.caller.session;
         let not_yet = || wrong_state("nothing passes before the call is accepted: wait for `started`");
         if key == caller {
             let number = device.filter(|number| self.early && *number < self.numbers).ok_or_else(not_yet)?;
             let Some(rung) = self.rung.iter_mut().find(|rung| rung.number == number) else { return Ok(None) };
             let early = rung.early.as_mut().ok_or_else(not_yet)?;
-            return Ok(Some((rung.session, None, &mut early.from_caller)));
+            return Ok(Some(Way { to: rung.session, from: None, lane: &mut early.from_caller }));
         }
         let rung = self.rung.iter_mut().find(|rung| rung.session == key).ok_or_else(no_such_call)?;
         let early = rung.early.as_mut().ok_or_else(not_yet)?;
-        Ok(Some((caller, Some(rung.number), &mut early.from_device)))
+        Ok(Some(Way { to: caller, from: Some(rung.number), lane: &mut early.from_device }))
     }
 
     /// Another device to ring at.
@@ -112,7 +115,7 @@ impl Rendezvous {
                 Ok(())
             }
             Some(Call::Ringing(ringing)) => {
-                let Some((to, from, lane)) = ringing.lane(key, device)? else { return Ok(()) };
+                let Some(Way { to, from, lane }) = ringing.way(key, device)? else { return Ok(()) };
                 match what {
                     Relayed::Description(ref description) => {
                         lane.describe(description, &self.config)?;
