@@ -104,7 +104,9 @@ mod tests {
                 rid: Some("hi"),
                 abs_send_time: Some(AbsSendTime::from_raw(u32::from_be_bytes(rng.array()))),
                 transport_sequence: Some(u16::from_be_bytes(rng.array())),
-                audio_level: has.0.then(|| AudioLevel { voice: rng.below(2) == 0, level: rng.array::<1>()[0] }),
+                audio_level: has
+                    .0
+                    .then(|| AudioLevel { voice: rng.below(2) == 0, level: rng.array::<1>()[0] }),
                 video_orientation: has.1.then(|| VideoOrientation {
                     back_camera: rng.below(2) == 0,
                     flipped: rng.below(2) == 0,
