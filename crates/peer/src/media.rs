@@ -7,6 +7,7 @@ mod send;
 mod stats;
 
 pub use config::{MediaConfig, MediaMode};
+pub use flow::send::Layer;
 pub use receive::{MediaPacket, RtpPacket};
 pub use send::{Frame, MediaError, OutgoingRtp};
 pub use stats::{InboundRtp, MediaDropped, MediaStats, OutboundRtp, RemoteInboundRtp};

@@ -81,10 +81,12 @@ mod repair;
 mod ring;
 mod room;
 mod sfu;
+mod share;
 mod slab;
 mod slot;
 mod stats;
 mod steer;
+mod step;
 mod timers;
 mod track;
 
@@ -92,6 +94,7 @@ pub use config::{Address, Config, JoinConfig, RoomConfig};
 pub use event::{DescribeError, Event, JoinError, MemberId, OpenError, Reason, Rid, RoomId, Source, Want};
 pub use record::Recorded;
 pub use sfu::Sfu;
+pub use share::{Shared, SharedPacket};
 pub use stats::{MemberStats, SlotStats, SourceStats, Stats};
 
 pub use flow::payload::Format;

@@ -8,5 +8,6 @@ mod layers;
 mod random;
 mod record;
 mod rooms;
+mod temporal;
 mod viewers;
 mod world;

@@ -3,7 +3,7 @@
 use std::fmt;
 
 use flow::payload::Format;
-use flow::send;
+use flow::send::{self, Layer};
 use rtp::extension::{AbsSendTime, AudioLevel, Elements, VideoOrientation};
 use rtp::rtcp::{
     Bye, CNAME, Fir, FirEntry, Packet as Control, Pli, ReceiverReport, Sdes, SdesItem, Writer as Compound,
@@ -33,6 +33,8 @@ pub struct Frame<'a> {
     pub audio_level: Option<AudioLevel>,
     /// How it must be turned.
     pub video_orientation: Option<VideoOrientation>,
+    /// Which temporal layer it is of, if the encoder makes layers. Only VP8 tells it.
+    pub layer: Option<Layer>,
 }
 
 /// A packet to be sent by a forwarder.
@@ -165,6 +167,7 @@ impl Media {
             keyframe: frame.keyframe,
             audio_level: frame.audio_level,
             video_orientation: frame.video_orientation,
+            layer: frame.layer,
         };
         self.sender.send_frame(now, flow, &frame).map_err(MediaError::Refused)
     }
@@ -375,6 +378,12 @@ impl Peer {
     /// How many bits per second the path is taken to carry (W3C `availableOutgoingBitrate`).
     pub fn available_outgoing_bitrate(&self) -> u64 {
         self.media.as_ref().map_or(0, |media| media.sender.target())
+    }
+
+    /// How long the path and back is, as far as what was sent has told; 100 ms before.
+    pub fn round_trip(&self) -> std::time::Duration {
+        let unknown = std::time::Duration::from_millis(100);
+        self.media.as_ref().map_or(unknown, |media| media.sender.estimator().round_trip())
     }
 
     /// Protects the compound RTCP packet in the first `len` bytes of `buf` and says where it is to be sent, at once: for
