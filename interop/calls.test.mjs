@@ -339,6 +339,15 @@ describe('during a call', () => {
   }
 })
 
+test('who rests after a space while typing a name goes on after it', async (t) => {
+  const anne = await arrive(t, chromium, 'Anne Marie')
+  await anne.page.focus('[data-name-field]')
+  await anne.page.keyboard.type('Anne ')
+  await anne.says('Ready')
+  await anne.page.keyboard.type('Marie')
+  assert.equal(await anne.page.$eval('[data-name-field]', (field) => /** @type {HTMLInputElement} */ (field).value), 'Anne Marie')
+})
+
 test('the page speaks French', async (t) => {
   const ada = await arrive(t, chromium, 'Zoé', { language: 'fr' })
   const bruno = await arrive(t, chromium, `Bruno ${++count}`)

@@ -2,7 +2,10 @@
 import assert from 'node:assert/strict'
 import { spawn, spawnSync } from 'node:child_process'
 import { once } from 'node:events'
+import { mkdtempSync, rmSync } from 'node:fs'
 import { createServer } from 'node:http'
+import { tmpdir } from 'node:os'
+import path from 'node:path'
 import { createInterface } from 'node:readline'
 import { after, before, describe, test } from 'node:test'
 import { fileURLToPath } from 'node:url'
@@ -12,7 +15,10 @@ import { Visavis } from './servers/visavis.mjs'
 import { Owner } from './whip/owner.mjs'
 
 const PYTHON = '/usr/bin/python3'
+/** Has PyAV, whose FFmpeg is newer than Debian's: `scripts/deps test` makes it. */
+const NEWER = fileURLToPath(new URL('../.tools/python/bin/python', import.meta.url))
 const missing = {
+  ffmpeg: spawnSync(NEWER, ['-c', 'import av; av.format.ContainerFormat("whip", "w")']).status !== 0 && 'needs PyAV 18 in .tools/python: scripts/deps test',
   gstreamer: spawnSync('gst-inspect-1.0', ['webrtcbin']).status !== 0 && 'needs the packages of scripts/deps test',
   aiortc: spawnSync(PYTHON, ['-c', 'import aiortc']).status !== 0 && 'needs the package python3-aiortc',
 }
@@ -41,10 +47,11 @@ class Program {
    * @param {import('node:test').TestContext} t
    * @param {string} file
    * @param {string[]} args
+   * @param {string} [python]
    */
-  constructor(t, file, args) {
+  constructor(t, file, args, python = PYTHON) {
     const script = fileURLToPath(new URL(`whip/${file}`, import.meta.url))
-    this.child = spawn(PYTHON, [script, ...args], { stdio: ['pipe', 'pipe', 'inherit'] })
+    this.child = spawn(python, [script, ...args], { stdio: ['pipe', 'pipe', 'inherit'] })
     this.lines = createInterface({ input: this.child.stdout })
     this.lines.on('line', (line) => this.log.push(JSON.parse(line)))
     t.after(() => this.child.kill())
@@ -148,6 +155,22 @@ describe('whip', () => {
     await unable.introduce()
     await unable.press('Join')
     await unable.until('it is said that the picture cannot be played', () => unable.page.evaluate(() => document.body.innerText.includes('Your browser cannot play this picture')))
+  })
+
+  test('FFmpeg publishes, is seen by a page, and leaves', { skip: missing.ffmpeg }, async (t) => {
+    const { name, owner, whip, publish } = await room(t)
+    const folder = mkdtempSync(path.join(tmpdir(), 'visavis-ffmpeg-'))
+    t.after(() => rmSync(folder, { recursive: true }))
+    const encoder = new Program(t, 'ffmpeg_publisher.py', [`${whip}?name=Film`, publish, folder], NEWER)
+    await encoder.tells({ state: 'connected' })
+    const { member } = await owner.hears('member', ({ member }) => member.kind === 'encoder' && member.sending.camera && member.sending.microphone)
+    assert.equal(member.person.name, 'Film')
+    const person = await visit(t, `/r/${name}`)
+    await person.introduce()
+    await person.press('Join')
+    assert.equal(await plays(person, `video[aria-label="Film"]`), 360)
+    await encoder.end()
+    await owner.hears('member-left', ({ number }) => number === member.number)
   })
 
   test('aiortc publishes, and is watched by aiortc, by a plain page and by ours', { skip: missing.aiortc }, async (t) => {

@@ -56,8 +56,8 @@ pub enum Reason {
     Silent,
     /// No path was found, or it was silent for too long: only a new description (a restart of ICE) may mend it.
     Failed,
-    /// The other side closed its connection, or its certificate was not the announced one.
-    Closed,
+    /// The handshake failed, or the other side closed its connection: why.
+    Closed(peer::DtlsClosed),
 }
 
 /// What an [`crate::Sfu`] has to tell.

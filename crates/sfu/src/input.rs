@@ -150,9 +150,9 @@ impl Sfu {
         while let Some(event) = self.members.get_mut(at).and_then(|member| member.peer.poll_event()) {
             match event {
                 peer::Event::ConnectionState(state) => self.follow_state(now, at, state),
-                peer::Event::DtlsClosed(_) => {
+                peer::Event::DtlsClosed(why) => {
                     if let Some(member) = self.members.get_mut(at) {
-                        member.over = true;
+                        member.over = Some(why);
                     }
                 }
                 peer::Event::SelectedPair(pair) => self.know(at, (pair.transport, pair.remote), true),
@@ -186,8 +186,8 @@ impl Sfu {
             ConnectionState::New | ConnectionState::Connecting => {}
             ConnectionState::Disconnected => self.push_event(Event::Lost(id, Reason::Silent)),
             ConnectionState::Failed | ConnectionState::Closed => {
-                let closed = self.members.get(at).is_some_and(|member| member.over);
-                let reason = if closed { Reason::Closed } else { Reason::Failed };
+                let closed = self.members.get(at).and_then(|member| member.over);
+                let reason = closed.map_or(Reason::Failed, Reason::Closed);
                 self.push_event(Event::Lost(id, reason));
             }
         }

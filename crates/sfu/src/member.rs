@@ -153,8 +153,8 @@ pub(crate) struct Member {
     pub(crate) reachable: bool,
     pub(crate) connected: bool,
     pub(crate) leaving: bool,
-    /// The other side has ended its connection.
-    pub(crate) over: bool,
+    /// Why its connection is over, if it is.
+    pub(crate) over: Option<peer::DtlsClosed>,
     pub(crate) allowance: Allowance,
     /// How far its clock is from ours: what to add to its time to get ours, as nanoseconds.
     pub(crate) clock: Option<i128>,
@@ -206,7 +206,7 @@ impl Member {
             reachable: false,
             connected: false,
             leaving: false,
-            over: false,
+            over: None,
             allowance: Allowance::new(config.message_rate, now),
             clock: None,
             fraction_lost: 0,

@@ -91,7 +91,34 @@ pub(super) fn all(root: &Path) -> Result<Vec<Stack>> {
         })),
         Err(error) => eprintln!("webrtc-rs and str0m are left out: they could not be built: {error:#}"),
     }
+    match pion(root) {
+        Ok(program) => stacks.push(Stack { name: "Pion", command: vec![path(program)] }),
+        Err(error) => {
+            eprintln!("Pion is left out: {error:#}; it needs golang-go and golang-github-pion-webrtc.v3-dev");
+        }
+    }
+    match succeed(Command::new(PYTHON).args(["-c", "import aiortc"])) {
+        Ok(()) => {
+            let script = path(root.join("bench/other-peers/aiortc_pair.py"));
+            stacks.push(Stack { name: "aiortc", command: vec![PYTHON.to_owned(), script] });
+        }
+        Err(_) => eprintln!("aiortc is left out: it needs python3-aiortc"),
+    }
     Ok(stacks)
+}
+
+/// Debian's, for which its packages are.
+const PYTHON: &str = "/usr/bin/python3";
+
+/// Builds the pair of Pion with Debian's modules, on the path where Debian's own builds look for them.
+fn pion(root: &Path) -> Result<PathBuf> {
+    let target = root.join("target/bench-peers");
+    std::fs::create_dir_all(&target).with_context(|| format!("making {}", target.display()))?;
+    let program = target.join("pion-pair");
+    let mut build = Command::new("go");
+    build.current_dir(root.join("bench/other-peers/pion")).args(["build", "-o"]).arg(&program).arg(".");
+    succeed(build.env("GO111MODULE", "off").env("GOPATH", "/usr/share/gocode").env("GOFLAGS", ""))?;
+    Ok(program)
 }
 
 fn succeed(command: &mut Command) -> Result<()> {

@@ -295,7 +295,14 @@ impl Forwarder {
         Some(match event {
             Event::Connected(member) => MediaEvent::Connected { leg: key(&member)? },
             Event::Lost(member, reason) => {
-                MediaEvent::Lost { leg: key(&member)?, over: reason == sfu::Reason::Closed }
+                let over = match reason {
+                    sfu::Reason::Closed(why) => {
+                        tracing::debug!(?member, %why, "a member's connection is over");
+                        true
+                    }
+                    sfu::Reason::Silent | sfu::Reason::Failed => false,
+                };
+                MediaEvent::Lost { leg: key(&member)?, over }
             }
             Event::Voices(member, slots) => {
                 let slots = slots.iter().map(|voice| voice.as_ref().and_then(key)).collect();

@@ -17,7 +17,10 @@ export function NameField(): JSX.Element {
   const app = useApp()
   const id = createUniqueId()
   let timer: ReturnType<typeof setTimeout> | undefined
+  let field!: HTMLInputElement
   onCleanup(() => clearTimeout(timer))
+  // What was given is written back only if it is another name: whoever rests after a space goes on after it.
+  createEffect(() => { const { name } = app.prefs(); if (field.value.trim() !== name) field.value = name })
   const commit = (input: HTMLInputElement): void => {
     clearTimeout(timer)
     if (input.value.trim() !== app.prefs().name || app.model().server.kind === 'offline') app.actions.setName(input.value)
@@ -26,7 +29,7 @@ export function NameField(): JSX.Element {
     <div class="field">
       <label for={id}>{app.t().yourName}</label>
       <input
-        id={id} type="text" autocomplete="nickname" maxlength="64" value={app.prefs().name} placeholder={app.t().yourNameHint}
+        ref={field} id={id} type="text" autocomplete="nickname" maxlength="64" placeholder={app.t().yourNameHint}
         readonly={app.prefs().account !== null} spellcheck={false} data-name-field
         onInput={event => { const input = event.currentTarget; clearTimeout(timer); timer = setTimeout(() => commit(input), settle) }}
         onChange={event => commit(event.currentTarget)}
