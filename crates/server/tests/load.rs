@@ -4,8 +4,18 @@ use crate::support::{Folder, Server, run};
 
 #[test]
 fn everybody_comes_in_and_sees_the_others() {
+    load(&[]);
+}
+
+/// Each room is on two threads.
+#[test]
+fn everybody_sees_the_others_whichever_threads_they_are_on() {
+    load(&["--media-threads", "2", "--conference-thread", "1"]);
+}
+
+fn load(options: &[&str]) {
     let folder = Folder::new();
-    let server = Server::start(&folder, &[]);
+    let server = Server::start(&folder, options);
     let url = format!("http://{}", server.http);
     let size = ["load", "--rooms", "2", "--publishers", "2", "--receivers", "1", "--for", "4s", "--json"];
     for more in [&["--bitrate", "300"][..], &["--pattern=160x96@15"]] {

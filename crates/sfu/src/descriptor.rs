@@ -255,6 +255,45 @@ mod tests {
     }
 
     #[test]
+    fn layers_are_told() {
+        let step = |spatial, temporal| Step { spatial, temporal };
+        // Layer, whether a frame begins and ends, and where more may be taken.
+        let cases: [(Format, &[u8], Step, (bool, bool), Rise); 12] = [
+            (Format::Vp8, &[0x10, 1], step(0, 0), (true, false), Rise::No),
+            (Format::Vp8, &[0x00, 1], step(0, 0), (false, false), Rise::No),
+            (Format::Vp8, &[0x90, 0xe0, 0x80, 1, 7, 0x40, 1], step(0, 1), (true, false), Rise::No),
+            (Format::Vp8, &[0x80, 0xe0, 0x80, 1, 7, 0xa0, 1], step(0, 2), (false, false), Rise::Here),
+            (Format::Vp8, &[0x90, 0xe0, 0x11, 7, 0xc0, 1], step(0, 3), (true, false), Rise::No),
+            // A layer without TL0PICIDX cannot be followed.
+            (Format::Vp8, &[0x90, 0x20, 0xa0, 1], step(0, 0), (true, false), Rise::No),
+            (Format::Vp9, &[0x8c, 0x91, 0x22, 1], step(0, 0), (true, true), Rise::No),
+            (Format::Vp9, &[0xa8, 0x91, 0x22, 0x50, 5, 1], step(0, 2), (true, false), Rise::After),
+            (Format::Vp9, &[0xe4, 0x91, 0x22, 0x24, 5, 1], step(2, 1), (false, true), Rise::No),
+            (Format::Vp9, &[0xf8, 0x11, 0x13, 0x02, 1], step(1, 0), (true, false), Rise::After),
+            (Format::Vp9, &[0xa8, 0x91], step(0, 0), (false, false), Rise::No),
+            (Format::H264, &[0x65, 1], step(0, 0), (false, false), Rise::No),
+        ];
+        for (format, payload, layer, ends, rise) in cases {
+            let found = Descriptor::of(format, payload);
+            let what = format!("{format:?} {payload:x?}");
+            assert_eq!((found.layer, (found.begins, found.ends), found.rise), (layer, ends, rise), "{what}");
+        }
+    }
+
+    #[test]
+    fn a_keyframe_of_vp9_tells_how_high_its_layers_are() {
+        let sizes = [1, 64, 0, 180, 2, 128, 1, 104, 5, 0, 2, 208];
+        let with = |head: &[u8]| [head, &[0x50], &sizes[..]].concat();
+        let expected = Some([180, 360, 720, 0]);
+        assert_eq!(heights(&with(&[0x0a])), expected);
+        assert_eq!(heights(&with(&[0xaa, 0x91, 0x22, 0x10, 5])), expected);
+        assert_eq!(heights(&with(&[0xfa, 0x11, 0x10, 0x03, 0x02])), expected, "with references");
+        assert_eq!(heights(&with(&[0x0a])[..9]), None, "cut off");
+        assert_eq!(heights(&[0x0a, 0x40]), None, "without sizes");
+        assert_eq!(heights(&with(&[0x08])), None, "without a structure");
+    }
+
+    #[test]
     fn numbers_follow_those_last_sent() {
         let descriptor = Descriptor::of(Format::Vp8, &[0x90, 0xc0, 0x80, 0x05, 0x07, 1]);
         let last = Shift { picture: 0x7fff, base: 255 };

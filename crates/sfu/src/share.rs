@@ -322,7 +322,8 @@ impl Sfu {
     }
 
     /// What a member of another part said, as [`crate::Event::Said`] gave it there: all members of this part get it.
-    pub fn pass_on(&mut self, now: Instant, room: RoomId, message: &Bytes) {
+    pub fn pass_on(&mut self, now: Instant, room: RoomId, message: &[u8]) {
+        let message = Bytes::copy_from_slice(message);
         let members = self.rooms.get(&room.0).map(|room| room.members.clone()).unwrap_or_default();
         for at in members {
             self.deliver(now, at, message.clone());

@@ -5,6 +5,7 @@ mod allocations;
 mod client;
 mod forward;
 mod layers;
+mod parts;
 mod random;
 mod record;
 mod rooms;
