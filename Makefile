@@ -32,6 +32,9 @@ browsers: deps-test web ## the tests in real browsers, behind real NATs, and wit
 	cargo build --package server --bin visavis
 	npm test --prefix interop
 
+fuzz: deps web ## libFuzzer, a minute for every target; `make fuzz TARGETS=dtls SECONDS_EACH=600` for one
+	@scripts/fuzz $(TARGETS)
+
 web: deps ## builds the page into web/app/dist, from where the server embeds it
 	npm run build --prefix web
 

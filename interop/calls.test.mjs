@@ -10,6 +10,9 @@ import { Visavis } from './servers/visavis.mjs'
 /** Long enough for any test to answer, short enough to wait for. */
 const RING = 8
 
+/** How long a person may take to answer, in milliseconds. */
+const LONG = 15_000
+
 /** How many calls the distribution of times is taken from. */
 const CALLS = 10
 
@@ -381,6 +384,55 @@ test('from Accept to the first picture takes less than two seconds', async (t) =
   t.diagnostic(`ms from Accept until both see the other, of ${CALLS} calls: ${sorted.join(' ')}; median ${median}`)
   assert(median < 2000, `the median is ${median} ms`)
 })
+
+describe('a call that rings for long', () => {
+  /** @type {Visavis} */
+  let patient
+  /** @type {Browser} */
+  let firefox
+  before(async () => {
+    patient = await Visavis.local()
+    firefox = await Browser.launch('firefox')
+  })
+  after(async () => {
+    await firefox?.close()
+    await patient?.stop()
+  })
+
+  for (const [from, to] of /** @type {const} */ ([['Chromium', 'Chromium'], ['Firefox', 'Chromium'], ['Chromium', 'Firefox']])) {
+    test(`from ${from} to ${to}: all is prepared, nobody has tried to reach the other, and then they see each other`, async (t) => {
+      const place = { path: patient.url }
+      const browsers = [from, to].map((kind) => (kind === 'Firefox' ? firefox : chromium))
+      const { ada, bruno } = await two(t, browsers, { 0: place, 1: place })
+      await ada.call(bruno.name)
+      await bruno.says(`${ada.name} is calling you`)
+      // Firefox gives ICE up after five seconds without candidates.
+      const since = Date.now()
+      await bruno.until('it has rung for long', async () => Date.now() - since > LONG)
+      for (const person of [ada, bruno]) {
+        await person.until('all is prepared', async () => (await person.page.evaluate(contact)).described)
+        assert.equal((await person.page.evaluate(contact)).tried, 0)
+      }
+      await bruno.press('Accept')
+      const none = { clicks: [], frames: [] }
+      t.diagnostic(`${await firstFrames([ada, bruno], [none, none])} ms from Accept until both see the other`)
+      await together(ada, bruno)
+      await hangUp(ada, bruno)
+    })
+  }
+})
+
+/** Runs in a page: whether its open connection knows the other's, and how many of the other's addresses it has tried. */
+async function contact() {
+  /** @type {RTCPeerConnection[]} */
+  const connections = Reflect.get(window, 'interop').connections
+  const open = connections.filter(({ connectionState }) => connectionState !== 'closed')
+  const stats = (await Promise.all(open.map((pc) => pc.getStats()))).flatMap((report) => [...report.values()])
+  return {
+    described: open.some(({ signalingState, currentRemoteDescription }) => signalingState === 'stable' && currentRemoteDescription !== null),
+    tried: stats.filter(({ type }) => type === 'candidate-pair' || type === 'remote-candidate').length,
+  }
+}
 
 describe('a call with Firefox', () => {
   /** @type {Browser} */

@@ -23,7 +23,7 @@ const RUST = path.join(ROOT, 'target', 'interop-sides')
 const folder = mkdtempSync(path.join(tmpdir(), 'visavis-engine-'))
 const missing = Object.fromEntries(STACKS.map(({ name, missing }) => [name, missing]))
 
-/** @typedef {{ side: () => Promise<import('./engine/sides.mjs').Side>, close: () => Promise<void> }} Peer */
+/** @typedef {{ side: () => Promise<import('./engine/sides.mjs').Side>, close: () => Promise<void>, carries?: boolean }} Peer where `carries` says that its checks carry DTLS */
 
 /** @param {string} name @param {() => string[]} argv @param {{ sends?: number, least?: number, takes?: number, waits?: boolean }} [limits] @returns {() => Promise<Peer>} */
 const program = (name, argv, limits = {}) => async () => {
@@ -39,14 +39,14 @@ function rust(name) {
   return path.join(RUST, 'debug', name)
 }
 
-const TRIALS = ['WebRTC-EnableDtlsPqc', 'WebRTC-DataChannelMessageInterleaving', 'WebRTC-Sctp-Snap'].map((name) => `${name}/Enabled/`).join('')
+const TRIALS = ['WebRTC-EnableDtlsPqc', 'WebRTC-DataChannelMessageInterleaving', 'WebRTC-Sctp-Snap', 'WebRTC-IceHandshakeDtls'].map((name) => `${name}/Enabled/`).join('')
 
 const CAMERA = ['--use-fake-ui-for-media-stream', '--autoplay-policy=no-user-gesture-required']
 
 /** @type {Record<string, { start: () => Promise<Peer>, missing?: () => string | false }>} */
 const PEERS = {
   Chromium: { start: () => Pages.open('Chromium', 'chromium', CAMERA) },
-  'Chromium+': { start: () => Pages.open('Chromium+', 'chromium', [...CAMERA, `--force-fieldtrials=${TRIALS}`]) },
+  'Chromium+': { start: async () => Object.assign(await Pages.open('Chromium+', 'chromium', [...CAMERA, `--force-fieldtrials=${TRIALS}`]), { carries: true }) },
   Firefox: { start: () => Pages.open('Firefox', 'firefox') },
   libwebrtc: { start: program('libwebrtc', () => [process.execPath, file('libwebrtc.mjs')]) },
   // While it takes an answer, its own threads may find the path and complete the handshake before the answer's fingerprint
@@ -90,6 +90,9 @@ async function row(name, peer, role) {
           const stats = await ours.act('stats')
           cells['open'] ??= `${ms} ms`
           cells['DTLS'] ??= stats.dtls
+          // Datagrams of the handshake in checks, sent and received (draft-hancke-webrtc-sped).
+          cells['in checks'] ??= stats.carried.join(', ')
+          assert.equal(stats.carried.every((/** @type {number} */ count) => count > 0), peer.carries ?? false, `DTLS in checks: ${stats.carried}`)
         }
       }
       if (expected[step]) current.link.hurry()
@@ -146,7 +149,7 @@ for (const [name, { start, missing }] of Object.entries(PEERS)) {
 
 /** One table of everything, and the reasons under it. */
 function print() {
-  const columns = ['peer', 'role', 'open', 'DTLS', ...Object.keys(STEPS)]
+  const columns = ['peer', 'role', 'open', 'DTLS', 'in checks', ...Object.keys(STEPS)]
   const lines = [columns, ...table.map((cells) => columns.map((column) => cells[column] ?? '-'))]
   const widths = columns.map((_, n) => Math.max(...lines.map((line) => line[n]?.length ?? 0)))
   console.log(lines.map((line) => line.map((cell, n) => cell.padEnd(widths[n] ?? 0)).join('  ').trimEnd()).join('\n'))

@@ -5,7 +5,7 @@
 import { spawnSync } from 'node:child_process'
 import { fileURLToPath } from 'node:url'
 
-const ALL = ['lab', 'negotiation', 'engine', 'engine-media', 'turn', 'calls', 'transfer', 'rooms', 'e2ee', 'whip', 'recording', 'join', 'api', 'nat']
+const ALL = ['lab', 'negotiation', 'engine', 'engine-media', 'turn', 'calls', 'transfer', 'rooms', 'crowd', 'e2ee', 'whip', 'recording', 'join', 'api', 'nat']
 
 const named = process.argv.slice(2)
 const unknown = named.filter((name) => !ALL.includes(name))

@@ -1,8 +1,11 @@
-use ice::{Agent, Candidate, Config, ConnectionState, Credentials, Event, Input, Local, Role, TcpType};
+use ice::{
+    Agent, Candidate, Config, ConnectionState, Credentials, Embedding, Event, Input, Local, Role, TcpType,
+};
 use std::net::SocketAddr;
 use std::time::Duration;
 use stun::attribute::{
-    ErrorCode, IceControlled, IceControlling, Priority, UseCandidate, Username, XorMappedAddress,
+    DtlsInStun, DtlsInStunAck, ErrorCode, IceControlled, IceControlling, Priority, UseCandidate, Username,
+    XorMappedAddress,
 };
 use stun::{Class, Integrity, Key, Method, TransactionId, Writer};
 use wire::{Instant, Reader, Short, Transport};
@@ -13,7 +16,7 @@ const MAX_LOCAL: usize = 8;
 
 /// Plays a list of commands on two agents and what flies between them: candidates, credentials and restarts in
 /// any order, messages lost, doubled, damaged or late, requests of a peer that knows the passwords and means
-/// no good, addresses that come and go, and time. Nothing grows without bound, and the states agree with the
+/// no good, DTLS in checks, addresses that come and go, and time. Nothing grows without bound, and the states agree with the
 /// pairs.
 pub fn ice_agent(data: &[u8]) {
     let mut world = World::new(data.first().copied().unwrap_or(0));
@@ -53,8 +56,13 @@ impl World {
             max_peer_reflexive: 4,
             ..Config::default()
         };
+        let mut agents = [0, 1].map(|side| Agent::new(config(side), [side; 32], Instant::ZERO));
+        for (side, agent) in agents.iter_mut().enumerate() {
+            let embedding = [Embedding::Off, Embedding::Offered, Embedding::On, Embedding::On];
+            agent.set_embedding(Instant::ZERO, embedding[(usize::from(bits >> 6) + side) % 4]);
+        }
         Self {
-            agents: [0, 1].map(|side| Agent::new(config(side), [side; 32], Instant::ZERO)),
+            agents,
             states: [ConnectionState::New; 2],
             now: Instant::ZERO,
             flying: Vec::new(),
@@ -112,7 +120,7 @@ impl World {
                     1 => agent.set_role(now, role),
                     2 => agent.connection_failed(now, address(how >> 1), address(how >> 3)),
                     _ if how == 255 => agent.close(now),
-                    _ => {}
+                    _ => embed(agent, now, how),
                 }
             }
             16..=18 => self.request(side, how, commands.array()?)?,
@@ -203,6 +211,12 @@ impl World {
         if flags & 16 != 0 {
             w.put_raw(0xc001, &u32::from(who).to_be_bytes())?;
         }
+        if who & 128 != 0 {
+            w.put(&DtlsInStunAck::new(&[[how; 4], DtlsInStunAck::checksum(&[22; 600]).to_be_bytes()]))?;
+        }
+        if who & 64 != 0 {
+            w.put(&DtlsInStun(&[how; 60][..usize::from(who & 31)]))?;
+        }
         if flags & 32 != 0 {
             w.put(&XorMappedAddress(address(who)))?;
             w.put(&ErrorCode::ROLE_CONFLICT)?;
@@ -239,6 +253,8 @@ impl World {
                     _ => {}
                 }
             }
+            let embedded = std::iter::from_fn(|| self.agents[side].poll_embedded());
+            assert!(embedded.take(100).count() <= 16, "what waits is bounded");
             let mut sent = 0;
             while let Some(out) = self.agents[side].poll_transmit(self.now, &mut buf) {
                 sent += 1;
@@ -286,6 +302,16 @@ impl World {
             agent.close(self.now);
             assert_eq!((agent.poll_timeout(), agent.connection_state()), (None, ConnectionState::Closed));
         }
+    }
+}
+
+/// What a driver does about DTLS in checks.
+fn embed(agent: &mut Agent, now: Instant, how: u8) {
+    match how & 6 {
+        0 => agent.embed(now, (0..how >> 5).map(|n| vec![22; 600 + usize::from(n) * 100])),
+        2 => agent.acknowledge_embedded(&[how; 100]),
+        4 => assert!(agent.take_unsent().len() <= 16),
+        _ => agent.end_embedding(),
     }
 }
 

@@ -1,7 +1,7 @@
 //! Fuzz targets as plain functions: each takes any bytes and panics only on a bug of ours.
 //!
-//! The tests replay `corpus/` and seeded mutations of it; `libfuzzer/` runs the same functions under
-//! `cargo fuzz` (`cd fuzz && cargo +nightly fuzz run --fuzz-dir libfuzzer turn_server corpus/turn_server`).
+//! The tests replay `corpus/` and seeded mutations of it; `libfuzzer/` has the same functions for `make fuzz`, which lets
+//! libFuzzer look for more.
 
 mod dtls;
 mod flow;

@@ -65,5 +65,6 @@ fn values(message: &Message<'_>) {
     check!(ChangeRequest, ResponsePort, Priority, IceControlled, IceControlling, UserHash, DontFragment);
     check!(UseCandidate, PasswordAlgorithm, UnknownAttributes);
     check!(Username<'_>, Realm<'_>, Nonce<'_>, Software<'_>, AlternateDomain<'_>, Data<'_>, Padding<'_>);
+    check!(DtlsInStun<'_>, DtlsInStunAck<'_>);
     check!(MobilityTicket<'_>, ErrorCode<'_>, AddressErrorCode<'_>, PasswordAlgorithms<'_>);
 }

@@ -72,9 +72,9 @@ export async function chromium({ lab, host, ca, names = {}, media = {}, args = [
 }
 
 /** @param {import('./launch.mjs').Media} media */
-function mediaSwitches({ video, audio, camera = true }) {
+function mediaSwitches({ video, audio, rate, camera = true }) {
   return [
-    `--use-fake-device-for-media-stream=device-count=${camera ? 1 : 0}`,
+    `--use-fake-device-for-media-stream=device-count=${camera ? 1 : 0}${rate ? `,fps=${rate}` : ''}`,
     '--auto-select-tab-capture-source-by-title=Visavis',
     ...(video ? [`--use-file-for-fake-video-capture=${video}`] : []),
     ...(audio ? [`--use-file-for-fake-audio-capture=${audio}`] : []),

@@ -20,6 +20,7 @@ import { firefox } from './firefox.mjs'
  * @property {string} [video] A Y4M or MJPEG file.
  * @property {string} [audio] A WAV file.
  * @property {boolean} [camera] Whether there is one; true by default.
+ * @property {number} [rate] Pictures a second of the browser's own camera.
  */
 
 /** @typedef {'chromium' | 'firefox'} Kind */

@@ -64,6 +64,8 @@ pub(crate) struct Flight {
     sending: bool,
     /// Whether an answer is awaited, so that silence means loss.
     awaits_answer: bool,
+    /// Whether somebody else sends it again.
+    held: bool,
     pause: Duration,
     due: Option<Instant>,
     last_sent: Option<Instant>,
@@ -74,7 +76,7 @@ pub(crate) struct Flight {
 impl Flight {
     /// Forgets the flight before and begins a new one.
     pub(crate) fn begin(&mut self, pause: Duration, awaits_answer: bool) {
-        *self = Self { pause, awaits_answer, ..Self::default() };
+        *self = Self { pause, awaits_answer, held: self.held, ..Self::default() };
     }
 
     /// Adds a record's content: a handshake message with its header, or the body of another record.
@@ -104,6 +106,17 @@ impl Flight {
         self.messages.is_empty()
     }
 
+    /// Somebody else sends it again, or does so no more. With `again` all of it is to be written anew.
+    pub(crate) fn hold(&mut self, now: Instant, held: bool, again: bool) {
+        self.held = held;
+        if again && !self.messages.is_empty() && !self.sending {
+            self.at = (0, 0);
+            self.sending = true;
+        }
+        let waits = !held && self.awaits_answer && !self.sending && !self.messages.is_empty();
+        self.due = waits.then(|| now + self.pause);
+    }
+
     /// The pause was long enough: send again. Whether that is so.
     pub(crate) fn handle_timeout(&mut self, now: Instant) -> bool {
         if self.due.is_none_or(|due| due > now) {
@@ -118,7 +131,7 @@ impl Flight {
     /// two such peers would answer each other for ever.
     pub(crate) fn peer_repeats(&mut self, now: Instant, gap: Duration) -> bool {
         let recent = self.last_sent.is_none_or(|at| now.saturating_since(at) < gap);
-        if self.sending || self.messages.is_empty() || recent {
+        if self.held || self.sending || self.messages.is_empty() || recent {
             return false;
         }
         self.send_again();
@@ -165,7 +178,7 @@ impl Flight {
             let Some(outgoing) = self.messages.get(message) else {
                 self.sending = false;
                 self.last_sent = Some(now);
-                self.due = self.awaits_answer.then(|| now + self.pause);
+                self.due = (self.awaits_answer && !self.held).then(|| now + self.pause);
                 break;
             };
             if outgoing.is_acknowledged() || !records.can_seal(outgoing.epoch) {

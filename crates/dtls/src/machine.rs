@@ -24,6 +24,8 @@ pub struct Dtls {
     state: State,
     /// When a handshake that is not complete is given up.
     deadline: Option<Instant>,
+    /// Whether somebody else carries the handshake: see [`Dtls::hold`].
+    held: bool,
     /// What the peer said in the clear.
     plain_alert: Option<u8>,
     /// An alert to be sent: its level and description.
@@ -66,6 +68,7 @@ impl Dtls {
             reassembly: Reassembly::default(),
             state: State::Handshake(Box::new(negotiation)),
             deadline,
+            held: false,
             plain_alert: None,
             alert: None,
             post: PostHandshake::default(),
@@ -176,8 +179,24 @@ impl Dtls {
         self.events.pop_front()
     }
 
+    /// Says whether somebody else carries the datagrams of the handshake and repeats them until they arrive, as checks of
+    /// ICE do while there is no path (draft-hancke-webrtc-sped). Meanwhile nothing is due here: each datagram is
+    /// written once, and the handshake takes as long as it takes. From then on, time runs as at the beginning. With `again`
+    /// the flight that is under way is written anew, for what was written before reaches nobody.
+    pub fn hold(&mut self, now: Instant, held: bool, again: bool) {
+        self.held = held;
+        self.link.flight.hold(now, held, again);
+        if let (State::Handshake(_), Some(_)) = (&self.state, self.deadline) {
+            let patience = self.plain_alert.map_or(self.link.config.handshake_timeout, |_| AFTER_PLAIN_ALERT);
+            self.deadline = Some(now + patience);
+        }
+    }
+
     /// When [`Dtls::handle_timeout`] is due.
     pub fn poll_timeout(&self) -> Option<Instant> {
+        if self.held {
+            return None;
+        }
         match (self.link.flight.due(), self.deadline) {
             (Some(a), Some(b)) => Some(a.min(b)),
             (a, b) => a.or(b),
@@ -186,6 +205,9 @@ impl Dtls {
 
     /// Does what is due.
     pub fn handle_timeout(&mut self, now: Instant) {
+        if self.held {
+            return;
+        }
         if self.deadline.is_some_and(|deadline| deadline <= now) {
             self.end(Closed::Timeout(self.plain_alert), Some([FATAL, alert::USER_CANCELED]));
             return;

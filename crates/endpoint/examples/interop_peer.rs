@@ -203,8 +203,9 @@ impl Side {
         let pair = pair.map(|pair| {
             format!("{:?} {} > {}", pair.transport, pair.local, pair.remote).replace("Tcp", "TCP")
         });
+        let carried = stats.ice.map_or((0, 0), |ice| (ice.embedded_sent, ice.embedded_received));
         let whole = format!("{stats:?}");
-        Ok(json!({ "dtls": version, "pair": pair, "whole": whole }))
+        Ok(json!({ "dtls": version, "carried": carried, "pair": pair, "whole": whole }))
     }
 
     async fn tell(&mut self, event: Event) -> Result<(), Failure> {

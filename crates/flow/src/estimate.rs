@@ -121,6 +121,12 @@ impl Estimator {
         self.sent.next_number()
     }
 
+    /// Reads what [`sent`](Self::sent) needs.
+    #[inline]
+    pub(crate) fn fetch(&self, pass: u8) -> u64 {
+        self.sent.fetch(pass)
+    }
+
     /// The packet with the [`next_number`](Self::next_number) leaves; `size` is in bytes, `probe` says that it may belong
     /// to the probe under way.
     pub fn sent(&mut self, now: Instant, size: usize, probe: bool) {

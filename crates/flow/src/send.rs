@@ -376,6 +376,13 @@ impl Sender {
         self.estimator.next_number()
     }
 
+    /// Reads what [`Sender::sent`] needs, in two passes of which the second finds its way by the first: see
+    /// `peer::Peer::fetch`.
+    #[inline]
+    pub fn fetch(&self, pass: u8) -> u64 {
+        self.estimator.fetch(pass)
+    }
+
     /// A packet with [`Sender::next_number`] left past the pacer; its length in bytes, and whether it belongs to the
     /// [`Sender::probe`] under way: what is sent at a rate of its own would blur that.
     pub fn sent(&mut self, now: Instant, len: usize, probe: bool) {

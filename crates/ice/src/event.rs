@@ -154,6 +154,10 @@ pub struct Stats {
     pub requests_sent: u64,
     /// Responses that were expected and well.
     pub responses_received: u64,
+    /// Datagrams of DTLS that checks and answers have carried to the peer, each as often as it was sent.
+    pub embedded_sent: u64,
+    /// Datagrams of DTLS that came in checks and answers.
+    pub embedded_received: u64,
     /// Indications received.
     pub indications: u64,
     /// What was dropped, by reason.

@@ -17,6 +17,7 @@
 //! | 8839 | the candidate attribute, with unknown extensions kept |
 //! | draft-ietf-mmusic-mdns-ice-candidates | names resolved by the driver, and shown in place of host addresses |
 //! | draft-thatcher-ice-renomination | obeyed always, used if configured |
+//! | draft-hancke-webrtc-sped | a handshake of DTLS in checks and answers until there is a path, acknowledged; bounded for paths that have not answered |
 //!
 //! Left out: RTCP components and more than one stream (nothing in WebRTC needs them since BUNDLE and rtcp-mux);
 //! aggressive nomination by this side, which RFC 8445 has abolished (a peer that does it is understood);
@@ -75,7 +76,7 @@ mod event;
 mod priority;
 mod timers;
 
-pub use agent::{Agent, Input, LocalError};
+pub use agent::{Agent, Embedding, Input, LocalError, MAX_EMBEDDED};
 pub use candidate::{Address, Candidate, CandidateKind, Local, LocalKind, ParseError, Protocol, TcpType};
 pub use config::{Config, Role};
 pub use credentials::{Credentials, CredentialsError};

@@ -3,6 +3,7 @@
 
 mod candidates;
 mod connect;
+mod embedding;
 mod faults;
 mod gather;
 mod life;

@@ -56,8 +56,9 @@ pub struct Counters {
 pub struct Outbox {
     runs: Vec<Run>,
     pieces: Vec<Piece>,
-    /// Headers, and whole datagrams that were made here.
+    /// Headers, and whole datagrams that were made here: the first `used` bytes.
     bytes: Vec<u8>,
+    used: usize,
     transmission: Transmission,
 }
 
@@ -134,8 +135,7 @@ impl Outbox {
                 datagram[strip..strip + header.len()].copy_from_slice(header);
             }
         } else if !header.is_empty() {
-            piece_header = (self.bytes.len(), header.len());
-            self.bytes.extend_from_slice(header);
+            piece_header = (self.keep(header), header.len());
         }
         let at = Inbox::position(slot, start);
         let piece =
@@ -146,14 +146,46 @@ impl Outbox {
     /// Queues datagrams that do not lie in an inbox, copying them: the concatenated `parts`, `segment` bytes for
     /// each datagram, only the last may be shorter.
     pub fn send(&mut self, key: u64, to: SocketAddr, from: Option<IpAddr>, parts: &[&[u8]], segment: usize) {
-        let at = self.bytes.len();
+        let at = self.used;
         for part in parts {
-            self.bytes.extend_from_slice(part);
+            self.keep(part);
         }
-        let len = self.bytes.len() - at;
-        let piece =
-            Piece { at, len, segment: segment.max(1), strip: 0, header: (0, 0), own: true, next: NONE };
-        self.queue(Run::new(key, to, from, false), piece);
+        self.queue(Run::new(key, to, from, false), Piece::own(at, self.used - at, segment));
+    }
+
+    /// Room for `len` bytes, to be written by the caller and then [`commit`](Self::commit)ted: what a machine has to send
+    /// is written where it leaves from.
+    pub fn room(&mut self, len: usize) -> &mut [u8] {
+        let end = self.used + len;
+        if self.bytes.len() < end {
+            self.bytes.resize(end, 0);
+        }
+        &mut self.bytes[self.used..end]
+    }
+
+    /// Queues the datagrams in the first `len` bytes of the last [`room`](Self::room), `segment` bytes for each, of which
+    /// only the last may be shorter.
+    ///
+    /// # Panics
+    /// If there was not that much room.
+    pub fn commit(&mut self, key: u64, to: SocketAddr, from: Option<IpAddr>, len: usize, segment: usize) {
+        assert!(self.bytes.len() - self.used >= len, "what is committed was written into the room before");
+        let at = self.used;
+        self.used += len;
+        self.queue(Run::new(key, to, from, false), Piece::own(at, len, segment));
+    }
+
+    /// How many runs wait, and how many bytes that were made here.
+    pub const fn waiting(&self) -> (usize, usize) {
+        (self.runs.len(), self.used)
+    }
+
+    /// Keeps bytes; where they are.
+    fn keep(&mut self, bytes: &[u8]) -> usize {
+        let at = self.used;
+        self.room(bytes.len()).copy_from_slice(bytes);
+        self.used += bytes.len();
+        at
     }
 
     /// Adds a piece to the run it continues, or to as many new ones like `empty` as it takes.
@@ -202,19 +234,31 @@ impl Outbox {
     /// Sends everything, by the sockets that `socket` names for the keys, and forgets it. What a socket that is
     /// gone should have sent is forgotten too.
     pub fn flush<'s>(&mut self, inbox: &Inbox, socket: impl Fn(u64) -> Option<&'s Socket>) {
+        self.flush_with(inbox.memory(), socket);
+    }
+
+    /// As [`flush`](Self::flush), where nothing that waits lies in an inbox.
+    ///
+    /// # Panics
+    /// If something was [`forward`](Self::forward)ed since the last flush.
+    pub fn flush_own<'s>(&mut self, socket: impl Fn(u64) -> Option<&'s Socket>) {
+        self.flush_with(&[], socket);
+    }
+
+    fn flush_with<'s>(&mut self, inbox: &[u8], socket: impl Fn(u64) -> Option<&'s Socket>) {
         let mut rest = &self.runs[..];
         while let Some(first) = rest.first() {
             let same = rest.iter().take_while(|run| run.key == first.key).count();
             let (now, later) = rest.split_at(same);
             if let Some(socket) = socket(first.key) {
-                let memory = [inbox.memory(), &self.bytes];
+                let memory = [inbox, &self.bytes];
                 self.transmission.send(socket, now, &self.pieces, memory);
             }
             rest = later;
         }
         self.runs.clear();
         self.pieces.clear();
-        self.bytes.clear();
+        self.used = 0;
     }
 }
 
@@ -262,6 +306,11 @@ impl Run {
 }
 
 impl Piece {
+    /// Datagrams in the memory of the outbox.
+    fn own(at: usize, len: usize, segment: usize) -> Self {
+        Self { at, len, segment: segment.max(1), strip: 0, header: (0, 0), own: true, next: NONE }
+    }
+
     /// How many datagrams it is; one even if it is empty.
     fn segments(&self) -> usize {
         self.len.div_ceil(self.segment.max(1)).max(1)

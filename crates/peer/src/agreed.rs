@@ -5,7 +5,7 @@ use std::net::IpAddr;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD as BASE64;
 use dtls::{Dtls, Fingerprint};
-use ice::{Agent, CandidateKind, Credentials};
+use ice::{Agent, CandidateKind, Credentials, Embedding};
 use sctp::Association;
 use wire::{Instant, Transport};
 
@@ -52,6 +52,9 @@ impl Peer {
             for local in &self.locals {
                 let _ = agent.add_local(now, local.clone());
             }
+        }
+        if self.config.dtls_in_stun {
+            agent.set_embedding(now, Embedding::Offered);
         }
         self.agent = Some(agent);
         self.gather_relays(now);
@@ -101,6 +104,10 @@ impl Peer {
         if agent.remote_credentials().is_none() {
             let controlling = ice.controlling || ice.remote_lite;
             agent.set_role(now, if controlling { ice::Role::Controlling } else { ice::Role::Controlled });
+        }
+        if self.config.dtls_in_stun {
+            let known = ice.remote_options.iter().any(|o| negotiation::DTLS_IN_STUN.contains(&o.as_str()));
+            agent.set_embedding(now, if known { Embedding::On } else { Embedding::Off });
         }
         if agent.set_remote_credentials(now, remote, ice.remote_lite).is_err() {
             self.counters.dropped.candidates += 1;
@@ -154,6 +161,7 @@ impl Peer {
         if anew {
             // Another certificate is another association (RFC 8842 §5.1).
             self.dtls = None;
+            self.embedding = false;
             self.use_keys(None);
             self.security = None;
         }

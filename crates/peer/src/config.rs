@@ -51,6 +51,9 @@ pub struct Config {
     /// Whether the parameters of SCTP travel in the descriptions (`a=sctp-init`, draft-hancke-tsvwg-snap), which saves its
     /// handshake, a round trip or more, with a peer that does the same. Others ignore the attribute.
     pub sctp_in_sdp: bool,
+    /// Whether the handshake of DTLS may travel in the checks of ICE (draft-hancke-webrtc-sped, `a=ice-options: sped`), which
+    /// saves a round trip, and time where packets are lost, with a peer that knows it too. Others ignore the option.
+    pub dtls_in_stun: bool,
     /// Sound and pictures.
     pub media: MediaConfig,
 }
@@ -69,6 +72,7 @@ impl Config {
             srtp_profiles: role.srtp_profiles,
             sctp: sctp::Config::default(),
             sctp_in_sdp: true,
+            dtls_in_stun: true,
             media: MediaConfig::default(),
         }
     }

@@ -72,6 +72,10 @@ pub struct Peer {
     pub(crate) remote_ips: Vec<IpAddr>,
     /// Datagrams of DTLS that came before it was agreed who we are.
     pub(crate) early: VecDeque<Vec<u8>>,
+    /// Whether the handshake travels in checks.
+    pub(crate) embedding: bool,
+    /// Datagrams of the handshake that no check has carried, for the path that there is now.
+    pub(crate) direct: VecDeque<Vec<u8>>,
     /// A record that did not fit the last run.
     pub(crate) held: Vec<u8>,
     pub(crate) scratch: Vec<u8>,
@@ -95,6 +99,7 @@ impl Peer {
         config.negotiation.fingerprints = vec![config.certificate.fingerprint().to_string()];
         config.negotiation.max_message_size = config.sctp.max_message_size as u64;
         config.negotiation.sctp_port = config.sctp.local_port;
+        config.negotiation.dtls_in_stun = config.dtls_in_stun;
         let sctp_seed = rng.array();
         config.negotiation.sctp_init = config.sctp_in_sdp.then(|| {
             // Tag and TSN follow from the seed, whatever role the association will have.
@@ -123,6 +128,8 @@ impl Peer {
             locals_done: false,
             remote_ips: Vec::new(),
             early: VecDeque::new(),
+            embedding: false,
+            direct: VecDeque::new(),
             held: Vec::new(),
             scratch: Vec::new(),
             channels: BTreeMap::new(),

@@ -15,6 +15,9 @@ use crate::{ConnectionState, Event, LocalCandidate, MediaPacket, Peer, Security}
 /// Datagrams of a handshake kept until it is agreed who we are: the first flight of any client.
 const MAX_EARLY: usize = 8;
 
+/// The longest datagram of a handshake that no check carries.
+const HANDSHAKE_MTU: usize = 1200;
+
 /// How a message, or a run of datagrams of one sender, came in.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Received {
@@ -82,7 +85,7 @@ impl Peer {
     #[inline]
     fn take(&mut self, now: Instant, received: Received, datagram: &mut [u8], sink: Sink<'_>) {
         match classify(datagram) {
-            Class::Dtls => self.take_records(now, datagram),
+            Class::Dtls => self.take_direct(now, datagram),
             Class::Stun if is_binding(datagram) => self.take_check(now, received, datagram),
             Class::Media => self.take_media(now, datagram, sink),
             Class::Stun | Class::Channel => self.take_relayed(now, received, datagram, sink),
@@ -90,8 +93,19 @@ impl Peer {
         }
     }
 
+    /// Takes a datagram that no check has brought.
     #[inline]
-    fn take_records(&mut self, now: Instant, datagram: &mut [u8]) {
+    fn take_direct(&mut self, now: Instant, datagram: &mut [u8]) {
+        if self.security.is_none()
+            && let Some(agent) = &mut self.agent
+        {
+            agent.acknowledge_embedded(datagram);
+        }
+        self.take_records(now, datagram);
+    }
+
+    #[inline]
+    pub(crate) fn take_records(&mut self, now: Instant, datagram: &mut [u8]) {
         let Some(dtls) = &mut self.dtls else {
             if self.early.len() < MAX_EARLY {
                 self.early.push_back(datagram.to_vec());
@@ -130,7 +144,7 @@ impl Peer {
         scratch.extend_from_slice(data.data);
         let inner = Received { transport: Transport::Udp, local, remote: data.from, segment: scratch.len() };
         match classify(&scratch) {
-            Class::Dtls => self.take_records(now, &mut scratch),
+            Class::Dtls => self.take_direct(now, &mut scratch),
             Class::Stun => self.take_check(now, inner, &scratch),
             Class::Media => self.take_media(now, &mut scratch, sink),
             Class::Channel | Class::Unknown => self.counters.dropped.unknown += 1,
@@ -185,8 +199,10 @@ impl Peer {
     pub(crate) fn pump(&mut self, now: Instant) {
         self.pump_relays(now);
         self.pump_agent(now);
+        self.take_embedded(now);
         self.start_dtls(now);
         self.pump_dtls(now);
+        self.embed_handshake(now);
         self.pump_negotiator();
         self.follow_state();
     }
@@ -285,7 +301,8 @@ impl Peer {
         let Some(secured) = &self.secured else { return };
         let path = self.agent.as_ref().is_some_and(|agent| agent.selected().is_some());
         let called = !self.early.is_empty() && secured.role == DtlsRole::Server;
-        if self.dtls.is_some() || self.closed || !(path || called) {
+        let embedding = self.agent.as_ref().is_some_and(Agent::is_embedding);
+        if self.dtls.is_some() || self.closed || !(path || called || embedding) {
             return;
         }
         let role = match secured.role {
@@ -297,9 +314,11 @@ impl Peer {
             remote_fingerprints: secured.remote_fingerprints.iter().filter_map(known).collect(),
             srtp_profiles: self.config.srtp_profiles.clone(),
             versions: self.config.dtls_versions.clone(),
+            mtu: if embedding { ice::MAX_EMBEDDED } else { HANDSHAKE_MTU },
             ..dtls::Config::new(self.config.certificate.clone(), role)
         };
         self.dtls = Some(Dtls::new(config, self.rng.fork(), now));
+        self.embed_handshake(now);
         for mut datagram in std::mem::take(&mut self.early) {
             self.take_records(now, &mut datagram);
         }

@@ -9,7 +9,8 @@
 //! | one path for everything | RFC 8843 (BUNDLE), RFC 5761 (rtcp-mux), RFC 7983 (telling protocols apart) |
 //! | the path | the crates `ice` and `turn`; UDP, and TCP between peers (RFC 6544), whose framing (RFC 4571) is the driver's |
 //! | keys | the crate `dtls`; the certificate must have the fingerprint of the description (RFC 8122), or nothing flows |
-//! | data channels | the crate `sctp` (RFC 8831, 8832, 8841); its parameters in the descriptions (draft-hancke-tsvwg-snap); left out: DTLS inside STUN (draft-hancke-webrtc-sped) |
+//! | fewer round trips | the handshake of DTLS in checks (draft-hancke-webrtc-sped): see [`Config::dtls_in_stun`] |
+//! | data channels | the crate `sctp` (RFC 8831, 8832, 8841); its parameters in the descriptions (draft-hancke-tsvwg-snap) |
 //! | media | the crates `rtp` and `flow`: whole frames in and out ([`Peer::send_frame`], [`Event::Frame`]), or packets lent to a forwarder ([`Peer::handle_input_with`], [`Peer::send_rtp`]); left out: PCMU and PCMA as frames, forward error correction |
 //!
 //! # Driving a peer
@@ -57,6 +58,7 @@ mod agreed;
 mod channels;
 mod config;
 mod connection;
+mod embedding;
 mod event;
 mod input;
 mod media;

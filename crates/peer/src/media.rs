@@ -1,6 +1,7 @@
 //! Media: packets between SRTP and flow, for all media sections of the connection.
 
 mod config;
+mod forward;
 mod line;
 mod receive;
 mod send;
@@ -8,8 +9,9 @@ mod stats;
 
 pub use config::{MediaConfig, MediaMode};
 pub use flow::send::Layer;
+pub use forward::OutgoingRtp;
 pub use receive::{MediaPacket, RtpPacket};
-pub use send::{Frame, MediaError, OutgoingRtp};
+pub use send::{Frame, MediaError};
 pub use stats::{InboundRtp, MediaDropped, MediaStats, OutboundRtp, RemoteInboundRtp};
 
 use std::collections::{BTreeMap, VecDeque};
@@ -26,6 +28,7 @@ use wire::{Instant, Rng};
 
 use crate::negotiation::{Negotiated, NegotiatedTransceiver, TransceiverId};
 use crate::{Event, Peer};
+use forward::Departure;
 use line::{Line, Outgoing};
 use receive::Route;
 pub(crate) use receive::Sink;
@@ -86,6 +89,9 @@ pub(crate) struct Media {
     sender: Sender,
     receiver: Receiver,
     lines: BTreeMap<TransceiverId, Box<Line>>,
+    /// The streams that are being forwarded, in the order of their transceivers, and the last one of them.
+    departures: Vec<Departure>,
+    last_departure: usize,
     /// The sources that were received.
     routes: BTreeMap<u32, Route>,
     /// The sources that are sent, retransmissions included.
@@ -116,6 +122,8 @@ impl Media {
             sender: Sender::new(send, rng.fork(), now),
             receiver: Receiver::new(receive, rng.fork(), now),
             lines: BTreeMap::new(),
+            departures: Vec::new(),
+            last_departure: 0,
             routes: BTreeMap::new(),
             sources: BTreeMap::new(),
             extensions: Map::default(),
@@ -149,6 +157,7 @@ impl Media {
 
     /// Does what the descriptions now in force say.
     pub(crate) fn apply(&mut self, now: Instant, agreed: &Negotiated) {
+        self.settle_departures();
         let gone = |id: &TransceiverId| !agreed.transceivers.iter().any(|agreed| agreed.id == *id);
         for id in self.lines.keys().copied().filter(gone).collect::<Vec<_>>() {
             self.remove(id);

@@ -52,6 +52,11 @@ impl Peer {
             len: 0,
             segment_size: None,
         };
+        if let Some(datagram) = self.direct.pop_front() {
+            let len = datagram.len();
+            buf.get_mut(..len)?.copy_from_slice(&datagram);
+            return self.route(now, Transmit { len, ..direct }, buf);
+        }
         if let Some(len) = dtls.poll_transmit(now, buf) {
             return self.route(now, Transmit { len, ..direct }, buf);
         }

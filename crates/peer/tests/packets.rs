@@ -1,7 +1,8 @@
 //! Packets that are lent and passed on.
 
-use peer::negotiation::{MediaKind, TransceiverInit};
+use peer::negotiation::{Direction, MediaKind, TransceiverInit};
 use peer::rtp::Packet;
+use peer::rtp::extension::{Elements, VideoOrientation};
 use peer::{Event, Format, MediaMode, OutgoingRtp};
 
 use crate::media::{Encoder, add, connected};
@@ -38,7 +39,7 @@ fn forward(pair: &mut Pair, lent: &[Lent], rid: Option<&str>) {
             pad_to: 0,
             retransmission: false,
             probe: false,
-            elements: peer::rtp::extension::Elements::default(),
+            elements: Elements::default(),
         };
         let transmit = pair.peers[1].send_rtp(pair.now, &out, &mut buf).unwrap();
         if std::mem::take(&mut lose) {
@@ -62,7 +63,7 @@ fn encodings_side_by_side_come_apart_and_one_is_passed_on() {
     pair.introduce();
     pair.peers[1].with_negotiator(|n| {
         let id = n.transceivers()[0].id();
-        n.set_direction(id, peer::negotiation::Direction::SendRecv).unwrap();
+        n.set_direction(id, Direction::SendRecv).unwrap();
     });
     connected(&mut pair);
     pair.negotiate(1);
@@ -139,7 +140,7 @@ fn a_forwarder_hears_what_is_asked_of_it() {
             pad_to: if number % 2 == 0 { 100 } else { 0 },
             retransmission: false,
             probe: false,
-            elements: peer::rtp::extension::Elements::default(),
+            elements: Elements::default(),
         };
         let transmit = pair.peers[1].send_rtp(pair.now, &out, &mut buf).unwrap();
         let tag = transmit.len - if number % 2 == 0 { 100 } else { 0 };
@@ -161,8 +162,60 @@ fn a_forwarder_hears_what_is_asked_of_it() {
         pad_to: 0,
         retransmission: false,
         probe: false,
-        elements: peer::rtp::extension::Elements::default(),
+        elements: Elements::default(),
     };
     let refused = pair.peers[1].send_rtp(pair.now, &again, &mut buf);
     assert!(matches!(refused, Err(peer::MediaError::Unprotected(_))), "a number is sent once: {refused:?}");
+}
+
+/// Most packets of a stream are written from what was made ready with the first one; what else may differ must still be
+/// seen, counted, and refused.
+#[test]
+fn what_is_ready_ends_with_the_next_negotiation() {
+    let mut pair = Pair::with(24, |_, config| config.media.mode = MediaMode::Packets);
+    let id = add(&mut pair, 1, MediaKind::Video);
+    pair.introduce();
+    pair.negotiate(1);
+    connected(&mut pair);
+    let mut buf = [0; 1500];
+    let turned = VideoOrientation { back_camera: false, flipped: true, quarter_turns: 1 };
+    let out = |number: u16| OutgoingRtp {
+        transceiver: id,
+        rid: None,
+        format: Some(Format::Vp8),
+        marker: number % 4 == 3,
+        sequence_number: number,
+        timestamp: u32::from(number / 4) * 3600,
+        head: &[0x10],
+        payload: &[1, 2, 3, 4],
+        pad_to: 0,
+        retransmission: false,
+        probe: false,
+        elements: Elements { video_orientation: (number % 4 == 3).then_some(turned), ..Elements::default() },
+    };
+    let sent = |pair: &Pair| {
+        let stats = pair.peers[1].get_stats().media.unwrap();
+        (stats.outbound_rtp[0].packets_sent, stats.outbound_rtp[0].bytes_sent)
+    };
+    for number in 0..12 {
+        let transmit = pair.peers[1].send_rtp(pair.now, &out(number), &mut buf).unwrap();
+        pair.carry(1, transmit, &buf[..transmit.len]);
+        assert_eq!(sent(&pair), (u64::from(number) + 1, (u64::from(number) + 1) * 5));
+    }
+    pair.pass(std::time::Duration::from_millis(50));
+    let came: Vec<Packet<'_>> = pair.packets[0].iter().map(|l| Packet::parse(&l.bytes).unwrap()).collect();
+    assert_eq!(came.len(), 12);
+    for (number, packet) in (0..).zip(&came) {
+        let last = number % 4 == 3;
+        assert_eq!((packet.sequence_number(), packet.timestamp()), (number, u32::from(number / 4) * 3600));
+        assert_eq!((packet.marker(), packet.payload()), (last, &[0x10, 1, 2, 3, 4][..]));
+    }
+    pair.peers[1].with_negotiator(|n| n.set_direction(id, Direction::RecvOnly)).unwrap();
+    pair.negotiate(1);
+    let refused = pair.peers[1].send_rtp(pair.now, &out(12), &mut buf);
+    assert_eq!(refused, Err(peer::MediaError::NotSending));
+    pair.peers[1].with_negotiator(|n| n.set_direction(id, Direction::SendRecv)).unwrap();
+    pair.negotiate(1);
+    pair.peers[1].send_rtp(pair.now, &out(12), &mut buf).unwrap();
+    assert_eq!(sent(&pair), (13, 65), "what was counted before is not forgotten");
 }

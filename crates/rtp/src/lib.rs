@@ -54,10 +54,12 @@ mod packet;
 pub mod rtcp;
 mod sequence;
 pub mod srtp;
+mod template;
 
 pub use ntp::NtpTime;
 pub use packet::{HEADER_LEN, Header, MAX_CSRCS, Packet, Writer};
 pub use sequence::Unwrapper;
+pub use template::Template;
 
 /// The bytes are not what they should be; they are to be dropped.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]

@@ -157,6 +157,17 @@ pub struct Header {
     pub ssrc: u32,
 }
 
+impl Header {
+    /// The fixed header, without contributing sources, extension and padding.
+    #[inline]
+    pub(crate) fn bytes(&self) -> [u8; HEADER_LEN] {
+        let [a, b] = self.sequence_number.to_be_bytes();
+        let [c, d, e, f] = self.timestamp.to_be_bytes();
+        let [g, h, i, j] = self.ssrc.to_be_bytes();
+        [0x80, u8::from(self.marker) << 7 | self.payload_type & 0x7f, a, b, c, d, e, f, g, h, i, j]
+    }
+}
+
 /// Writes a packet into the caller's buffer: header, then at most one extension block, then payload, then padding.
 #[derive(Debug)]
 pub struct Writer<'a> {
@@ -168,16 +179,21 @@ impl<'a> Writer<'a> {
     pub fn new(buf: &'a mut [u8], header: &Header, csrcs: &[u32]) -> Result<Self, Short> {
         let csrcs = &csrcs[..csrcs.len().min(MAX_CSRCS)];
         let mut out = wire::Writer::new(buf);
+        let mut fixed = header.bytes();
         #[expect(clippy::cast_possible_truncation, reason = "at most 15")]
-        out.u8(0x80 | csrcs.len() as u8)?;
-        out.u8(u8::from(header.marker) << 7 | header.payload_type & 0x7f)?;
-        out.u16(header.sequence_number)?;
-        out.u32(header.timestamp)?;
-        out.u32(header.ssrc)?;
+        {
+            fixed[0] |= csrcs.len() as u8;
+        }
+        out.put(&fixed)?;
         for csrc in csrcs {
             out.u32(*csrc)?;
         }
         Ok(Self { out })
+    }
+
+    /// A writer behind the first `len` bytes of `buf`, which are a header and its extension block.
+    pub(crate) fn behind(buf: &'a mut [u8], len: usize) -> Result<Self, Short> {
+        Ok(Self { out: wire::Writer::behind(buf, len)? })
     }
 
     /// Writes the extension block, if there is any element: the one-byte form when all elements fit into it, else

@@ -165,6 +165,13 @@ impl Protect {
         self.keys.profile
     }
 
+    /// Reads what the next packet needs, in two passes of which the second finds its way by the first: see
+    /// `peer::Peer::fetch`.
+    #[inline]
+    pub fn fetch(&self, pass: u8) -> u64 {
+        self.sources.fetch(pass)
+    }
+
     /// Protects the RTP packet in the first `len` bytes of `buf` and gives its new length. Packets of a source may
     /// come a little out of order, but each sequence number once.
     pub fn protect(&mut self, buf: &mut [u8], len: usize) -> Result<usize, ProtectError> {
@@ -174,10 +181,7 @@ impl Protect {
             return Err(ProtectError::Short);
         }
         let (sequence, ssrc) = rtp_ids(buf);
-        if self.sources.find(ssrc).is_none() && self.sources.is_full() {
-            return Err(ProtectError::TooManySources);
-        }
-        let window = &mut self.sources.find_or_insert(ssrc).rtp;
+        let window = &mut self.sources.find_or_refuse(ssrc).ok_or(ProtectError::TooManySources)?.rtp;
         let index = guess_index(window.highest(), sequence);
         if index > MAX_RTP_INDEX {
             return Err(ProtectError::Exhausted);
@@ -196,10 +200,7 @@ impl Protect {
         if buf.len() - len < self.keys.profile.rtcp_overhead() {
             return Err(ProtectError::Short);
         }
-        if self.sources.find(ssrc).is_none() && self.sources.is_full() {
-            return Err(ProtectError::TooManySources);
-        }
-        let window = &mut self.sources.find_or_insert(ssrc).rtcp;
+        let window = &mut self.sources.find_or_refuse(ssrc).ok_or(ProtectError::TooManySources)?.rtcp;
         // The first packet has index 1 here, as libsrtp counts: RFC 3711 §3.4 only wants them to follow.
         let index = window.highest().unwrap_or(0) + 1;
         if index > MAX_RTCP_INDEX {

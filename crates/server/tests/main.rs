@@ -22,6 +22,7 @@ mod signal_conference_pages;
 mod signal_conference_walk;
 mod signal_document;
 mod signal_doors;
+mod signal_early;
 mod signal_forwarder;
 mod signal_moderation;
 mod signal_recording;

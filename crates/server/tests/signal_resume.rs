@@ -39,6 +39,17 @@ fn play(cut: Option<Cut>) -> (Vec<Vec<ServerMessage>>, usize) {
         (BOB, ClientMessage::Rename { name: "Robert".into() }),
         (ANN, ClientMessage::IceServers),
         (BOB, end('1')),
+        (ANN, invite_early('4', "bob")),
+        (BOB, offer(&id('4'), "early offer 1")),
+        (ANN, to_device(0, offer(&id('4'), "early answer 1"))),
+        (ANN, to_device(0, candidate(&id('4'), Some("candidate:5")))),
+        (LAPTOP, offer(&id('4'), "early offer 2")),
+        (LAPTOP, candidate(&id('4'), Some("candidate:6"))),
+        (ANN, to_device(1, offer(&id('4'), "early answer 2"))),
+        (ANN, to_device(1, candidate(&id('4'), Some("candidate:7")))),
+        (LAPTOP, accept('4')),
+        (ANN, to_device(1, candidate(&id('4'), Some("candidate:8")))),
+        (ANN, end('4')),
         (LAPTOP, invite('2', "ann")),
         (ANN, decline('2', false)),
         (LAPTOP, invite('3', "ann")),
@@ -52,7 +63,7 @@ fn play(cut: Option<Cut>) -> (Vec<Vec<ServerMessage>>, usize) {
     }
     world.pass(Duration::from_secs(1));
     let stats = world.rendezvous.stats();
-    assert_eq!((stats.messages, stats.errors, stats.hellos), (21, 0, 3), "{cut:?}: {stats:?}");
+    assert_eq!((stats.messages, stats.errors, stats.hellos), (32, 0, 3), "{cut:?}: {stats:?}");
     assert_eq!((stats.sessions, stats.sockets, stats.calls), (3, 3, 1), "{cut:?}: {stats:?}");
     let presence = |m: &ServerMessage| matches!(m, ServerMessage::Peer { .. });
     let told = world.clients.into_iter().map(|c| c.log.into_iter().filter(|m| !presence(m)).collect());

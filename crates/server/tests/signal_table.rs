@@ -21,6 +21,8 @@ enum State {
     Nothing,
     /// `a` rings at `b` and `c`.
     Ringing,
+    /// The same, and `a` answers what ringing devices offer: `b` is number 0, `c` number 1.
+    Early,
     /// `a` and `b` talk.
     Running,
     /// The server has restarted and `a` alone has rejoined.
@@ -39,6 +41,7 @@ fn stage(state: State) -> World {
     match state {
         State::Nothing => {}
         State::Ringing => world.act(A, invite('1', "bob")),
+        State::Early => world.act(A, invite_early('1', "bob")),
         State::Running => {
             world.act(A, invite('1', "bob"));
             world.act(B, accept('1'));
@@ -118,7 +121,12 @@ fn invites() {
     check(Nothing, A, to('2', "Nobody"), "a=ended:unavailable");
     check(Nothing, A, to('2', "Ann"), "a=error:bad-call");
     check(Nothing, B, to('2', "bob"), "b=error:bad-call");
-    let bad = |call: &str| ClientMessage::Invite { call: call.into(), to: "Bob".into(), media: MEDIA };
+    let bad = |call: &str| ClientMessage::Invite {
+        call: call.into(),
+        to: "Bob".into(),
+        media: MEDIA,
+        early: false,
+    };
     check(Nothing, A, bad("short"), "a=error:bad-call");
     check(Nothing, A, bad(&"x".repeat(65)), "a=error:bad-call");
     check(Nothing, A, bad(&"!".repeat(22)), "a=error:bad-call");
@@ -204,6 +212,17 @@ fn descriptions_and_candidates_pass_between_the_two_only() {
         check(Ringing, A, it.clone(), "a=error:wrong-state");
         check(Ringing, B, it.clone(), "b=error:wrong-state");
         check(Ringing, D, it.clone(), "d=error:no-such-call");
+        check(Ringing, A, to_device(0, it.clone()), "a=error:wrong-state");
+        // Descriptions pass while it rings, candidates are kept.
+        let passes = |told: &str| if name == "description" { told.to_owned() } else { String::new() };
+        check(Early, B, it.clone(), &passes("a=description"));
+        check(Early, C, it.clone(), &passes("a=description"));
+        check(Early, D, it.clone(), "d=error:no-such-call");
+        check(Early, A, it.clone(), "a=error:wrong-state");
+        check(Early, A, to_device(0, it.clone()), &passes("b=description"));
+        check(Early, A, to_device(1, it.clone()), &passes("c=description"));
+        check(Early, A, to_device(2, it.clone()), "a=error:wrong-state");
+        check(Running, A, to_device(0, it.clone()), "");
         check(Running, A, it.clone(), &format!("b={name}"));
         check(Running, B, it.clone(), &format!("a={name}"));
         check(Running, C, it.clone(), "c=error:no-such-call");

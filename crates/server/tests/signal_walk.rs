@@ -37,9 +37,14 @@ struct Walk {
     calls: u64,
     /// What became of each invite; empty while it is open.
     fates: BTreeMap<CallId, Vec<String>>,
-    /// Descriptions on their way: text, call, sender.
+    /// Descriptions and candidates on their way: text, call, sender.
     relayed: BTreeMap<String, (CallId, usize)>,
+    said: u32,
     arrived: u32,
+    /// Before the call was accepted.
+    early: u32,
+    /// Candidates that were given with `started`.
+    kept: u32,
     /// Which clients were told they are in a call.
     members: BTreeMap<CallId, BTreeSet<String>>,
 }
@@ -71,7 +76,10 @@ impl Walk {
             calls: 0,
             fates: BTreeMap::new(),
             relayed: BTreeMap::new(),
+            said: 0,
             arrived: 0,
+            early: 0,
+            kept: 0,
             members: BTreeMap::new(),
         }
     }
@@ -86,7 +94,8 @@ impl Walk {
         match self.rng.below(100) {
             0..=24 => self.invite(who),
             25..=44 => self.answer(who),
-            45..=69 => self.relay(who),
+            45..=59 => self.relay(who),
+            60..=69 => self.relay_early(who),
             70..=77 => self.end(who),
             78..=81 => self.meet(who),
             82..=85 if connected => self.world.disconnect(who, false),
@@ -122,7 +131,8 @@ impl Walk {
         if self.world.clients[who].socket.is_some() {
             self.views[who].open.insert(call.clone());
             self.fates.insert(call.clone(), Vec::new());
-            self.world.say(who, ClientMessage::Invite { call, to, media: MEDIA });
+            let early = self.rng.chance(700);
+            self.world.say(who, ClientMessage::Invite { call, to, media: MEDIA, early });
         }
     }
 
@@ -139,14 +149,34 @@ impl Walk {
         self.world.say(who, message);
     }
 
+    /// What nobody has said before.
+    fn text(&mut self, who: usize) -> String {
+        self.said += 1;
+        format!("{who}-{}", self.said)
+    }
+
     fn relay(&mut self, who: usize) {
         // In one's own call, or in any other: then nothing may come of it.
         let own = self.views[who].running.clone();
         let any = self.members.keys().nth_back(0).cloned();
         let Some(call) = (if self.rng.chance(900) { own } else { any }) else { return };
-        let text = format!("{}-{}", who, self.relayed.len());
+        let text = self.text(who);
         self.relayed.insert(text.clone(), (call.clone(), who));
         self.world.say(who, offer(&call, &text));
+    }
+
+    /// To or from a device that rings: a description that passes, and a candidate that waits.
+    fn relay_early(&mut self, who: usize) {
+        let view = &self.views[who];
+        let Some(call) = view.incoming.first().or(view.open.first()).cloned() else { return };
+        let rings = view.incoming.contains(&call);
+        let device = u32::try_from(self.pick(2)).expect("a small number");
+        for description in [true, false] {
+            let text = self.text(who);
+            self.relayed.insert(text.clone(), (call.clone(), who));
+            let message = if description { offer(&call, &text) } else { candidate(&call, Some(&text)) };
+            self.world.say(who, if rings { message } else { to_device(device, message) });
+        }
     }
 
     fn end(&mut self, who: usize) {
@@ -213,7 +243,13 @@ impl Walk {
                 assert!(view.incoming.insert(call), "a call rings once");
             }
             ServerMessage::Started { call, .. } if view.over.contains(&call) => {}
-            ServerMessage::Started { call, peer, ticket, .. } => {
+            ServerMessage::Started { call, peer, ticket, candidates, .. } => {
+                for Candidate { candidate, .. } in candidates {
+                    let (sent_in, sender) =
+                        self.relayed.remove(&candidate).expect("kept once, and given once");
+                    assert_eq!((&sent_in, &self.world.clients[sender].person.id), (&call, &peer.id));
+                    self.kept += 1;
+                }
                 // In no other call: one that it was in has been ended before.
                 assert!(
                     view.running.as_ref().is_none_or(|c| *c == call),
@@ -250,18 +286,24 @@ impl Walk {
                     self.fates.entry(call.clone()).or_default().push("refused".into());
                 }
             }
-            ServerMessage::Description { call, description } => {
+            ServerMessage::Description { call, device, description } => {
                 let (sent_in, sender) =
                     self.relayed.remove(&description.sdp).expect("sent once, and arrives once");
                 assert_eq!(sent_in, call);
+                assert!(sender != at, "not to oneself");
+                let early = view.open.contains(&call) || view.incoming.contains(&call);
                 assert!(
-                    view.running.as_ref() == Some(&call) || view.over.contains(&call),
+                    early || view.running.as_ref() == Some(&call) || view.over.contains(&call),
                     "in no other call"
                 );
-                assert!(sender != at, "not to oneself");
-                let members = &self.members[&call];
-                assert!(members.contains(&person) && members.contains(&self.world.clients[sender].person.id));
-                self.arrived += 1;
+                assert!(device.is_none() || !view.incoming.contains(&call), "numbers are for the caller");
+                let other = &self.world.clients[sender].person.id;
+                let strangers =
+                    self.members.get(&call).is_some_and(|m| !m.contains(&person) || !m.contains(other));
+                assert!(!strangers, "from one of the two, and from nobody else");
+                assert!(!early || *other != person, "nobody calls themselves");
+                self.arrived += u32::from(!early);
+                self.early += u32::from(early);
             }
             ServerMessage::Waiting { room } => view.waiting = Some(room),
             _ => {}
@@ -272,7 +314,7 @@ impl Walk {
 #[test]
 fn whatever_people_do_a_call_is_between_two_and_every_invite_has_one_outcome() {
     let mut totals: BTreeMap<String, u32> = BTreeMap::new();
-    let mut arrived = 0;
+    let (mut arrived, mut early, mut kept) = (0, 0, 0);
     for seed in 0..60 {
         let mut walk = Walk::new(seed);
         for _ in 0..400 {
@@ -304,6 +346,8 @@ fn whatever_people_do_a_call_is_between_two_and_every_invite_has_one_outcome() {
         let refused: usize = walk.world.clients.iter().map(|c| c.refused.len()).sum();
         assert_eq!(refused, 0, "seed {seed}: clients that keep to the protocol are never refused");
         arrived += walk.arrived;
+        early += walk.early;
+        kept += walk.kept;
         for outcome in walk.fates.into_values().flatten() {
             *totals.entry(outcome).or_default() += 1;
         }
@@ -313,7 +357,10 @@ fn whatever_people_do_a_call_is_between_two_and_every_invite_has_one_outcome() {
     {
         assert!(totals.get(outcome).is_some_and(|count| *count > 5), "{outcome} is met: {totals:?}");
     }
-    assert!(arrived > 300, "{arrived} descriptions arrived");
+    assert!(
+        arrived > 250 && early > 100 && kept > 15,
+        "{arrived} descriptions, {early} early, {kept} candidates"
+    );
 }
 
 #[test]

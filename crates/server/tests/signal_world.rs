@@ -381,7 +381,12 @@ pub(crate) fn id(letter: char) -> CallId {
 }
 
 pub(crate) fn invite(call: char, to: &str) -> ClientMessage {
-    ClientMessage::Invite { call: id(call), to: to.into(), media: MEDIA }
+    ClientMessage::Invite { call: id(call), to: to.into(), media: MEDIA, early: false }
+}
+
+/// By a caller that answers devices while they ring.
+pub(crate) fn invite_early(call: char, to: &str) -> ClientMessage {
+    ClientMessage::Invite { call: id(call), to: to.into(), media: MEDIA, early: true }
 }
 
 pub(crate) fn accept(call: char) -> ClientMessage {
@@ -398,7 +403,20 @@ pub(crate) fn end(call: char) -> ClientMessage {
 
 pub(crate) fn offer(call: &str, sdp: &str) -> ClientMessage {
     let description = Description { kind: DescriptionKind::Offer, sdp: sdp.into() };
-    ClientMessage::Description { call: call.into(), description }
+    ClientMessage::Description { call: call.into(), device: None, description }
+}
+
+/// The same, from the caller for a ringing device.
+pub(crate) fn to_device(device: u32, message: ClientMessage) -> ClientMessage {
+    match message {
+        ClientMessage::Description { call, description, .. } => {
+            ClientMessage::Description { call, device: Some(device), description }
+        }
+        ClientMessage::Candidate { call, candidate, .. } => {
+            ClientMessage::Candidate { call, device: Some(device), candidate }
+        }
+        other => panic!("this is for nobody's device: {other:?}"),
+    }
 }
 
 pub(crate) fn candidate(call: &str, text: Option<&str>) -> ClientMessage {
@@ -408,7 +426,7 @@ pub(crate) fn candidate(call: &str, text: Option<&str>) -> ClientMessage {
         sdp_m_line_index: Some(0),
         username_fragment: None,
     });
-    ClientMessage::Candidate { call: call.into(), candidate }
+    ClientMessage::Candidate { call: call.into(), device: None, candidate }
 }
 
 /// A message in few words: its type, and what distinguishes it.

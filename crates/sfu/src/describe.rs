@@ -36,14 +36,19 @@ impl Sfu {
         member.peer.set_local_description(now, None).map_err(DescribeError::State)?;
         let answer = member.peer.local_description().map(|answer| answer.sdp).unwrap_or_default();
         self.take_ufrag(at);
-        self.make_tracks(now, at);
+        let others = self.make_tracks(now, at);
         self.make_slots(at);
         if let Some(member) = self.members.get_mut(at) {
             member.peer.with_negotiator(peer::negotiation::Negotiator::forget_descriptions);
         }
         self.follow_up(now, at);
-        if let Some(room) = self.members.get(at).map(|member| member.room) {
-            self.think_over(now, room);
+        match self.members.get(at).map(|member| member.room) {
+            Some(room) if others => self.think_over(now, room),
+            // A room of hundreds need not be looked through for somebody who only comes.
+            _ => {
+                self.assign_voices(now, at);
+                self.choose(now, at);
+            }
         }
         self.flush_asks(now);
         Ok(answer)
@@ -65,9 +70,11 @@ impl Sfu {
         }
     }
 
-    /// Makes the tracks of what the member sends from now on, and ends those that it does not.
-    fn make_tracks(&mut self, now: Instant, at: u32) {
-        let Some(member) = self.members.get(at) else { return };
+    /// Makes the tracks of what the member sends from now on, and ends those that it does not. Whether what others are sent
+    /// has to be chosen anew.
+    fn make_tracks(&mut self, now: Instant, at: u32) -> bool {
+        let mut others = false;
+        let Some(member) = self.members.get(at) else { return others };
         let (id, room) = (member.id, member.room);
         let agreed = member.peer.negotiator().negotiated();
         for source in Source::ALL {
@@ -102,23 +109,27 @@ impl Sfu {
             if let Some(track) = self.tracks.get_mut(track) {
                 track.transceiver = Some(agreed.id);
             }
-            self.set_rids(now, track, &by_size(&agreed.receive_rids));
+            others |= self.set_rids(now, track, &by_size(&agreed.receive_rids));
             self.share_track(track);
         }
+        others
     }
 
-    /// The encodings of a track are these from now on. Slots that are fed by others are emptied, and chosen anew.
-    pub(crate) fn set_rids(&mut self, now: Instant, track: u32, rids: &[String]) {
-        let Some(found) = self.tracks.get(track) else { return };
+    /// The encodings of a track are these from now on. Slots that are fed by others are emptied; whether
+    /// there may be any, which are to be chosen anew.
+    pub(crate) fn set_rids(&mut self, now: Instant, track: u32, rids: &[String]) -> bool {
+        let Some(found) = self.tracks.get(track) else { return false };
         let same = found.layers.len() == rids.len().max(1)
             && found.layers.iter().zip(rids).all(|(layer, rid)| layer.rid.0 == *rid);
         if same && !found.layers.is_empty() {
-            return;
+            return false;
         }
+        let others = found.sending;
         self.starve(track);
         if let Some(found) = self.tracks.get_mut(track) {
             found.set_rids(now, rids);
         }
+        others
     }
 
     /// Makes the slots that have been added.

@@ -224,6 +224,17 @@ impl Member {
         }
     }
 
+    /// Reads a little of all that is needed to send something over a slot, as [`Peer::fetch`] does.
+    #[inline]
+    pub(crate) fn fetch(&self, pass: u8, bit: u8) -> u64 {
+        let slot = match pass {
+            0 => (self.voices.len() + self.pictures.len()) as u64 ^ u64::from(self.connected),
+            1 => self.slot(bit).map_or(0, Slot::fetch),
+            _ => self.slot(bit).and_then(Slot::run).map_or(0, |run| run.out.cast_unsigned()),
+        };
+        slot ^ self.peer.fetch(pass)
+    }
+
     pub(crate) fn track(&self, source: Source) -> Option<u32> {
         self.tracks[source as usize]
     }

@@ -27,6 +27,11 @@ const MAX_PADDING: usize = 64;
 /// How long the rest of a frame is waited for before another encoding takes over.
 const REST: Duration = Duration::from_millis(50);
 
+/// Members whose memory is asked for at once: about as many as the core can wait for at a time.
+const AHEAD: usize = 8;
+/// Passes of [`Peer::fetch`].
+const FETCHES: u8 = 3;
+
 /// A run of datagrams that is being written.
 struct Run {
     transmit: Option<Transmit>,
@@ -74,12 +79,16 @@ impl Sfu {
             return Some(Transmit { from: self.socket(transmit), ..transmit });
         }
         while let Some(at) = self.queue.front().copied() {
+            if self.ahead == 0 {
+                self.look_ahead();
+            }
             let transmit = self.transmit_for(now, at, buf);
             if transmit.is_none() {
                 self.waiting[at as usize] = 0;
             }
             if self.waiting[at as usize] == 0 {
                 self.queue.pop_front();
+                self.ahead -= 1;
                 self.settle(at);
             }
             if !self.asks.is_empty() {
@@ -90,6 +99,22 @@ impl Sfu {
             }
         }
         None
+    }
+
+    /// Reads a little of what the next members need, so that the processor has it when it is their turn. With hundreds of
+    /// them nothing of a member is still in the cache of the core since the last time, and most of what sending costs is to
+    /// wait for memory: here for that of several members at once.
+    fn look_ahead(&mut self) {
+        self.ahead = self.queue.len().min(AHEAD);
+        for pass in 0..FETCHES {
+            let next = self.queue.iter().take(self.ahead);
+            let fetched = next.fold(0, |sum, at| {
+                #[expect(clippy::cast_possible_truncation, reason = "it is at most 64")]
+                let bit = self.waiting[*at as usize].trailing_zeros() as u8;
+                sum ^ self.members.get(*at).map_or(0, |member| member.fetch(pass, bit))
+            });
+            std::hint::black_box(fetched);
+        }
     }
 
     /// The socket of an address that members know.

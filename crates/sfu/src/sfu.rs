@@ -39,6 +39,8 @@ pub struct Sfu {
     pub(crate) waiting: Vec<u64>,
     /// The members for whom that is not nothing, each once.
     pub(crate) queue: VecDeque<u32>,
+    /// How many of the first of these have been looked at ahead of their turn.
+    pub(crate) ahead: usize,
     /// A datagram that did not fit its run.
     pub(crate) held: Option<(Transmit, Vec<u8>)>,
     /// Keyframes to be asked of tracks, by encoding.
@@ -67,6 +69,7 @@ impl Sfu {
             timers: BTreeSet::new(),
             waiting: Vec::new(),
             queue: VecDeque::new(),
+            ahead: 0,
             held: None,
             asks: Vec::new(),
             taps: Taps::default(),

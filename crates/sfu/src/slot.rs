@@ -323,6 +323,14 @@ impl Slot {
         Some((*run, number - run.out + run.base))
     }
 
+    /// Reads all of it.
+    #[inline]
+    pub(crate) fn fetch(&self) -> u64 {
+        let cursor = self.current.map_or(0, |feed| feed.cursor);
+        let last = self.last.is_some() && self.unplayable && self.shown.is_none();
+        cursor ^ self.out.cast_unsigned() ^ u64::from(self.octets) ^ self.runs.len() as u64 ^ u64::from(last)
+    }
+
     /// The present run.
     pub(crate) fn run(&self) -> Option<&Run> {
         self.runs.front()

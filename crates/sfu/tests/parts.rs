@@ -81,8 +81,10 @@ impl Parts {
                 let world = &mut self.worlds[there];
                 world.sfu.take_shared(world.now, id, (source, encoding), &packet, &payload);
             }
-            let events: Vec<Event> =
-                self.worlds[here].events[self.looked[here]..].iter().map(|(_, event)| event.clone()).collect();
+            let events: Vec<Event> = self.worlds[here].events[self.looked[here]..]
+                .iter()
+                .map(|(_, event)| event.clone())
+                .collect();
             self.looked[here] += events.len();
             for event in events {
                 self.tell(here, event);
@@ -125,7 +127,8 @@ impl Parts {
 
     /// What a client sees in its slots, all at the same height.
     fn look(&mut self, here: usize, client: usize, at: &[(usize, usize)], height: u16) {
-        let want = |other: &(usize, usize)| Want { member: self.id(here, *other), source: Source::Camera, height };
+        let want =
+            |other: &(usize, usize)| Want { member: self.id(here, *other), source: Source::Camera, height };
         let wants: Vec<Option<Want>> = at.iter().map(want).map(Some).collect();
         let world = &mut self.worlds[here];
         world.sfu.layout(world.now, world.clients[client].id, &wants);

@@ -26,6 +26,7 @@
 //! | 8489 | the message format, all attributes, both integrity algorithms, transactions |
 //! | 8656, 6062, 8016 | the attributes of TURN |
 //! | 5780, 8445 | the attributes of behaviour discovery and of ICE |
+//! | draft-hancke-webrtc-sped | the attributes of DTLS in checks |
 //!
 //! What it refuses: messages without the magic cookie (RFC 3489), and preparing user names and passwords by
 //! OpaqueString (RFC 8265): they are used as they come, which is the same for ASCII.

@@ -77,6 +77,9 @@ proptest! {
         round_trip_borrowed!(Software(&text), Software);
         round_trip_borrowed!(AlternateDomain(&text), AlternateDomain);
         round_trip_borrowed!(Data(&bytes), Data);
+        round_trip_borrowed!(DtlsInStun(&bytes), DtlsInStun);
+        let checksums = bytes.as_chunks().0;
+        round_trip_borrowed!(DtlsInStunAck::new(checksums), DtlsInStunAck);
         round_trip_borrowed!(Padding(&bytes), Padding);
         round_trip_borrowed!(MobilityTicket(&bytes[..bytes.len().min(256)]), MobilityTicket);
         let error = ErrorCode { code, reason: &text };

@@ -70,6 +70,14 @@ impl<'a> Writer<'a> {
         Self { buf, len: 0 }
     }
 
+    /// A writer behind the first `len` bytes of `buf`, which were written before.
+    ///
+    /// # Errors
+    /// The buffer is shorter.
+    pub const fn behind(buf: &'a mut [u8], len: usize) -> Result<Self, Short> {
+        if len > buf.len() { Err(Short) } else { Ok(Self { buf, len }) }
+    }
+
     /// How many bytes were written.
     pub const fn len(&self) -> usize {
         self.len

@@ -1,6 +1,6 @@
 /** The page: a header, a line that says how things stand, and the screen for the state of the call. */
 import type { Call } from '@visavis/client/model.js'
-import { createEffect, createMemo, Match, on, onCleanup, onMount, Show, Switch, type JSX } from 'solid-js'
+import { createEffect, createMemo, Match, on, onCleanup, onMount, Show, Switch, untrack, type JSX } from 'solid-js'
 import { commandOf, commands, situation } from './commands.js'
 import { ActionButton } from './parts/basics.jsx'
 import { Dialogs } from './parts/dialogs.jsx'
@@ -93,12 +93,14 @@ function call<K extends Call['kind']>(app: AppState, kind: K): Extract<Call, { k
 export function App(): JSX.Element {
   const app = useApp()
   let main!: HTMLElement
+  let shelf!: HTMLDivElement
   listenToKeys(app)
   moveFocus(app, () => main)
   const kind = (): Call['kind'] => app.model().call.kind
   const view = (): string => (kind() === 'idle' || kind() === 'waiting' ? 'start' : kind() === 'running' || kind() === 'room' ? 'running' : 'ringing')
   const engaged = createMemo(() => ['outgoing', 'incoming', 'running'].includes(kind()))
   const friend = createMemo(() => (engaged() ? createFriend(app) : null))
+  createEffect(() => { if (untrack(kind) !== 'running') shelf.append(...friend()?.elements ?? []) })
   const line = (): string => statusLine(app.t(), app.model(), app.ui().intent, app.prefs().name !== '', app.ui().news)
   return (
     <div class="app" data-view={view()} data-call={kind()} data-panel={view() === 'running' ? app.ui().panel ?? 'none' : 'none'}>
@@ -116,9 +118,7 @@ export function App(): JSX.Element {
           <Match when={call(app, 'room')}>{now => <RoomScreen room={now()} />}</Match>
           <Match when={call(app, 'ended')}>{now => <EndedScreen call={now()} />}</Match>
         </Switch>
-        <Show when={kind() !== 'running' && friend()}>
-          {early => <div class="early" aria-hidden="true">{early().voice}{early().picture}</div>}
-        </Show>
+        <div ref={shelf} class="early" aria-hidden="true" />
       </main>
       <Dialogs />
       <p class="sr-only" aria-live="polite">{app.announced()}</p>

@@ -8,18 +8,19 @@ import { commandsOf } from './commands.js'
 import { Conference } from './conference.js'
 import { Conversation, type StoredConversation } from './conversation.js'
 import { browserEnvironment, randomId, serverOfPage, type Environment } from './environment.js'
+import { conferenceHost, conversationHost } from './hosts.js'
 import { IceServers } from './iceservers.js'
 import { isLinkKey } from './e2ee/identity.js'
 import { Media } from './media.js'
 import type { Call, ChatMessage, Ending, Model } from './model.js'
-import type { IceServer, Media as Sends } from './protocol.js'
+import type { Description, IceServer, Media as Sends } from './protocol.js'
 import { Moving } from './moving.js'
-import { callId, isFree, linkOf, taken, type Event } from './reducer.js'
+import { callId, isFree, taken, type Event } from './reducer.js'
+import { Rung } from './rung.js'
 import { Signal, type Notice, type Request, type Welcome } from './signal.js'
 import type { Client, ClientOptions } from './options.js'
-import { openSink } from './sink.js'
 import { devicesOf, Memory, type StoredTab } from './storage.js'
-import { Store } from './store.js'
+import { NEGOTIATES, PREPARED, Store } from './store.js'
 
 export function createClient(options: ClientOptions = {}): Client {
   const core = new Core(options)
@@ -37,21 +38,22 @@ const REACTION_FOR = 4_000
 /** What the parts below share; programs see it as `Client`. */
 export class Core {
   readonly store: Store
-  private readonly environment: Environment
+  readonly environment: Environment
   private readonly memory: Memory
   readonly signal: Signal
   readonly media: Media
-  private readonly page: string
+  readonly page: string
   private readonly unwatch: () => void
   conversation: Conversation | null = null
   conference: Conference | null = null
-  private readonly moving: Moving
+  readonly moving: Moving
   /** What the page before this one left, until the server has welcomed us. */
   private left: StoredTab | null = null
-  private readonly ice: IceServers
+  readonly ice: IceServers
+  private readonly rung = new Rung()
   private findRequest = 0
 
-  constructor(private readonly options: ClientOptions) {
+  constructor(readonly options: ClientOptions) {
     this.environment = options.environment ?? browserEnvironment(options.frameWorker)
     this.store = new Store(this.environment.clock)
     this.page = randomId(this.environment)
@@ -112,7 +114,7 @@ export class Core {
     const id = randomId(this.environment)
     this.converse(id, true)
     this.dispatch({ type: 'begin', call: { kind: 'outgoing', id, to: wanted, person: null, ringing: false } })
-    this.signal.send({ type: 'invite', call: id, to: wanted, media: this.sends() })
+    this.signal.send({ type: 'invite', call: id, to: wanted, media: this.sends(), early: true })
   }
 
   meet(room: string, key: string | null): void {
@@ -204,7 +206,7 @@ export class Core {
     if (notice.type === 'people' && notice.request !== this.findRequest) return
     // The server moves on from a call that we have not even moved to.
     if ((notice.type === 'started' || notice.type === 'conference') && notice.replaces && notice.replaces === this.model.next?.id) this.move()
-    if (notice.type === 'started' && !notice.rejoined && !notice.replaces) this.store.tellLater()
+    if (notice.type === 'started' && !notice.rejoined && !notice.replaces) this.store.tellLater('prepared' in before && before.prepared ? PREPARED : NEGOTIATES)
     this.dispatch({ type: 'notice', notice, about, now: this.now() })
     const { call } = this.model
     if (before.kind !== 'ended' && call.kind === 'ended') this.part(false)
@@ -224,12 +226,11 @@ export class Core {
         // calls, the two are one call by now and declining this one comes too late to matter (`merged`).
         if (callId(call) !== notice.call) return void this.signal.send({ type: 'decline', call: notice.call, busy: true })
         if (before.kind === 'waiting') this.signal.send({ type: 'leave', room: before.room })
-        if (before !== call) this.converse(notice.call, false).offer()
+        if (before !== call) this.converse(notice.call, false).offer(notice.early)
         return
       case 'started':
         if (!this.knows(notice.call)) return void this.signal.send({ type: 'end', call: notice.call })
-        if (!talk) this.converse(notice.call, notice.polite)
-        return this.conversation?.start(notice.polite, notice.ticket, notice.description, notice.rejoined)
+        return (this.chosen(notice.device ?? null, talk) ?? this.converse(notice.call, notice.polite)).start(notice)
       case 'conference':
         if (!this.knows(notice.call)) return void this.signal.send({ type: 'end', call: notice.call })
         if (notice.encrypted && this.find(notice.call, 'room')?.key === null) return this.over('encrypted')
@@ -240,6 +241,7 @@ export class Core {
       case 'muted': return this.media.setMuted(true)
       case 'expressed': return this.fade(notice.call)
       case 'description':
+        if (notice.device !== undefined) return this.ringer(notice.device, notice.description, talk)
         talk?.describe(notice.description)
         return room?.describe(notice.description)
       case 'candidate': return talk?.candidate(notice.candidate)
@@ -322,57 +324,43 @@ export class Core {
   private converse(id: string, polite: boolean, stored: StoredConversation | null = null): Conversation {
     const messages = this.model.call.kind === 'running' ? this.model.call.messages : []
     this.conversation?.close(false)
-    const conversation = new Conversation(id, {
-      environment: this.environment,
-      openSink: this.options.openSink ?? openSink,
-      page: this.page,
-      configuration: () => this.ice.configuration(),
-      stream: this.media.stream,
-      description: (description) => void this.signal.send({ type: 'description', call: id, description }),
-      candidate: (candidate) => void this.signal.send({ type: 'candidate', call: id, candidate }),
-      changed: (change) => this.dispatch({ type: 'talk', call: id, change }),
-      over: (reason) => {
-        if (callId(this.model.call) !== id) return
-        if (this.model.next === null) return this.over(reason)
-        // The other has left, or cannot be reached: we go on to the room without them.
-        this.moving.hurry()
-        this.dispatch({ type: 'talk', call: id, change: { path: 'reconnecting' } })
-      },
-      friend: () => this.find(id, 'running')?.peer.name ?? '',
-      link: () => linkOf(this.find(id, 'running')),
-    }, polite, stored, messages)
+    const conversation = this.newConversation(id, polite, stored, messages)
     this.conversation = conversation
+    return conversation
+  }
+
+  private newConversation(id: string, polite: boolean, stored: StoredConversation | null, messages: readonly ChatMessage[]): Conversation {
+    const conversation = new Conversation(id, conversationHost(this, id), polite, stored, messages)
     conversation.attach(this.media.outgoing)
     return conversation
   }
 
+  /** A device that rings sent a description. */
+  private ringer(device: number, description: Description, talk: Conversation | null): void {
+    const { call } = this.model
+    if (call.kind === 'outgoing' && talk) this.rung.describe(device, description, talk, () => this.newConversation(call.id, true, talk.origin, []))
+  }
+
+  /** The conversation that a call begins with, if it is there. */
+  private chosen(device: number | null, talk: Conversation | null): Conversation | null {
+    if (talk === null) this.rung.close()
+    else this.conversation = this.rung.choose(device, talk)
+    return talk && this.conversation
+  }
+
   private confer(id: string, ticket = '', messages: readonly ChatMessage[] = []): Conference {
     this.conference?.close()
-    const conference = new Conference(id, {
-      environment: this.environment,
-      configuration: () => this.ice.configuration(),
-      send: (request) => void this.signal.send(request),
-      changed: (change) => this.dispatch({ type: 'talk', call: id, change }),
-      room: () => this.find(id, 'room'),
-      silence: () => this.media.silence(),
-      newId: () => randomId(this.environment),
-      expressed: (member, reaction) => {
-        this.dispatch({ type: 'express', call: id, member, reaction })
-        this.fade(id)
-      },
-      failed: () => {
-        if (callId(this.model.call) === id) return this.over('failed')
-        this.conference = close(conference)
-        this.dispatch({ type: 'stay' })
-      },
-    }, ticket, messages)
+    const conference = new Conference(id, conferenceHost(this, id, () => {
+      this.conference = close(conference)
+      this.dispatch({ type: 'stay' })
+    }), ticket, messages)
     this.conference = conference
     conference.attach(this.media.outgoing)
     return conference
   }
 
   /** The running call or the room of that id, be it this call or the next. */
-  private find<K extends 'running' | 'room'>(id: string, kind: K): Extract<Call, { kind: K }> | null {
+  find<K extends 'running' | 'room'>(id: string, kind: K): Extract<Call, { kind: K }> | null {
     for (const call of [this.model.call, this.model.next]) if (call?.kind === kind && call.id === id) return call as Extract<Call, { kind: K }>
     return null
   }
@@ -390,10 +378,10 @@ export class Core {
     this.fade(call)
   }
 
-  private fade(call: string): void { this.environment.clock.after(REACTION_FOR, () => this.dispatch({ type: 'fade', call })) }
+  fade(call: string): void { this.environment.clock.after(REACTION_FOR, () => this.dispatch({ type: 'fade', call })) }
 
   /** Ends the call from our side, for a reason that is not the person's wish. */
-  private over(reason: Ending): void {
+  over(reason: Ending): void {
     const id = callId(this.model.call)
     if (id !== null) this.signal.send({ type: 'end', call: id })
     this.part(reason === 'failed')
@@ -403,6 +391,7 @@ export class Core {
   private part(tell: boolean): void {
     this.conversation?.close(tell)
     this.conversation = null
+    this.rung.close()
     this.conference = close(this.conference)
     this.moving.letGo()
     this.moving.follow()
@@ -413,6 +402,7 @@ export class Core {
 
   private attach(): void {
     this.conversation?.attach(this.media.outgoing)
+    this.rung.attach(this.media.outgoing)
     this.conference?.attach(this.media.outgoing)
     const { call } = this.model
     if (call.kind !== 'running' && call.kind !== 'room') return
@@ -431,6 +421,7 @@ export class Core {
     this.ice.use(servers, lifetimeSeconds, renewed || (this.conversation === null && this.conference === null))
     const relayed = renewed && (call.kind === 'running' || call.kind === 'room') && call.quality.route === 'relayed'
     this.conversation?.configure(relayed)
+    this.rung.configure()
     this.conference?.configure(relayed)
   }
 
@@ -453,7 +444,7 @@ export class Core {
       session,
       // Files are lost with the page: neither their bytes nor the leave to read them can be kept.
       call: call.kind === 'running' || call.kind === 'room' ? { ...call, files: [], sharingScreen: false } : call,
-      conversation: this.conversation?.store() ?? left?.conversation ?? null,
+      conversation: this.conversation?.store(this.rung.generation) ?? left?.conversation ?? null,
       conference: this.conference?.store() ?? left?.conference ?? null,
       ...devicesOf(this.model, left),
     })
@@ -474,15 +465,15 @@ export class Core {
     const { left, model: { call } } = this
     this.left = null
     if (left === null || callId(call) === null || callId(call) !== callId(left.call)) return
-    if (call.kind === 'outgoing') this.converse(call.id, true)
-    if (call.kind === 'incoming') this.converse(call.id, false).offer()
+    if (call.kind === 'outgoing') this.converse(call.id, true, left.conversation)
+    if (call.kind === 'incoming') this.converse(call.id, false, left.conversation).offer()
     if (call.kind === 'running') this.converse(call.id, false, left.conversation).takeUp()
     if (call.kind === 'room') this.confer(call.id, left.conference?.ticket, call.messages).rejoin()
   }
 
   dispatch(event: Event): void { this.store.dispatch(event) }
 
-  private now(): number { return this.environment.clock.now() }
+  now(): number { return this.environment.clock.now() }
 }
 
 function close(conversation: Conversation | Conference | null): null {

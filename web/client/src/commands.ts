@@ -48,9 +48,12 @@ export function commandsOf(core: Core): Commands {
 
 function streams(core: Core): Streams {
   const { stream } = core.media
-  // A browser takes its time with a fresh element, so what will be played is there while it rings.
-  const talk = core.model.call.kind === 'room' ? null : core.conversation
-  const room = core.model.call.kind === 'room' ? core.conference : null
+  const { call } = core.model
+  // A browser takes its time with a fresh element, so what will be played is there while it rings; with a stream that has
+  // no track yet it would begin again with the first.
+  const rings = call.kind === 'outgoing' || call.kind === 'incoming'
+  const talk = call.kind === 'room' || (rings && !call.prepared) ? null : core.conversation
+  const room = call.kind === 'room' ? core.conference : null
   return {
     local: stream.getTracks().length > 0 ? stream : null,
     screen: core.media.screenStream,

@@ -20,7 +20,8 @@ import type { Candidate, Description } from './protocol.js'
 import { quality, snapshot, type Snapshot } from './quality.js'
 import type { TalkChange } from './reducer.js'
 import { fingerprintPair, safetyCode } from './safety.js'
-import { takeGeneration, withGeneration } from './sdp.js'
+import { takeGeneration, withGeneration, withoutAddresses } from './sdp.js'
+import type { Notice } from './signal.js'
 import type { OpenSink } from './sink.js'
 
 /** The version of PEER.md. */
@@ -45,8 +46,11 @@ export interface ConversationHost {
   configuration(): RTCConfiguration
   /** Our own stream, which names what belongs together. */
   readonly stream: MediaStream
-  description(description: Description): void
-  candidate(candidate: Candidate | null): void
+  /** For the other side; `device` is set while it rings there. */
+  description(description: Description, device: number | null): void
+  candidate(candidate: Candidate | null, device: number | null): void
+  /** While it rings: the two peer connections know each other, and what will be played is there. */
+  prepared(): void
   changed(change: TalkChange): void
   /** The call cannot go on, or the other side ended it. */
   over(reason: Ending): void
@@ -61,7 +65,13 @@ export interface StoredConversation {
   readonly generation: number
   readonly polite: boolean
   readonly ticket: string
+  /** Whether it still rings, and whether descriptions pass meanwhile. */
+  readonly ringing: boolean
+  readonly early: boolean
 }
+
+/** What `started` says. */
+export type Start = Pick<Extract<Notice, { type: 'started' }>, 'polite' | 'ticket' | 'description' | 'rejoined' | 'candidates'>
 
 export class Conversation {
   /** One stream for each kind, because an element with a picture that never comes would not play the sound either. */
@@ -79,8 +89,14 @@ export class Conversation {
   private sending: Sending = { camera: false, microphone: false, screen: false }
   /** Whether the person took the call. */
   accepted = false
-  /** Until the call is on, what the peer connection says stays here. */
+  /** Until the call is on, what the peer connection says stays here, or passes without addresses if it is `early`. */
   private held = true
+  /** Whether descriptions pass while it rings. */
+  early = false
+  /** To the caller, the ringing device at the other end, until the call is on. */
+  device: number | null = null
+  /** Whether the page before this one may have said what this one does not know: then this one makes the offer. */
+  private readonly anew: boolean
   /** The server does not know this call any more: it ends when its path does. */
   private orphaned = false
   private closed = false
@@ -94,6 +110,8 @@ export class Conversation {
   private greeted = false
   private resumed = false
   private pair: string | null = null
+  /** What has changed before the call was on; null from then on. The path may stand before we are told that it is. */
+  private before: TalkChange | null = {}
   /** Nothing but this is said or sent before it has succeeded; null where the link has no key. */
   private readonly proof: DirectProof | null
   private cancelProof: (() => void) | null = null
@@ -102,21 +120,23 @@ export class Conversation {
   private cancelLeave: (() => void) | null = null
   private cancelLook: (() => void) | null = null
 
-  constructor(readonly id: string, private readonly host: ConversationHost, polite: boolean, stored: StoredConversation | null = null, messages: readonly ChatMessage[] = []) {
-    this.ticket = stored?.ticket ?? ''
-    this.generation = stored ? stored.generation + 1 : 1
-    this.everConnected = stored !== null
+  constructor(readonly id: string, private readonly host: ConversationHost, polite: boolean, readonly origin: StoredConversation | null = null, messages: readonly ChatMessage[] = []) {
+    this.ticket = origin?.ticket ?? ''
+    this.generation = origin ? origin.generation + 1 : 1
+    this.everConnected = origin !== null && !origin.ringing
+    this.early = origin?.early ?? false
+    this.anew = origin !== null
     this.remote = host.environment.stream()
     this.remoteVoice = host.environment.stream()
     this.remoteScreen = host.environment.stream()
     const send = (message: Control) => this.say(message)
-    this.chat = new Chat(messages, () => host.friend(), send, (said) => host.changed({ messages: said }))
+    this.chat = new Chat(messages, () => host.friend(), send, (said) => this.changed({ messages: said }))
     this.files = new Files({
       clock: host.environment.clock,
       newNumber: () => new DataView(host.environment.random(new Uint8Array(4)).buffer).getUint32(0),
       openSink: host.openSink,
       send,
-      changed: (files) => host.changed({ files }),
+      changed: (files) => this.changed({ files }),
     })
     const link = host.link()
     this.proof = link && new DirectProof(link.room, link.key, {
@@ -124,52 +144,57 @@ export class Conversation {
       proven: () => this.proven(),
       failed: () => { if (!this.closed && !this.retired) host.over('not-verified') },
     })
-    this.peer = this.newPeer(stored?.polite ?? polite)
+    this.peer = this.newPeer(origin?.polite ?? polite)
   }
 
   /** The callee, while it rings: the offer and its candidates are ready when the person accepts. */
-  offer(): void {
+  offer(early = this.early): void {
+    this.early = early
     this.peer.open()
   }
 
   /** The person accepted: the offer with the candidates so far, if it is ready. What comes later goes by itself. */
   accept(): Description | null {
     this.accepted = true
+    // What passed early needs not be said again; what is not ready yet will be said by itself.
+    const offer = this.early ? null : this.peer.pendingOffer()
     this.held = false
-    const offer = this.peer.pendingOffer()
     return offer && this.marked(offer)
   }
 
   /** The server says that the call is on. */
-  start(polite: boolean, ticket: string, description: Description | null, rejoined: boolean): void {
-    this.held = false
+  start({ polite, ticket, description, rejoined, candidates }: Start): void {
+    this.device = null
+    this.release()
     this.peer.polite = polite
     this.ticket = ticket
+    if (candidates) this.peer.candidates(candidates)
     if (rejoined) return this.rejoined()
     this.cancelConnect ??= this.host.environment.clock.after(CONNECT_TIMEOUT, () => {
       if (!this.everConnected) this.host.over('failed')
     })
     this.watch()
-    if (!polite) this.peer.open()
+    if (!polite || this.anew) this.peer.open()
     if (description !== null) this.describe(description)
   }
 
   /** A new page of this tab takes the call up. */
   takeUp(): void {
-    this.held = false
+    this.release()
     this.watch()
     this.peer.open()
   }
 
   describe(description: Description): void {
-    const { sdp, generation } = takeGeneration(description.sdp ?? '')
+    const { sdp: whole, generation } = takeGeneration(description.sdp ?? '')
+    const sdp = this.held ? withoutAddresses(whole) : whole
     if (generation < this.generation) return
     if (generation > this.generation) this.renew(generation)
     this.peer.describe({ type: description.type, sdp })
   }
 
   candidate(candidate: Candidate | null): void {
-    this.peer.candidate(candidate)
+    if (candidate !== null) this.peer.candidates([candidate])
   }
 
   /** Sends these tracks, and tells what they are. */
@@ -223,8 +248,9 @@ export class Conversation {
   /** Tells the other side straight that the page goes away. */
   leave(): void { this.say({ type: 'leaving' }) }
 
-  store(): StoredConversation {
-    return { generation: this.generation, polite: this.peer.polite, ticket: this.ticket }
+  /** What the next page needs; `generation` if others of the same call are further. */
+  store(generation = 0): StoredConversation {
+    return { generation: Math.max(generation, this.generation), polite: this.peer.polite, ticket: this.ticket, ringing: this.held, early: this.early }
   }
 
   /** Ends it; with `tell` the other side hears of it straight, in case the server is away. */
@@ -244,6 +270,7 @@ export class Conversation {
   private newPeer(polite: boolean): Peer {
     const { environment } = this.host
     const peer = new Peer(polite, this.host.configuration(), environment.peerConnection, environment.clock, this.host.stream, this.peerEvents())
+    if (this.held) peer.ring()
     this.proof?.reset()
     if (this.trusted) peer.attach(this.outgoing)
     return peer
@@ -261,12 +288,15 @@ export class Conversation {
 
   private peerEvents(): PeerEvents {
     return {
-      description: (description) => { if (!this.held) this.host.description(this.marked(description)) },
-      candidate: (candidate) => { if (!this.held) this.host.candidate(candidate) },
+      description: (description) => { if (!this.held || this.passes) this.host.description(this.marked(description), this.device) },
+      candidate: (candidate) => { if (!this.held || (this.passes && candidate !== null)) this.host.candidate(candidate, this.device) },
       path: (path) => { if (!this.retired) this.followed(path) },
       media: () => this.showTracks(),
       channels: (control, bulk) => this.useChannels(control, bulk),
-      described: () => void this.checkSafety(),
+      described: () => {
+        if (this.held) this.host.prepared()
+        void this.checkSafety()
+      },
       dead: () => {
         if (this.cancelLeave !== null || this.closed || this.retired) return
         this.renew(this.generation + 1)
@@ -275,24 +305,42 @@ export class Conversation {
     }
   }
 
+  /** Whether descriptions pass while it rings: from a device that may send them, and to one that has sent some. */
+  private get passes(): boolean { return this.early || this.device !== null }
+
+  /** The call is on: nothing is kept back any more. */
+  private release(): void {
+    this.held = false
+    const { before } = this
+    this.before = null
+    if (before !== null && Object.keys(before).length > 0) this.host.changed(before)
+    this.peer.expect()
+  }
+
+  private changed(change: TalkChange): void {
+    if (this.before === null) this.host.changed(change)
+    else this.before = { ...this.before, ...change }
+  }
+
   /** Another peer connection, of a later generation; tracks, chat and files go on over it. */
   private renew(generation: number): void {
     this.generation = generation
     this.silence()
     this.peer.close()
     this.look = null
-    if (this.everConnected) this.host.changed({ path: 'reconnecting' })
+    if (this.everConnected) this.changed({ path: 'reconnecting' })
     this.peer = this.newPeer(this.peer.polite)
   }
 
   private rejoined(): void {
     const offer = this.peer.pendingOffer()
-    if (offer !== null) this.host.description(this.marked(offer))
+    if (offer !== null) this.host.description(this.marked(offer), null)
     else if (this.peer.path !== 'connected' && !this.peer.polite) this.peer.restart()
   }
 
   private marked({ type, sdp }: Description): Description {
-    return { type, sdp: withGeneration(sdp ?? '', this.generation) }
+    const said = this.held ? withoutAddresses(sdp ?? '') : sdp ?? ''
+    return { type, sdp: withGeneration(said, this.generation) }
   }
 
   private followed(path: PathState): void {
@@ -304,7 +352,7 @@ export class Conversation {
       this.cancelLook?.()
       void this.lookAgain()
     }
-    this.host.changed({ path })
+    this.changed({ path })
     if (this.orphaned && path === 'reconnecting') this.host.over('lost')
   }
 
@@ -356,10 +404,10 @@ export class Conversation {
         if (this.otherPage !== null && this.otherPage !== message.page) this.files.otherPage()
         this.otherPage = message.page
         this.greeted = true
-        this.host.changed({ remote: message.sending })
+        this.changed({ remote: message.sending })
         this.stayed()
         return this.resume()
-      case 'sending': return this.host.changed({ remote: message.sending })
+      case 'sending': return this.changed({ remote: message.sending })
       case 'proof': return void this.proof?.take(message.proof)
       case 'chat':
       case 'chat-received':
@@ -384,7 +432,7 @@ export class Conversation {
   }
 
   private left(): void {
-    this.host.changed({ path: 'reconnecting' })
+    this.changed({ path: 'reconnecting' })
     this.cancelLeave ??= this.host.environment.clock.after(LEAVE_GRACE, () => this.host.over('hung-up'))
   }
 
@@ -399,10 +447,10 @@ export class Conversation {
     const pair = both && fingerprintPair(both.local, both.remote)
     if (pair === this.pair) return
     this.pair = pair
-    this.host.changed({ safetyCode: null })
+    this.changed({ safetyCode: null })
     if (pair === null) return
     const code = await safetyCode(pair)
-    if (this.pair === pair && !this.closed) this.host.changed({ safetyCode: code })
+    if (this.pair === pair && !this.closed) this.changed({ safetyCode: code })
   }
 
   private watch(): void {
@@ -415,7 +463,7 @@ export class Conversation {
     if (this.closed || this.retired) return
     if (report !== null && peer === this.peer) {
       const now = snapshot(report, this.host.environment.clock.now())
-      if (peer.path === 'connected') this.host.changed({ quality: quality(this.look, now) })
+      if (peer.path === 'connected') this.changed({ quality: quality(this.look, now) })
       this.look = now
     }
     this.cancelLook = null

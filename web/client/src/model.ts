@@ -72,9 +72,9 @@ export interface Devices {
 /** The call, in the order of its life. */
 export type Call =
   | { readonly kind: 'idle' }
-  /** We called; `ringing` once a device of theirs rings. */
-  | { readonly kind: 'outgoing'; readonly id: string; readonly to: string; readonly person: Person | null; readonly ringing: boolean }
-  | { readonly kind: 'incoming'; readonly id: string; readonly from: Person; readonly media: Media }
+  /** We called; `ringing` once a device of theirs rings. `prepared`: all that is missing is that they accept, and a path. */
+  | { readonly kind: 'outgoing'; readonly id: string; readonly to: string; readonly person: Person | null; readonly ringing: boolean; readonly prepared?: boolean }
+  | { readonly kind: 'incoming'; readonly id: string; readonly from: Person; readonly media: Media; readonly prepared?: boolean }
   /** Waiting at a link for somebody else who holds it. */
   | { readonly kind: 'waiting'; readonly room: string; readonly key: string | null }
   | RunningCall

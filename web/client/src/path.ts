@@ -7,6 +7,9 @@ const DISCONNECTED_PATIENCE = 2_000
 const RESTART_EVERY = 7_000
 /** Restarts in vain after which a new peer connection is wanted. */
 const RESTARTS_MOST = 3
+/** Milliseconds before ICE is begun anew that gave up while it rings, and how often that is done. */
+const RINGING_PATIENCE = 200
+const RINGING_RESTARTS_MOST = 9
 
 export type PathState = 'connecting' | 'connected' | 'reconnecting'
 
@@ -20,6 +23,8 @@ export interface PathEvents {
 
 export class Path {
   state: PathState = 'connecting'
+  /** While it rings neither side has candidates of the other, and a browser may give ICE up (RFC 8838 §8). */
+  private ringing = false
   private restarts = 0
   private cancelRestart: (() => void) | null = null
 
@@ -27,6 +32,10 @@ export class Path {
 
   /** To be called with every change of the ICE state or the connection state. */
   follow({ connectionState, iceConnectionState }: Pick<PeerConnectionLike, 'connectionState' | 'iceConnectionState'>): void {
+    if (this.ringing) {
+      if (iceConnectionState === 'failed') this.wait()
+      return
+    }
     // DTLS failed: no restart of ICE can mend that.
     if (connectionState === 'failed' && iceConnectionState !== 'failed') return this.events.dead()
     switch (iceConnectionState) {
@@ -50,10 +59,32 @@ export class Path {
     }
   }
 
+  /** From here on no path is to be expected, until `expect`. */
+  ring(): void { this.ringing = true }
+
+  /** The call was accepted. */
+  expect(states: Pick<PeerConnectionLike, 'connectionState' | 'iceConnectionState'>): void {
+    if (!this.ringing) return
+    this.ringing = false
+    this.restarts = 0
+    this.close()
+    this.follow(states)
+  }
+
   /** No more restarts. */
   close(): void {
     this.cancelRestart?.()
     this.cancelRestart = null
+  }
+
+  /** ICE has given up: it is begun anew, so that it is there when the call is accepted. */
+  private wait(): void {
+    if (this.restarts >= RINGING_RESTARTS_MOST) return
+    this.cancelRestart ??= this.clock.after(RINGING_PATIENCE, () => {
+      this.cancelRestart = null
+      this.restarts++
+      this.events.restart()
+    })
   }
 
   private mend(patience: number): void {

@@ -95,14 +95,19 @@ export class Peer {
     this.enqueue(() => this.take(description))
   }
 
-  /** A candidate from the other side. */
-  candidate(candidate: Candidate | null): void {
+  /** Candidates from the other side. */
+  candidates(candidates: readonly Candidate[]): void {
     this.enqueue(async () => {
-      if (candidate === null || candidate.candidate === '') return
-      this.early = [...this.early.slice(1 - EARLY_CANDIDATES_MOST), candidate]
+      this.early = [...this.early, ...candidates.filter(({ candidate }) => candidate !== '')].slice(-EARLY_CANDIDATES_MOST)
       await this.addEarly()
     })
   }
+
+  /** Until `expect` there will be no candidates of the other side. */
+  ring(): void { this.way.ring() }
+
+  /** The call was accepted: a path is to be found. */
+  expect(): void { if (!this.closed) this.way.expect(this.pc) }
 
   /** Sends these tracks from now on. */
   attach(outgoing: Outgoing): void {
@@ -258,9 +263,7 @@ export class Peer {
     }
     const now = this.early.filter(belongs)
     this.early = this.early.filter((candidate) => !belongs(candidate))
-    for (const candidate of now) {
-      await this.pc.addIceCandidate(candidate).catch(() => this.dropped++)
-    }
+    await Promise.all(now.map((candidate) => this.pc.addIceCandidate(candidate).catch(() => this.dropped++)))
   }
 
   /** Not in `work`: a candidate need not wait for it. */

@@ -60,6 +60,8 @@ export type ClientMessage =
     to: string
     /** What the caller intends to send. */
     media: Media
+    /** Whether the caller answers descriptions of devices that still ring. */
+    early?: boolean
   }
   | {
     type: 'accept'
@@ -86,6 +88,8 @@ export type ClientMessage =
     type: 'description'
     /** The call. */
     call: string
+    /** From the caller, before `started`: the ringing device that it is for. */
+    device?: number
     /** The description. */
     description: Description
   }
@@ -93,6 +97,8 @@ export type ClientMessage =
     type: 'candidate'
     /** The call. */
     call: string
+    /** From the caller, before `started`: the ringing device that it is for. */
+    device?: number
     /** The candidate; `null` when there are no more in this generation. */
     candidate: Candidate | null
   }
@@ -248,6 +254,8 @@ export type ServerMessage =
     media: Media
     /** Seconds until it is given up. */
     timeout: number
+    /** Whether this device may send its offer to the caller before it accepts. */
+    early?: boolean
   }
   | {
     type: 'started'
@@ -263,6 +271,10 @@ export type ServerMessage =
     ticket: Secret
     /** The other's offer, if it came with `accept`. */
     description: Description | null
+    /** To the caller: which of the ringing devices accepted, if it may have sent its offer before. */
+    device?: number
+    /** The candidates that the server has kept for this side while it rang. */
+    candidates?: Array<Candidate>
     /** Whether the media may be running already: this was a `rejoin`. */
     rejoined: boolean
     /** The conference that this call goes on for; keep that until this one has media, then `end` it. */
@@ -272,6 +284,8 @@ export type ServerMessage =
     type: 'description'
     /** The call. */
     call: string
+    /** To the caller, before `started`: the ringing device that it comes from. */
+    device?: number
     /** The description. */
     description: Description
   }

@@ -15,6 +15,8 @@ export type Event =
   | { readonly type: 'devices'; readonly devices: Devices }
   /** We call, wait at a link, or take up a call after a reload. */
   | { readonly type: 'begin'; readonly call: Call }
+  /** While it rings: the peer connections of both sides know each other. */
+  | { readonly type: 'prepared'; readonly call: string }
   /** What happens inside a running call or a room. */
   | { readonly type: 'talk'; readonly call: string; readonly change: TalkChange }
   /** We show a feeling, or a member does without the server's knowledge. */
@@ -58,6 +60,7 @@ export function reduce(model: Model, event: Event): Model {
     case 'capture': return unmuted({ ...model, [event.source]: event.capture })
     case 'devices': return { ...model, devices: event.devices }
     case 'begin': return { ...model, call: event.call, next: null }
+    case 'prepared': return prepared(model, event.call)
     case 'talk': return inside(model, event.call, (call) => talk(call, event.change))
     case 'express': return inside(model, event.call, (call) => (call.kind === 'room' ? express(call, event.member ?? call.you, event.reaction) : call))
     case 'hand': return inside(model, event.call, (call) => (call.kind === 'room' ? { ...call, members: call.members.map((one) => (one.number === call.you ? { ...one, hand: event.hand } : one)) } : call))
@@ -209,6 +212,11 @@ function running(notice: Extract<Notice, { type: 'started' }>, since: number): R
     quality: UNKNOWN,
     safetyCode: null,
   }
+}
+
+function prepared(model: Model, id: string): Model {
+  const { call } = model
+  return (call.kind === 'outgoing' || call.kind === 'incoming') && call.id === id && !call.prepared ? { ...model, call: { ...call, prepared: true } } : model
 }
 
 /** Changes the running call or the room of that id, be it this call or the next. */

@@ -23,6 +23,17 @@ export function takeGeneration(sdp: string): { readonly sdp: string; readonly ge
   return { sdp: sdp.replace(GENERATION, ''), generation }
 }
 
+/**
+ * The description without any address in it (RFC 8839 §5.1, RFC 8866 §5.2, §5.7, RFC 3605): before a call is accepted
+ * nobody is told where the other is, nor tries to reach them.
+ */
+export function withoutAddresses(sdp: string): string {
+  return sdp
+    .replace(/^a=(?:candidate|end-of-candidates|remote-candidates)\b.*\r?\n/gm, '')
+    .replace(/^((?:o=.*|c=|a=rtcp:\d+ )IN) IP[46] \S+/gm, '$1 IP4 0.0.0.0')
+    .replace(/^(m=\S+) (?!0 )\d+/gm, '$1 9')
+}
+
 /** The ICE user fragments in a description (RFC 8839 §5.4): one for each generation of ICE and unbundled section. */
 export function userFragments(sdp: string): ReadonlySet<string> {
   return new Set([...sdp.matchAll(/^a=ice-ufrag:(\S+)/gm)].map((match) => match[1] ?? ''))

@@ -4,7 +4,9 @@ import type { Model } from './model.js'
 import { INITIAL, reduce, type Event } from './reducer.js'
 
 /** Milliseconds for which the page is not told of a call that gets connected: to draw it would hold that up. */
-const CONNECT_FIRST = 500
+export const NEGOTIATES = 500
+/** The same if nothing is left to do but to begin: as soon as that is done the page may draw, while the path is found. */
+export const PREPARED = 0
 
 export class Store {
   model: Model = INITIAL
@@ -27,10 +29,10 @@ export class Store {
     else if (next.call.kind !== 'running' || next.call.path === 'connected') this.tellNow()
   }
 
-  /** A page that draws does not answer: so it is told of the call once the path stands, or soon. */
-  tellLater(): void {
+  /** A page that draws does not answer: so it is told of the call once the path stands, or after so many milliseconds. */
+  tellLater(ms: number): void {
     this.tellNow?.()
-    const cancel = this.clock.after(CONNECT_FIRST, () => this.tellNow?.())
+    const cancel = this.clock.after(ms, () => this.tellNow?.())
     this.tellNow = () => {
       cancel()
       this.tellNow = null

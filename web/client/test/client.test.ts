@@ -62,7 +62,22 @@ describe('of a call that was accepted the page is told', () => {
     return told
   }
 
-  test('once it is connected', async () => {
+  test('at once if all was done while it rang', async () => {
+    const { world, alice, bob } = await two()
+    const told = [firstTold(alice), firstTold(bob)]
+    alice.client.commands.call('Bob')
+    await world.until(() => kind(bob) === 'incoming')
+    await world.pass(100)
+    expect([alice, bob].map(({ model: { call } }) => (call.kind === 'outgoing' || call.kind === 'incoming') && call.prepared)).toEqual([true, true])
+    expect([alice, bob].map(({ client }) => client.commands.streams().remote?.getTracks().length)).toEqual([1, 1])
+    void bob.client.commands.accept(sends)
+    await world.until(() => kind(alice) === 'running' && kind(bob) === 'running')
+    const start = world.clock.now()
+    await world.until(() => told.every((list) => list.length > 0))
+    expect(told.map(([first]) => first)).toEqual([{ path: 'connecting', at: start }, { path: 'connecting', at: start }])
+  })
+
+  test('once it is connected if not', async () => {
     const { world, alice, bob } = await two()
     const told = [firstTold(alice), firstTold(bob)]
     await connect(world, alice, bob)
@@ -108,6 +123,7 @@ describe('a page loaded anew', () => {
     await world.until(() => kind(bob) === 'incoming')
     // Behind the page that went, if it did: only a page that is there can accept.
     await world.pass(1)
+    await world.until(() => bob.model.server.kind === 'online')
     void bob.client.commands.accept(sends)
     await world.until(() => isConnected(alice) && isConnected(bob), () => [alice.model.call, bob.model.call, reloaded])
     await world.pass(1_000)

@@ -199,9 +199,10 @@ export class FakePeerConnection {
   private settle(): void {
     this.currentLocalDescription = this.localDescription
     this.currentRemoteDescription = this.remoteDescription
-    if (this.iceConnectionState === 'new') {
+    if (this.iceConnectionState === 'new' || this.iceConnectionState === 'failed') {
+      const { fragment } = this
       this.iceConnectionState = this.connectionState = 'checking' as never
-      this.network.clock.after(15_000, () => { if (this.iceConnectionState === 'checking') this.turn('failed') })
+      this.network.clock.after(15_000, () => { if (this.iceConnectionState === 'checking' && fragment === this.fragment) this.turn('failed') })
     }
     this.tryConnect()
     if (this.restart) this.needNegotiation()
@@ -215,9 +216,10 @@ export class FakePeerConnection {
   }
 
   private tryConnect(): void {
-    if (this.network.broken || !this.canCheck || this.signalingState !== 'stable') return
+    if (this.network.broken || this.signalingState !== 'stable') return
     const other = this.other()
-    if (!other || other.other() !== this || !other.canCheck) return
+    // One check is enough for both: where it comes from is a candidate, too (RFC 8445 §7.3.1.3).
+    if (!other || other.other() !== this || !(this.canCheck || other.canCheck)) return
     this.network.clock.after(5, () => {
       if (this.network.broken || this.other() !== other || other.other() !== this) return
       for (const channel of this.channels) {

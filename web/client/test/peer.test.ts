@@ -35,7 +35,7 @@ class Side {
 
   take(message: Message): void {
     if ('description' in message) this.peer.describe(message.description)
-    else this.peer.candidate(message.candidate)
+    else if (message.candidate) this.peer.candidates([message.candidate])
   }
 }
 
@@ -119,7 +119,7 @@ test('an answer nobody waits for, a description that is junk and a candidate of 
   await two.cross()
   two.polite.peer.describe({ type: 'answer', sdp: 'x' })
   two.polite.peer.describe({ type: 'pranswer', sdp: 'x' })
-  for (let number = 0; number < 1000; number++) two.polite.peer.candidate({ candidate: 'junk', usernameFragment: 'nobody' })
+  for (let number = 0; number < 1000; number++) two.polite.peer.candidates([{ candidate: 'junk', usernameFragment: 'nobody' }])
   await two.cross()
   expect([two.connected, two.polite.peer.dropped]).toEqual([true, 2])
 })

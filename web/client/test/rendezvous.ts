@@ -2,7 +2,7 @@
  * A server of Visavis signalling in one small class, for tests: it says what docs/protocol.md says, to sockets that
  * are mere functions. It has no limits, no accounts and no time: nothing expires unless a test makes it.
  */
-import type { ClientFrame, ClientMessage, Description, Media, Person, ServerFrame, ServerMessage } from '../src/protocol.js'
+import type { Candidate, ClientFrame, ClientMessage, Description, Media, Person, ServerFrame, ServerMessage } from '../src/protocol.js'
 
 export interface Line {
   /** A frame from the client. */
@@ -34,7 +34,17 @@ export interface CallState {
   ringing: Session[]
   media: Media
   on: boolean
+  /** What has passed between the caller and devices that ring. */
+  early?: Early[]
+  /** The device that accepted. */
+  device?: number
 }
+
+/** Between the caller and one ringing device: what is kept of either. */
+interface Early { readonly device: Session; readonly ofCaller: Candidate[]; readonly ofDevice: Candidate[] }
+
+/** Devices that may say something before they accept. */
+const EARLY_MOST = 3
 
 /** Three and more. */
 export interface ConferenceServer {
@@ -158,9 +168,12 @@ export class Rendezvous {
       case 'description':
       case 'candidate': {
         const call = this.calls.get(message.call)
+        if (call?.early && !call.on) return this.relayEarly(session, message, call.early, call)
         const other = call?.caller === session ? call.callee : call?.caller
         if (!call?.on || !other) return this.tell(session, { type: 'error', about: seq, code: 'no-such-call', message: 'no such call' })
-        return this.tell(other, message)
+        const { device, ...rest } = message
+        if (device !== undefined && device !== call.device) return
+        return this.tell(other, rest)
       }
       case 'open': {
         const call = this.calls.get(message.call)
@@ -190,11 +203,25 @@ export class Rendezvous {
     if (all.length === 0) return this.tell(session, { type: 'ended', call: message.call, reason: 'unavailable' })
     if (free.length === 0) return this.tell(session, { type: 'ended', call: message.call, reason: 'busy' })
     const call: CallState = { id: message.call, caller: session, callee: null, ringing: free, media: message.media, on: false }
+    if (message.early) call.early = free.slice(0, EARLY_MOST).map((device) => ({ device, ofCaller: [], ofDevice: [] }))
     this.calls.set(call.id, call)
     for (const it of [session, ...free]) it.call = call
-    for (const it of free) this.tell(it, { type: 'incoming', call: call.id, from: session.person, media: message.media, timeout: 45 })
+    for (const it of free) this.tell(it, { type: 'incoming', call: call.id, from: session.person, media: message.media, timeout: 45, ...(call.early?.some(({ device }) => device === it) ? { early: true } : {}) })
     const [first] = free
     if (first) this.tell(session, { type: 'ringing', call: call.id, to: first.person, timeout: 45 })
+  }
+
+  /** Before it is accepted descriptions pass, and candidates are kept. */
+  private relayEarly(session: Session, message: Sent<'description' | 'candidate'>, early: readonly Early[], call: CallState): void {
+    const number = session === call.caller ? message.device : early.findIndex(({ device }) => device === session)
+    const between = early[number ?? -1]
+    if (number === undefined || !between) throw new Error('nothing passes before the call is accepted')
+    if (JSON.stringify(message).includes('192.0.2.') && message.type === 'description') throw new Error('an address passes before the call is accepted')
+    const { device: _, ...rest } = message
+    if (rest.type === 'candidate') {
+      if (rest.candidate !== null) (session === call.caller ? between.ofCaller : between.ofDevice).push(rest.candidate)
+    } else if (session === call.caller) this.tell(between.device, rest)
+    else this.tell(call.caller, { ...rest, device: number })
   }
 
   /** Two invited each other: the smaller id wins, and counts as accepted by the other one. */
@@ -217,6 +244,8 @@ export class Rendezvous {
     for (const it of call.ringing) if (it !== session) this.release(it, call, 'elsewhere')
     call.callee = session
     call.ringing = []
+    const device = call.early?.findIndex((it) => it.device === session) ?? -1
+    if (device >= 0) call.device = device
     this.start(call, message.media, message.description ?? null, false)
   }
 
@@ -228,8 +257,12 @@ export class Rendezvous {
     caller.call = callee.call = call
     const ticket = `ticket-${call.id}`
     const more = replaces === undefined ? {} : { replaces }
-    this.tell(caller, { type: 'started', call: call.id, peer: callee.person, media, polite: true, ticket, description, rejoined, ...more })
-    this.tell(callee, { type: 'started', call: call.id, peer: caller.person, media: call.media, polite: false, ticket, description: null, rejoined, ...more })
+    const { device } = call
+    const early = !rejoined && device !== undefined ? call.early?.[device] : undefined
+    const toCaller = early && device !== undefined ? { device, candidates: early.ofDevice } : {}
+    const toCallee = early ? { candidates: early.ofCaller } : {}
+    this.tell(caller, { type: 'started', call: call.id, peer: callee.person, media, polite: true, ticket, description, rejoined, ...toCaller, ...more })
+    this.tell(callee, { type: 'started', call: call.id, peer: caller.person, media: call.media, polite: false, ticket, description: null, rejoined, ...toCallee, ...more })
   }
 
   private decline(session: Session, message: Sent<'decline'>): void {

@@ -70,8 +70,17 @@ impl History {
         wire
     }
 
+    /// Reads where the packets are, or the last one.
+    #[inline]
+    pub(super) fn fetch(&self, pass: u8) -> u64 {
+        if pass == 0 {
+            return self.packets.len() as u64 ^ self.first.cast_unsigned();
+        }
+        self.packets.back().map_or(0, |sent| u64::from(sent.size))
+    }
+
     pub(super) fn push(&mut self, at: Instant, size: usize, probe: Option<u32>) {
-        self.numbers.unwrap(self.next_number());
+        self.numbers = Unwrapper::starting_at(self.end());
         let (size, probe) = (u16::try_from(size).unwrap_or(u16::MAX), probe.and_then(NonZeroU32::new));
         self.packets.push_back(Sent { at, probe, size, received: false, counted_lost: false });
         self.in_flight += usize::from(size);

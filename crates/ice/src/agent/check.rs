@@ -1,7 +1,7 @@
 //! Connectivity checks: started, sent again, given up (RFC 8445 §7.2.4, §14).
 
 use super::output::Out;
-use super::pair::Sent;
+use super::pair::{Purpose, Sent};
 use super::{Agent, Timer};
 use crate::{PairState, Protocol};
 use stun::{Step, Transaction, TransactionId};
@@ -21,7 +21,7 @@ impl Agent {
             times: 0,
             role: self.role,
             nominate: None,
-            consent: false,
+            purpose: Purpose::Check,
         };
         let nomination = self.nomination;
         let Some(pair) = self.pairs.get_mut(&id) else { return };

@@ -93,6 +93,7 @@ impl Agent {
             nominated: None,
             asked: None,
             last_request: None,
+            carried: 0,
             counters: Counters::default(),
         };
         self.pairs.insert(id, Box::new(pair));

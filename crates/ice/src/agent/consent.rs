@@ -1,7 +1,7 @@
 //! Consent to send, kept fresh on the selected pair (RFC 7675).
 
 use super::output::Out;
-use super::pair::Sent;
+use super::pair::{Purpose, Sent};
 use super::{Agent, Timer};
 use crate::{Event, Role};
 use std::time::Duration;
@@ -93,7 +93,7 @@ impl Agent {
         let transaction = TransactionId(self.rng.array());
         let Some(pair) = self.pairs.get_mut(&id) else { return };
         let nominate = pair.nominated.filter(|_| role == Role::Controlling);
-        pair.keep(Sent { id: transaction, at: now, times: 0, role, nominate, consent: true });
+        pair.keep(Sent { id: transaction, at: now, times: 0, role, nominate, purpose: Purpose::Consent });
         self.push_out(Out::Check(id, transaction));
     }
 

@@ -3,6 +3,7 @@
 mod check;
 mod checklist;
 mod consent;
+mod embedding;
 mod gather;
 mod input;
 mod local;
@@ -21,6 +22,7 @@ use crate::{
     Pair, PairStats, Role, Stats,
 };
 use consent::Consent;
+use embedding::Embedded;
 use gather::Gather;
 use local::LocalCandidate;
 use output::Out;
@@ -31,6 +33,7 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::net::SocketAddr;
 use wire::{Instant, Rng, Transmit};
 
+pub use embedding::{Embedding, MAX_EMBEDDED};
 pub use input::Input;
 pub use local::LocalError;
 
@@ -83,6 +86,8 @@ pub struct Agent {
     triggered: VecDeque<u32>,
     outbox: VecDeque<Out>,
     timers: Timers<Timer>,
+    /// The handshake of DTLS inside of checks, unless that is off.
+    embedded: Option<Box<Embedded>>,
     events: VecDeque<Event>,
     selected: Option<(u32, Pair)>,
     consent: Option<Consent>,
@@ -124,6 +129,7 @@ impl Agent {
             triggered: VecDeque::new(),
             outbox: VecDeque::new(),
             timers: Timers::new(),
+            embedded: None,
             events: VecDeque::new(),
             selected: None,
             consent: None,

@@ -1,8 +1,10 @@
 //! Messages, written when the driver asks for them.
 
 use super::Agent;
+use super::embedding::Load;
 use super::gather::GatherState;
 use super::input::Path;
+use super::pair::Purpose;
 use crate::Role;
 use std::net::SocketAddr;
 use stun::attribute::{
@@ -21,6 +23,8 @@ pub(super) enum Out {
     Answer(Answer),
     /// The check with this id on this pair.
     Check(u32, TransactionId),
+    /// The request with this id on this pair, for the datagram of DTLS with this checksum.
+    Carrier(u32, TransactionId, u32),
     /// A request to a STUN server.
     Gather(u32),
     /// An indication to a STUN server.
@@ -49,8 +53,9 @@ impl Agent {
         loop {
             let out = self.outbox.pop_front()?;
             let written = match out {
-                Out::Answer(answer) => self.write_answer(&answer, buf),
-                Out::Check(pair, id) => self.write_check(now, pair, id, buf),
+                Out::Answer(answer) => self.write_answer(now, &answer, buf),
+                Out::Check(pair, id) => self.write_check(now, pair, id, None, buf),
+                Out::Carrier(pair, id, datagram) => self.write_check(now, pair, id, Some(datagram), buf),
                 Out::Gather(id) => self.write_gather(id, buf),
                 Out::Keepalive(id) => self.write_keepalive(id, buf),
             };
@@ -62,13 +67,20 @@ impl Agent {
         }
     }
 
-    fn write_answer(&mut self, answer: &Answer, buf: &mut [u8]) -> Option<(Path, usize)> {
+    fn write_answer(&mut self, now: Instant, answer: &Answer, buf: &mut [u8]) -> Option<(Path, usize)> {
+        let load = match answer.verdict {
+            Verdict::Success if answer.generation == self.current.generation => {
+                self.load(now, answer.path, None)
+            }
+            Verdict::Success | Verdict::RoleConflict | Verdict::Unknown(_) => Load::default(),
+        };
         let key = &self.session(answer.generation)?.local_key;
         let class = match answer.verdict {
             Verdict::Success => Class::Success,
             Verdict::RoleConflict | Verdict::Unknown(_) => Class::Error,
         };
         let mut write = || {
+            let room = buf.len();
             let mut w = Writer::new(buf, class, Method::BINDING, answer.id)?;
             match answer.verdict {
                 Verdict::Success => w.put(&XorMappedAddress(answer.path.remote))?,
@@ -78,11 +90,13 @@ impl Agent {
                     w.put(&kinds)?;
                 }
             }
+            let carries = self.put_load(&mut w, load, room)?;
             w.put_integrity(key, Integrity::Sha1)?;
             w.put_fingerprint()?;
-            Ok::<usize, Short>(w.len())
+            Ok::<_, Short>((w.len(), carries))
         };
-        let len = write().ok()?;
+        let (len, carries) = write().ok()?;
+        self.loaded(load, carries);
         Some((answer.path, len))
     }
 
@@ -91,8 +105,14 @@ impl Agent {
         now: Instant,
         pair_id: u32,
         id: TransactionId,
+        datagram: Option<u32>,
         buf: &mut [u8],
     ) -> Option<(Path, usize)> {
+        let path = self.pairs.get(&pair_id)?.path();
+        let load = self.load(now, path, datagram);
+        if datagram.is_some() && !load.carries() {
+            return None;
+        }
         let tie_breaker = self.tie_breaker;
         let renomination = self.config.renomination;
         let pair = self.pairs.get(&pair_id)?;
@@ -100,7 +120,6 @@ impl Agent {
         let remote = session.remote.as_ref()?;
         let username = format!("{}:{}", remote.credentials.ufrag, session.local.ufrag);
         let priority = self.locals.get(&pair.local)?.reflexive_priority();
-        let path = Path { protocol: pair.protocol, local: pair.base, remote: pair.to };
         let sent = *self
             .pairs
             .get(&pair_id)?
@@ -110,6 +129,7 @@ impl Agent {
             .filter(|s| s.id == id)
             .or_else(|| pair.older.iter().find(|sent| sent.id == id))?;
         let mut write = || {
+            let room = buf.len();
             let mut w = Writer::new(buf, Class::Request, Method::BINDING, id)?;
             w.put(&Username(&username))?;
             w.put(&Priority(priority))?;
@@ -123,15 +143,20 @@ impl Agent {
                     w.put_raw(NOMINATION, &number.to_be_bytes())?;
                 }
             }
+            let carries = self.put_load(&mut w, load, room)?;
             w.put_integrity(&remote.key, Integrity::Sha1)?;
             w.put_fingerprint()?;
-            Ok::<usize, Short>(w.len())
+            Ok::<_, Short>((w.len(), carries))
         };
-        let len = write().ok()?;
+        let (len, carries) = write().ok()?;
+        self.loaded(load, carries);
+        if sent.purpose == Purpose::Check && carries {
+            self.carry_along(now, pair_id, load, sent.times > 0);
+        }
         self.stats.requests_sent += 1;
         let pair = self.pairs.get_mut(&pair_id)?;
         pair.counters.requests_sent += 1;
-        pair.counters.consent_requests_sent += u64::from(sent.consent);
+        pair.counters.consent_requests_sent += u64::from(sent.purpose == Purpose::Consent);
         if let Some(sent) = pair.sent_mut(id) {
             sent.times += 1;
             sent.at = now;

@@ -1,5 +1,6 @@
 //! A pair of candidates and the checks on it.
 
+use super::input::Path;
 use crate::{PairState, PairStats, Protocol, Role};
 use std::collections::VecDeque;
 use std::net::SocketAddr;
@@ -9,6 +10,17 @@ use wire::Instant;
 
 /// Requests whose answer still counts although a newer one was sent.
 const MAX_OLDER: usize = 8;
+
+/// What a request is for.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) enum Purpose {
+    /// To find out whether the pair works: sent again until it is answered.
+    Check,
+    /// To keep consent fresh: sent once.
+    Consent,
+    /// To carry a datagram of DTLS along with a check: sent once.
+    Carrier,
+}
 
 /// A request that was sent on a pair.
 #[derive(Clone, Copy, Debug)]
@@ -22,8 +34,8 @@ pub(super) struct Sent {
     pub(super) role: Role,
     /// It nominates, with this number in NOMINATION.
     pub(super) nominate: Option<u32>,
-    /// It is a consent check: sent once.
-    pub(super) consent: bool,
+    /// What it is for.
+    pub(super) purpose: Purpose,
 }
 
 /// Counters of [`PairStats`].
@@ -65,6 +77,8 @@ pub(super) struct CheckedPair {
     /// The peer has nominated it; counts once it is valid (RFC 8445 §7.3.1.5).
     pub(super) asked: Option<u32>,
     pub(super) last_request: Option<Instant>,
+    /// The flight of DTLS that its checks have carried, of those that [`Agent::embed`](super::Agent::embed) was given.
+    pub(super) carried: u32,
     pub(super) counters: Counters,
 }
 
@@ -75,6 +89,16 @@ impl CheckedPair {
 
     pub(super) const fn is_valid(&self) -> bool {
         matches!(self.state, PairState::Succeeded)
+    }
+
+    /// The way that its messages take.
+    pub(super) const fn path(&self) -> Path {
+        Path { protocol: self.protocol, local: self.base, remote: self.to }
+    }
+
+    /// Whether messages of this path are of this pair.
+    pub(super) fn is_on(&self, path: Path) -> bool {
+        self.protocol == path.protocol && self.base == path.local && self.to == path.remote
     }
 
     /// Whether a TCP connection may be open for it.

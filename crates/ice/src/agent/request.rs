@@ -68,6 +68,7 @@ impl Agent {
             }
             RoleConflict::Switch => self.switch_role(self.role.other()),
         }
+        self.take_embedded(message);
         self.answer(path, message, generation, Verdict::Success);
         // A peer that has restarted ahead of what it tells us is answered; its new name will come.
         known && self.learn_from(now, path, local, message)
@@ -97,12 +98,7 @@ impl Agent {
 
     /// The peer is alive on this path.
     fn note_request(&mut self, now: Instant, path: Path, generation: u32) {
-        let same = |p: &super::CheckedPair| {
-            p.generation == generation
-                && p.protocol == path.protocol
-                && p.base == path.local
-                && p.to == path.remote
-        };
+        let same = |p: &super::CheckedPair| p.generation == generation && p.is_on(path);
         let Some((id, pair)) = self.pairs.iter_mut().find(|(_, p)| same(p)) else { return };
         pair.last_request = Some(now);
         pair.counters.requests_received += 1;

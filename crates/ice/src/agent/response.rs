@@ -1,7 +1,7 @@
 //! Answers to our checks (RFC 8445 §7.2.5).
 
 use super::input::Path;
-use super::pair::Sent;
+use super::pair::{Purpose, Sent};
 use super::{Agent, Timer};
 use crate::{CandidateKind, PairState, Role};
 use stun::attribute::{ErrorCode, XorMappedAddress};
@@ -40,8 +40,7 @@ impl Agent {
         // An answer that does not come from where the check went is not even found (RFC 8445 §7.2.5.2.1): the
         // check is sent again, and fails when nothing better comes.
         let asked = self.pairs.iter_mut().find_map(|(id, pair)| {
-            let on_path = pair.protocol == path.protocol && pair.base == path.local && pair.to == path.remote;
-            (on_path && pair.sent_mut(transaction).is_some()).then_some((*id, pair.generation))
+            (pair.is_on(path) && pair.sent_mut(transaction).is_some()).then_some((*id, pair.generation))
         });
         let Some((id, generation)) = asked else {
             self.stats.dropped.unexpected += 1;
@@ -56,6 +55,9 @@ impl Agent {
             self.stats.dropped.malformed += 1;
             return false;
         };
+        if generation == self.current.generation {
+            self.take_embedded(message);
+        }
         let Some(pair) = self.pairs.get_mut(&id) else { return false };
         let under_way = pair.check.as_ref().is_some_and(|(sent, _)| sent.id == transaction);
         let Some(sent) = pair.take_sent(transaction) else { return false };
@@ -67,7 +69,7 @@ impl Agent {
         match outcome {
             Outcome::Works(mapped) => self.handle_success(now, id, sent, mapped),
             Outcome::RoleConflict => self.handle_role_conflict(id, sent),
-            Outcome::Refused if under_way && !sent.consent => self.fail_pair(id),
+            Outcome::Refused if under_way && sent.purpose == Purpose::Check => self.fail_pair(id),
             Outcome::Refused => {}
         }
         true
@@ -126,7 +128,7 @@ impl Agent {
             self.switch_role(self.role.other());
         }
         let Some(pair) = self.pairs.get_mut(&id) else { return };
-        if pair.generation == self.current.generation && !sent.consent {
+        if pair.generation == self.current.generation && sent.purpose == Purpose::Check {
             pair.cancel_check();
             pair.nominating = false;
             if !pair.is_valid() {

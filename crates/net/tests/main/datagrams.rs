@@ -55,6 +55,25 @@ fn a_run_sent_as_one_is_received_as_one() {
     assert_eq!(inbox.bytes(slots[0]), bytes);
 }
 
+/// What a machine writes where it leaves from, several runs with one call.
+#[test]
+fn runs_that_are_written_into_the_outbox_leave_together() {
+    let (a, b, c) = (open("127.0.0.1:0"), open("127.0.0.1:0"), stranger("127.0.0.1:0"));
+    let (mut inbox, mut outbox) = (Inbox::new(), Outbox::new());
+    for round in 1..3u8 {
+        outbox.room(70_000)[..2500].fill(round);
+        outbox.commit(0, b.local(), None, 2500, 1000);
+        outbox.room(100)[..40].fill(round + 10);
+        outbox.commit(0, c.local_addr().unwrap(), None, 40, 40);
+        assert_eq!(outbox.waiting(), (2, 2540));
+        outbox.flush_own(|_| Some(&a));
+        assert_eq!((outbox.counters().calls, outbox.counters().sent), (round.into(), u64::from(round) * 4));
+        let slots = gather(&mut inbox, &b, 1);
+        assert_eq!((inbox.message(slots[0]).segment, inbox.bytes(slots[0])), (1000, &[round; 2500][..]));
+        assert_eq!(receive_from(&c), [round + 10; 40]);
+    }
+}
+
 /// What a relay does to each datagram: takes a head off, or puts one before, or changes one.
 #[test]
 fn heads_are_taken_off_and_put_before_every_datagram() {

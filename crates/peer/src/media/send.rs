@@ -4,12 +4,11 @@ use std::fmt;
 
 use flow::payload::Format;
 use flow::send::{self, Layer};
-use rtp::extension::{AbsSendTime, AudioLevel, Elements, VideoOrientation};
+use rtp::extension::{AudioLevel, VideoOrientation};
 use rtp::rtcp::{
     Bye, CNAME, Fir, FirEntry, Packet as Control, Pli, ReceiverReport, Sdes, SdesItem, Writer as Compound,
 };
-use rtp::{Header, Writer};
-use wire::{Instant, Transmit};
+use wire::Instant;
 
 use super::{MAX_REQUESTS, Media, MediaMode};
 use crate::Peer;
@@ -35,37 +34,6 @@ pub struct Frame<'a> {
     pub video_orientation: Option<VideoOrientation>,
     /// Which temporal layer it is of, if the encoder makes layers. Only VP8 tells it.
     pub layer: Option<Layer>,
-}
-
-/// A packet to be sent by a forwarder.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub struct OutgoingRtp<'a> {
-    /// Over which transceiver.
-    pub transceiver: TransceiverId,
-    /// Which encoding it is of, if several are negotiated to be sent side by side; `None` is the first.
-    pub rid: Option<&'a str>,
-    /// What it is; `None` is the codec that the negotiation prefers.
-    pub format: Option<Format>,
-    /// The marker bit.
-    pub marker: bool,
-    /// Its number. Each number is sent once; a retransmission has that of the packet that was lost.
-    pub sequence_number: u16,
-    /// In ticks of [`Format::clock_rate`]; wraps.
-    pub timestamp: u32,
-    /// What stands before the payload: where a forwarder changes the beginning of what it received, that need not be
-    /// copied.
-    pub head: &'a [u8],
-    /// The payload.
-    pub payload: &'a [u8],
-    /// How long the packet is to be made by padding (RFC 3550 §5.1), before protection, so that it is as long as others
-    /// of its run; no effect when it is as long already, or more than 255 bytes too short. 0 for none.
-    pub pad_to: usize,
-    /// Whether it is sent again because it was lost, as RFC 4588 says.
-    pub retransmission: bool,
-    /// Whether it is sent for [`Peer::probe`] only.
-    pub probe: bool,
-    /// Header extensions to pass on; `mid`, `rid`, the time of sending and the number across the transport are ours.
-    pub elements: Elements<'a>,
 }
 
 /// Why media was not sent or asked for.
@@ -248,70 +216,6 @@ impl Media {
         .ok()?;
         Some(compound.len())
     }
-
-    /// Writes a forwarded packet, protected; its length.
-    fn write_rtp(
-        &mut self,
-        now: Instant,
-        out: &OutgoingRtp<'_>,
-        buf: &mut [u8],
-    ) -> Result<usize, MediaError> {
-        if self.mode != MediaMode::Packets {
-            return Err(MediaError::Mode);
-        }
-        let line = self.lines.get_mut(&out.transceiver).ok_or(MediaError::NoTransceiver)?;
-        if !line.direction.sends() {
-            return Err(MediaError::NotSending);
-        }
-        let (map, mut codecs) = (line.extensions, line.codecs.iter());
-        let wanted = |format: Format| out.format.is_none_or(|wanted| wanted == format);
-        let codec = *codecs.find(|codec| wanted(codec.format)).ok_or(MediaError::NoCodec)?;
-        let at = line
-            .outgoing
-            .iter()
-            .position(|stream| stream.active && (out.rid.is_none() || stream.rid.as_deref() == out.rid));
-        let stream = &mut line.outgoing[at.ok_or(MediaError::NoEncoding)?];
-        let mut header = Header {
-            marker: out.marker,
-            payload_type: codec.payload_type,
-            sequence_number: out.sequence_number,
-            timestamp: out.timestamp,
-            ssrc: stream.ssrc,
-        };
-        let rid = stream.rid.as_deref();
-        let mut elements = Elements {
-            mid: Some(&line.mid),
-            rid,
-            repaired_rid: None,
-            abs_send_time: Some(AbsSendTime::from_duration(now.saturating_since(Instant::ZERO))),
-            transport_sequence: Some(self.sender.next_number()),
-            ..out.elements
-        };
-        if out.retransmission {
-            header.payload_type = codec.rtx.ok_or(MediaError::NoCodec)?;
-            (header.sequence_number, header.ssrc) = (stream.rtx_sequence, stream.rtx_ssrc);
-            stream.rtx_sequence = stream.rtx_sequence.wrapping_add(1);
-            (elements.rid, elements.repaired_rid) = (None, rid);
-        }
-        let mut writer = Writer::new(buf, &header, &[]).map_err(|_| MediaError::Short)?;
-        writer.elements(&elements, &map).map_err(|_| MediaError::Short)?;
-        if out.retransmission {
-            writer.payload(&out.sequence_number.to_be_bytes()).map_err(|_| MediaError::Short)?;
-        }
-        writer.payload(out.head).map_err(|_| MediaError::Short)?;
-        writer.payload(out.payload).map_err(|_| MediaError::Short)?;
-        let missing = out.pad_to.saturating_sub(writer.len());
-        let len = writer.pad(u8::try_from(missing).unwrap_or(0)).map_err(|_| MediaError::Short)?;
-        let protect = self.protect.as_mut().ok_or(MediaError::NotConnected)?;
-        let len = protect.protect(buf, len).map_err(MediaError::Unprotected)?;
-        stream.stats.packets += 1;
-        stream.stats.retransmitted += u64::from(out.retransmission);
-        stream.stats.bytes += (out.head.len() + out.payload.len()) as u64;
-        if map.id(rtp::extension::Kind::TransportSequence).is_some() {
-            self.sender.sent(now, len, out.probe);
-        }
-        Ok(len)
-    }
 }
 
 impl Peer {
@@ -340,76 +244,9 @@ impl Peer {
         self.media.as_mut().ok_or(MediaError::NoTransceiver)?.request_keyframe(transceiver, rid)
     }
 
-    /// Writes a forwarded packet into `buf`, protected, and says where it is to be sent, at once. Nothing is allocated,
-    /// and nothing is kept: pacing and answering requests for lost packets are the forwarder's.
-    ///
-    /// # Errors
-    /// Not negotiated, not connected, or a number that was sent before.
-    pub fn send_rtp(
-        &mut self,
-        now: Instant,
-        packet: &OutgoingRtp<'_>,
-        buf: &mut [u8],
-    ) -> Result<Transmit, MediaError> {
-        let path = self.path().ok_or(MediaError::NotConnected)?;
-        let media = self.media.as_mut().ok_or(MediaError::NoTransceiver)?;
-        let len = media.write_rtp(now, packet, buf)?;
-        self.dispatch(now, Transmit { len, ..path }, buf)
-    }
-
-    /// How fast to send in bits per second to find out whether the path carries more than is sent: for a forwarder that
-    /// would send more. Packets that [`OutgoingRtp::probe`] marks count, sent at this rate until it gives `None`, for about
-    /// 15 ms and five packets at least; a burst begins when one is due, at most every few seconds unless one after the other goes through.
-    pub fn probe(&mut self, now: Instant) -> Option<u64> {
-        self.media.as_mut()?.sender.probe(now)
-    }
-
-    /// When [`Peer::probe`] may begin a burst; `None` while one is under way or nothing is negotiated.
-    pub fn probe_due(&self) -> Option<Instant> {
-        self.media.as_ref()?.sender.probe_due()
-    }
-
-    /// Bytes that protection adds to a packet of media; 0 before the handshake is complete.
-    pub fn srtp_overhead(&self) -> usize {
-        let protect = self.media.as_ref().and_then(|media| media.protect.as_ref());
-        protect.map_or(0, |protect| protect.profile().rtp_overhead())
-    }
-
     /// How many bits per second the path is taken to carry (W3C `availableOutgoingBitrate`).
     pub fn available_outgoing_bitrate(&self) -> u64 {
         self.media.as_ref().map_or(0, |media| media.sender.target())
-    }
-
-    /// How long the path and back is, as far as what was sent has told; 100 ms before.
-    pub fn round_trip(&self) -> std::time::Duration {
-        let unknown = std::time::Duration::from_millis(100);
-        self.media.as_ref().map_or(unknown, |media| media.sender.estimator().round_trip())
-    }
-
-    /// Protects the compound RTCP packet in the first `len` bytes of `buf` and says where it is to be sent, at once: for
-    /// a forwarder that answers for others.
-    ///
-    /// # Errors
-    /// Not connected, no RTCP packet, or no room for what protection adds.
-    pub fn send_rtcp(&mut self, now: Instant, buf: &mut [u8], len: usize) -> Result<Transmit, MediaError> {
-        let path = self.path().ok_or(MediaError::NotConnected)?;
-        let protect = self.media.as_mut().and_then(|media| media.protect.as_mut());
-        let protect = protect.ok_or(MediaError::NotConnected)?;
-        let len = protect.protect_rtcp(buf, len).map_err(MediaError::Unprotected)?;
-        self.dispatch(now, Transmit { len, ..path }, buf)
-    }
-
-    fn path(&self) -> Option<Transmit> {
-        let pair = self.agent.as_ref()?.selected()?;
-        let (transport, from, to) = (pair.transport, pair.local, pair.remote);
-        Some(Transmit { transport, from, to, len: 0, segment_size: None })
-    }
-
-    fn dispatch(&mut self, now: Instant, transmit: Transmit, buf: &mut [u8]) -> Result<Transmit, MediaError> {
-        let transmit = self.route(now, transmit, buf).ok_or(MediaError::NotConnected)?;
-        self.counters.bytes_sent += transmit.len as u64;
-        self.counters.packets_sent += 1;
-        Ok(transmit)
     }
 
     /// Says what the wall clock shows, as time since the Unix epoch, so that the other side can play in step what belongs

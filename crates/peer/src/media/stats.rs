@@ -170,6 +170,10 @@ impl Media {
             }
             for stream in &line.outgoing {
                 let codec = stream.codec.map(|codec| codec.format);
+                let departed = self.departures.iter().filter(|departed| departed.ssrc == stream.ssrc);
+                let (packets, bytes) = departed.fold((0, 0), |(packets, bytes), departed| {
+                    (packets + departed.packets, bytes + departed.bytes)
+                });
                 stats.outbound_rtp.push(OutboundRtp {
                     mid: line.mid.clone(),
                     rid: stream.rid.clone(),
@@ -177,8 +181,8 @@ impl Media {
                     ssrc: stream.ssrc,
                     codec,
                     active: stream.active,
-                    packets_sent: stream.stats.packets,
-                    bytes_sent: stream.stats.bytes,
+                    packets_sent: stream.stats.packets + packets,
+                    bytes_sent: stream.stats.bytes + bytes,
                     retransmitted_packets_sent: stream.stats.retransmitted,
                     frames_sent: stream.stats.frames,
                     key_frames_sent: stream.stats.keyframes,

@@ -62,7 +62,7 @@ impl Negotiator {
     }
 
     fn answer(&self, offer: &Session, own: &Own) -> Session {
-        let mut session = self.session();
+        let mut session = self.session(Some(offer));
         let bundle = remote::bundle(offer);
         let mut numbers = Numbers::of(std::iter::once(offer));
         for (at, media) in offer.media.iter().enumerate() {

@@ -19,6 +19,9 @@ pub const ABS_SEND_TIME: &str = "http://www.webrtc.org/experiments/rtp-hdrext/ab
 /// The extension that turns a picture (3GPP TS 26.114).
 pub const VIDEO_ORIENTATION: &str = "urn:3gpp:video-orientation";
 
+/// The names of DTLS in checks among ICE options: of the draft, and of Chromium while it is one (since 155).
+pub const DTLS_IN_STUN: [&str; 2] = ["sped", "googspedv1"];
+
 /// What a negotiation starts from.
 #[derive(Clone, Debug)]
 pub struct Config {
@@ -47,6 +50,8 @@ pub struct Config {
     pub max_message_size: u64,
     /// Our INIT chunk in base64 (`a=sctp-init`), for peers that know it; `None` to leave it out.
     pub sctp_init: Option<String>,
+    /// Whether `a=ice-options` offers DTLS in checks (draft-hancke-webrtc-sped), and answers an offer that does.
+    pub dtls_in_stun: bool,
     /// The most media sections, rejected ones included, 256.
     pub max_sections: usize,
 }
@@ -90,6 +95,7 @@ impl Default for Config {
             sctp_port: 5000,
             max_message_size: 262_144,
             sctp_init: None,
+            dtls_in_stun: false,
             max_sections: 256,
         }
     }
@@ -110,6 +116,7 @@ impl Config {
             sctp_port: 0,
             max_message_size: 0,
             sctp_init: None,
+            dtls_in_stun: false,
             max_sections: 0,
         }
     }

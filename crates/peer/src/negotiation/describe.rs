@@ -1,7 +1,7 @@
 //! Writing our side: the session, and media sections of each sort (RFC 9429 §5.2.1, §5.3.1).
 
 use super::codec::{Codec, codecs};
-use super::config::MediaKind;
+use super::config::{DTLS_IN_STUN, MediaKind};
 use super::transceiver::Transceiver;
 use super::{IceCredentials, Negotiator, remote};
 use sdp::{
@@ -123,12 +123,28 @@ impl Numbers {
     }
 }
 
+/// Whether a description has this ICE option, for all of it or in a section.
+fn has_ice_option(session: &Session, name: &str) -> bool {
+    let attributes =
+        session.attributes.iter().chain(session.media.iter().flat_map(|media| &media.attributes));
+    let mut options = attributes.filter_map(|attribute| match attribute {
+        Attribute::IceOptions(options) => Some(options),
+        _ => None,
+    });
+    options.any(|options| options.iter().any(|option| option == name))
+}
+
 impl Negotiator {
-    /// A session without sections. Its version follows that of the last local description.
-    pub(super) fn session(&self) -> Session {
+    /// A session without sections; an answer to this offer. Its version follows that of the last local description.
+    pub(super) fn session(&self, offer: Option<&Session>) -> Session {
         let mut attributes = vec![Attribute::ExtMapAllowMixed];
-        if !self.config.ice_options.is_empty() {
-            attributes.push(Attribute::IceOptions(self.config.ice_options.clone()));
+        let mut options = self.config.ice_options.clone();
+        if self.config.dtls_in_stun {
+            let known = DTLS_IN_STUN.into_iter().filter(|name| offer.is_none_or(|o| has_ice_option(o, name)));
+            options.extend(known.map(str::to_owned));
+        }
+        if !options.is_empty() {
+            attributes.push(Attribute::IceOptions(options));
         }
         if self.config.ice_lite {
             attributes.push(Attribute::IceLite);

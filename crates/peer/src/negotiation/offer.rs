@@ -73,7 +73,7 @@ impl Negotiator {
     }
 
     fn offer(&self, slots: &[Slot], own: &Own) -> Session {
-        let mut session = self.session();
+        let mut session = self.session(None);
         let known = self.current.iter().flat_map(|pair| [&pair.local.session, &pair.remote.session]);
         let mut numbers = Numbers::of(known);
         let (protocol, form) = self.data_form();

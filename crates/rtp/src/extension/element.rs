@@ -15,8 +15,9 @@ impl AbsSendTime {
 
     /// Of a time since any origin, as long as the origin stays the same.
     pub fn from_duration(since: Duration) -> Self {
+        let fraction = (u64::from(since.subsec_nanos()) << 18) / 1_000_000_000;
         #[expect(clippy::cast_possible_truncation, reason = "it wraps by design")]
-        Self::from_raw(((since.as_nanos() << 18) / 1_000_000_000) as u32)
+        Self::from_raw(((since.as_secs() << 18) + fraction) as u32)
     }
 
     /// The time in 1/2^18 s, 24 bits.
@@ -34,6 +35,14 @@ pub struct AudioLevel {
     pub level: u8,
 }
 
+impl AudioLevel {
+    /// As it travels.
+    #[inline]
+    pub(crate) fn byte(self) -> u8 {
+        u8::from(self.voice) << 7 | self.level.min(127)
+    }
+}
+
 /// How a picture must be turned to stand upright (3GPP TS 26.114 §7.4.5).
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 pub struct VideoOrientation {
@@ -43,6 +52,14 @@ pub struct VideoOrientation {
     pub flipped: bool,
     /// Quarter turns clockwise that the receiver must make, 0 to 3.
     pub quarter_turns: u8,
+}
+
+impl VideoOrientation {
+    /// As it travels.
+    #[inline]
+    pub(crate) fn byte(self) -> u8 {
+        u8::from(self.back_camera) << 3 | u8::from(self.flipped) << 2 | self.quarter_turns & 3
+    }
 }
 
 /// How long a receiver should wait at least and may wait at most before it shows a frame.
@@ -107,10 +124,8 @@ impl<'a> Elements<'a> {
     ) -> Result<(), ExtensionError> {
         let time = self.abs_send_time.map(|t| t.0.to_be_bytes());
         let sequence = self.transport_sequence.map(u16::to_be_bytes);
-        let level = self.audio_level.map(|l| [u8::from(l.voice) << 7 | l.level.min(127)]);
-        let orientation = self
-            .video_orientation
-            .map(|o| [u8::from(o.back_camera) << 3 | u8::from(o.flipped) << 2 | o.quarter_turns & 3]);
+        let level = self.audio_level.map(|level| [level.byte()]);
+        let orientation = self.video_orientation.map(|orientation| [orientation.byte()]);
         let delay = self
             .playout_delay
             .map(|d| (u32::from(d.min.min(4095)) << 12 | u32::from(d.max.min(4095))).to_be_bytes());

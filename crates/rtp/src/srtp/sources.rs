@@ -37,6 +37,15 @@ impl Sources {
         self.table.len() >= self.most
     }
 
+    /// Reads where the table is, or its last source.
+    #[inline]
+    pub(super) fn fetch(&self, pass: u8) -> u64 {
+        if pass == 0 {
+            return self.table.len() as u64 ^ self.last as u64;
+        }
+        self.table.get(self.last).map_or(0, |source| source.used ^ source.rtp.fetch())
+    }
+
     pub(super) fn find(&mut self, ssrc: u32) -> Option<&mut Source> {
         let at = match self.table.get(self.last) {
             Some(source) if source.ssrc == ssrc => self.last,
@@ -46,6 +55,17 @@ impl Sources {
         self.clock += 1;
         self.table[at].used = self.clock;
         Some(&mut self.table[at])
+    }
+
+    /// The source, made when it is new, unless the table is full.
+    pub(super) fn find_or_refuse(&mut self, ssrc: u32) -> Option<&mut Source> {
+        if self.find(ssrc).is_none() {
+            if self.is_full() {
+                return None;
+            }
+            self.find_or_insert(ssrc);
+        }
+        self.table.get_mut(self.last)
     }
 
     /// The source, made when it is new. A full table loses the source that was used longest ago.

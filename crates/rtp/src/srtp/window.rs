@@ -29,6 +29,12 @@ impl<const WORDS: usize> Window<WORDS> {
         self.highest
     }
 
+    /// Reads what the next index needs.
+    pub(super) fn fetch(&self) -> u64 {
+        let highest = self.highest.unwrap_or(0);
+        highest ^ self.bits[Self::word(highest)]
+    }
+
     /// How many indices behind the highest are remembered: whole words, so that none is half forgotten.
     const fn reach() -> u64 {
         (WORDS as u64 - 1) * 64

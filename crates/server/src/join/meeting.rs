@@ -85,7 +85,9 @@ impl Session<'_> {
                 let (way, sends) = (self.next_way(), self.plan.sends);
                 self.conference_begins(Beginning { call, ticket, you, members, way, sends }, role).await?;
             }
-            ServerMessage::Description { call, description } => self.described(&call, description).await?,
+            ServerMessage::Description { call, description, .. } => {
+                self.described(&call, description).await?
+            }
             ServerMessage::Candidate { call, candidate } => {
                 if let Some(direct) = self.direct.as_mut().filter(|direct| direct.call == call) {
                     direct.link.candidate(candidate).await?;
@@ -209,7 +211,7 @@ impl Session<'_> {
         let sdp = conference.offer(pictures).await?;
         let description = Description { kind: DescriptionKind::Offer, sdp };
         let call = conference.call.clone();
-        self.signal.say(ClientMessage::Description { call, description }).await;
+        self.signal.say(ClientMessage::Description { call, device: None, description }).await;
         Ok(())
     }
 

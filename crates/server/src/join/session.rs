@@ -213,9 +213,11 @@ impl<'a> Session<'a> {
         let call = direct.call.clone();
         match news {
             News::Description(description) => {
-                self.signal.say(ClientMessage::Description { call, description }).await;
+                self.signal.say(ClientMessage::Description { call, device: None, description }).await;
             }
-            News::Candidate(candidate) => self.signal.say(ClientMessage::Candidate { call, candidate }).await,
+            News::Candidate(candidate) => {
+                self.signal.say(ClientMessage::Candidate { call, device: None, candidate }).await
+            }
             News::Connected => direct.connected = true,
             News::Broken | News::Closed { .. } => {
                 (direct.connected, direct.greeted) = (false, false);

@@ -151,7 +151,7 @@ impl Person {
                 self.conference = Some(Conference { call, you, members, answered, shown });
                 self.offer().await?;
             }
-            ServerMessage::Description { call, description } => {
+            ServerMessage::Description { call, description, .. } => {
                 let Some(conference) = self.conference.as_mut().filter(|c| c.call == call) else {
                     return Ok(false);
                 };
@@ -189,7 +189,7 @@ impl Person {
         let sdp = heard.await.context("it is over")??;
         let call = conference.call.clone();
         let description = Description { kind: DescriptionKind::Offer, sdp };
-        self.signal.say(ClientMessage::Description { call: call.clone(), description }).await;
+        self.signal.say(ClientMessage::Description { call: call.clone(), device: None, description }).await;
         let (microphone, camera, screen) = (false, self.publishes, false);
         self.signal.say(ClientMessage::Sending { call, microphone, camera, screen }).await;
         Ok(())

@@ -7,7 +7,7 @@ use std::collections::{BTreeSet, HashMap, VecDeque};
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 
-use net::Socket;
+use net::{Outbox, Socket};
 use sfu::{Event, JoinConfig, MemberId, Received, RoomConfig, RoomId, Sfu, Want};
 use tokio::sync::mpsc;
 use wire::Instant;
@@ -20,6 +20,8 @@ use crate::signal::forwarding::{LegKey, MediaCommand, MediaEvent, Part, RoomKey,
 
 /// Bytes of the longest run that the forwarder writes.
 const RUN_BYTES: usize = 64 << 10;
+/// Runs and bytes that leave with one system call: enough to make it cheap, few enough to stay in the cache of the core.
+const BATCH: (usize, usize) = (32, 128 << 10);
 /// Events that wait for the rendezvous at most; beyond, those of the moment are dropped.
 const LATE_EVENTS: usize = 65_536;
 
@@ -54,7 +56,6 @@ pub(super) struct Forwarder {
     gatherer: Gatherer,
     /// The rooms that are recorded.
     recorded: BTreeSet<RoomKey>,
-    buffer: Box<[u8]>,
     /// What is counted here, and not by the machine.
     tally: Tally,
 }
@@ -63,9 +64,8 @@ pub(super) struct Forwarder {
 struct Tally {
     bytes_in: u64,
     bytes_out: u64,
-    datagrams_out: u64,
-    runs_out: u64,
-    unsent: u64,
+    /// Datagrams that left by streams.
+    messages_out: u64,
     events_dropped: u64,
 }
 
@@ -121,7 +121,6 @@ impl Forwarder {
             recorder,
             gatherer: Gatherer::default(),
             recorded: BTreeSet::new(),
-            buffer: vec![0; RUN_BYTES].into_boxed_slice(),
             tally: Tally::default(),
         }
     }
@@ -174,12 +173,7 @@ impl Forwarder {
                     self.sfu.candidate(now, found.member, &candidate);
                 }
             }
-            MediaCommand::Layout { leg, slots } => {
-                self.lay_out(now, leg, &slots);
-                if let Some(found) = self.legs.get_mut(&leg) {
-                    found.wishes = slots;
-                }
-            }
+            MediaCommand::Layout { leg, slots } => self.wish(now, leg, slots),
             MediaCommand::Stage { room, wish } => {
                 let Some(found) = self.rooms.get_mut(&room) else { return };
                 found.stage = wish;
@@ -235,6 +229,14 @@ impl Forwarder {
         self.room_keys.remove(&id);
         self.recorded.remove(&room);
         self.sfu.close_room(now, id);
+    }
+
+    /// A member has said what it wants to see; somebody may be known here only later.
+    fn wish(&mut self, now: Instant, leg: LegKey, slots: Vec<Option<Wish>>) {
+        self.lay_out(now, leg, &slots);
+        if let Some(found) = self.legs.get_mut(&leg) {
+            found.wishes = slots;
+        }
     }
 
     /// What a member's picture slots are to show.
@@ -390,33 +392,36 @@ impl Forwarder {
         self.late.push_back(event);
     }
 
-    /// Sends everything that is to be sent: runs of datagrams by the sockets that `socket` names, messages on streams by
-    /// `stream`.
+    /// Sends everything that is to be sent: runs of datagrams by `outbox`, several in one call, and messages on streams by
+    /// `stream`. `listener` gives the key of the socket that has an address.
     pub(super) fn send<'s>(
         &mut self,
         now: Instant,
-        socket: impl Fn(SocketAddr) -> Option<(&'s Socket, Option<IpAddr>)>,
+        outbox: &mut Outbox,
+        listener: impl Fn(SocketAddr) -> Option<(u64, Option<IpAddr>)>,
+        socket: impl Fn(u64) -> Option<&'s Socket>,
         mut stream: impl FnMut(SocketAddr, SocketAddr, &[u8]),
     ) {
-        while let Some(transmit) = self.sfu.poll_transmit(now, &mut self.buffer) {
-            let bytes = &self.buffer[..transmit.len];
-            self.tally.bytes_out += bytes.len() as u64;
+        self.share();
+        while let Some(transmit) = self.sfu.poll_transmit(now, outbox.room(RUN_BYTES)) {
+            self.tally.bytes_out += transmit.len as u64;
             let segment = transmit.segment_size.unwrap_or(transmit.len).max(1);
-            self.tally.datagrams_out += transmit.len.div_ceil(segment) as u64;
             if transmit.transport != wire::Transport::Udp {
-                for message in bytes.chunks(segment) {
+                for message in outbox.room(RUN_BYTES)[..transmit.len].chunks(segment) {
+                    self.tally.messages_out += 1;
                     stream(transmit.from, transmit.to, message);
                 }
                 continue;
             }
-            let Some((socket, from)) = socket(transmit.from) else { continue };
-            self.tally.runs_out += 1;
-            if let Err(error) = socket.send_from(from, transmit.to, bytes, segment) {
-                // Lost as on any path; what matters is asked for again.
-                self.tally.unsent += 1;
-                tracing::debug!(%error, to = %transmit.to, "the system did not take a run");
+            let Some((key, from)) = listener(transmit.from) else { continue };
+            outbox.commit(key, transmit.to, from, transmit.len, segment);
+            let (runs, bytes) = outbox.waiting();
+            if runs >= BATCH.0 || bytes >= BATCH.1 {
+                outbox.flush_own(&socket);
             }
         }
+        // What the system does not take is lost as on any path; what matters is asked for again.
+        outbox.flush_own(socket);
     }
 
     /// Gives the recorder what members of its rooms sent. If it does not keep up, everything begins anew.
@@ -434,7 +439,7 @@ impl Forwarder {
         }
     }
 
-    pub(super) fn publish(&self, snapshot: &mut Snapshot) {
+    pub(super) fn publish(&self, snapshot: &mut Snapshot, sent: net::Counters) {
         let stats = self.sfu.counters();
         snapshot.legs = (self.legs.len() - self.stand_ins) as u64;
         snapshot.conferences = (self.rooms.len() - self.parts) as u64;
@@ -446,13 +451,13 @@ impl Forwarder {
         snapshot.media_messages = stats.messages;
         snapshot.media_bytes_in = self.tally.bytes_in;
         snapshot.media_bytes_out = self.tally.bytes_out;
-        snapshot.media_datagrams_sent = self.tally.datagrams_out;
-        snapshot.media_send_calls = self.tally.runs_out;
+        snapshot.media_datagrams_sent = sent.sent + self.tally.messages_out;
+        snapshot.media_send_calls = sent.calls;
         snapshot.media_dropped_unsent = stats.unsent;
         snapshot.media_dropped_overrun = stats.overrun;
         snapshot.media_dropped_unanswered = stats.unanswered;
         snapshot.media_dropped_messages = stats.messages_dropped;
-        snapshot.media_dropped_by_system = self.tally.unsent;
+        snapshot.media_dropped_by_system = sent.refused;
         snapshot.media_dropped_events = stats.events_lost + self.tally.events_dropped;
     }
 }

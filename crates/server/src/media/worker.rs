@@ -57,6 +57,8 @@ pub(super) struct Worker {
     relays: Relays,
     inbox: Inbox,
     outbox: Outbox,
+    /// What the forwarder sends.
+    departures: Outbox,
     machine: Server,
     /// The rooms of this thread, if there is a forwarder.
     forwarder: Option<(Forwarder, Crossing)>,
@@ -110,6 +112,7 @@ impl Worker {
             relays: Relays::default(),
             inbox: Inbox::new(),
             outbox: Outbox::new(),
+            departures: Outbox::new(),
             machine,
             forwarder,
             forwards: Vec::new(),
@@ -271,15 +274,10 @@ impl Worker {
     /// Sends what the forwarder has to send, and passes on what it has to tell.
     fn forward(&mut self, now: Instant) {
         let Some((forwarder, _)) = &mut self.forwarder else { return };
-        forwarder.share();
-        let listeners = &self.listeners;
-        let socket = |local| {
-            let (key, from) = listener_of(listeners, local)?;
-            let index = usize::try_from((key & 0xffff_ffff) - LISTENERS).ok()?;
-            Some((listeners.get(index)?, from))
-        };
-        let streams = &self.streams;
-        forwarder.send(now, socket, |local, remote, message| {
+        let (listeners, relays, streams) = (&self.listeners, &self.relays, &self.streams);
+        let listener = |local| listener_of(listeners, local);
+        let socket = |key| named(listeners, relays, key);
+        forwarder.send(now, &mut self.departures, listener, socket, |local, remote, message| {
             let client = FiveTuple { transport: Transport::Tcp, local, remote };
             to_framed_stream(streams, &mut self.snapshot, client, message);
         });
@@ -493,7 +491,7 @@ impl Worker {
         self.snapshot.receive_calls = self.inbox.calls();
         self.snapshot.streams = self.streams.len() as u64;
         if let Some((forwarder, crossing)) = &self.forwarder {
-            forwarder.publish(&mut self.snapshot);
+            forwarder.publish(&mut self.snapshot, self.departures.counters());
             (self.snapshot.media_crossed, self.snapshot.media_dropped_crossing) = crossing.counts();
         }
         self.snapshot.rounds += 1;

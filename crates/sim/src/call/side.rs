@@ -58,6 +58,7 @@ impl Side {
         let mut config = Config::new(certificate(number));
         config.ice.stun_servers = vec![SERVER];
         config.sctp_in_sdp = story.sctp_in_sdp[number];
+        config.dtls_in_stun = story.dtls_in_stun[number];
         let server = |transport| TurnServer {
             address: SERVER,
             name: String::new(),

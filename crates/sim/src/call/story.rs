@@ -36,6 +36,8 @@ pub struct Story {
     pub relays: [bool; 2],
     /// Whether each side puts the parameters of SCTP into its descriptions.
     pub sctp_in_sdp: [bool; 2],
+    /// Whether each side takes the handshake of DTLS in checks.
+    pub dtls_in_stun: [bool; 2],
     /// Whether each side shows pictures. If side 1 does, both make an offer at the same time.
     pub media: [bool; 2],
     /// What goes wrong while the call is set up, and how long after its beginning.
@@ -79,11 +81,12 @@ impl Story {
         };
         let media = [pick(3) == 0, pick(5) == 0];
         let sctp_in_sdp = [pick(3) > 0, pick(3) > 0];
+        let dtls_in_stun = [pick(3) > 0, pick(3) > 0];
         let signalling = Duration::from_millis(5 + pick(150) as u64);
         let early =
             (pick(3) == 0).then(|| (Duration::from_millis(pick(1500) as u64), Disaster::draw(&mut pick)));
         let count = if pick(2) == 0 { 0 } else { 1 + pick(3) };
         let disasters = (0..count).map(|_| Disaster::draw(&mut pick)).collect();
-        Self { seed, nats, weather, signalling, relays, sctp_in_sdp, media, early, disasters }
+        Self { seed, nats, weather, signalling, relays, sctp_in_sdp, dtls_in_stun, media, early, disasters }
     }
 }

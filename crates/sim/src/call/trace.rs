@@ -3,12 +3,16 @@
 use std::hash::{DefaultHasher, Hash as _, Hasher as _};
 use std::net::SocketAddr;
 
+use stun::attribute::{Attribute as _, DtlsInStun, DtlsInStunAck, FINGERPRINT, MESSAGE_INTEGRITY};
 use wire::Instant;
+
+/// The attributes that depend on a handshake of DTLS in the message, whose signatures the crypto library draws.
+const DRAWN: [u16; 4] = [DtlsInStun::KIND, DtlsInStunAck::KIND, MESSAGE_INTEGRITY, FINGERPRINT];
 
 /// A digest of everything that happened.
 ///
 /// Of packets it takes when they were sent, between whom, how long they are and their first byte, and the whole of what
-/// has no secret in it: messages of ICE. The rest is encrypted with keys that the crypto library draws itself.
+/// has no secret in it: messages of ICE, without the datagrams of DTLS that they carry. The rest is encrypted with keys that the crypto library draws itself.
 #[derive(Clone, Default)]
 pub struct Trace {
     hasher: DefaultHasher,
@@ -35,8 +39,13 @@ impl Trace {
     pub(super) fn packet(&mut self, now: Instant, from: SocketAddr, to: SocketAddr, bytes: &[u8]) {
         self.count += 1;
         (now, from, to, bytes.len(), bytes.first()).hash(&mut self.hasher);
-        if bytes.first_chunk().is_some_and(|kind| u16::from_be_bytes(*kind) & !0x0110 == 1) {
-            bytes.hash(&mut self.hasher);
+        if let Ok(message) = stun::Message::parse(bytes)
+            && message.method() == stun::Method::BINDING
+        {
+            message.transaction_id().hash(&mut self.hasher);
+            for attribute in message.attributes().filter(|attribute| !DRAWN.contains(&attribute.kind)) {
+                (attribute.kind, attribute.value).hash(&mut self.hasher);
+            }
         }
         let (len, first) = (bytes.len(), bytes.first().copied().unwrap_or_default());
         self.line(now, || format!("{from} > {to} {len} bytes, {first:#04x}"));

@@ -2,6 +2,7 @@
 
 mod address;
 mod discovery;
+mod dtls;
 mod error;
 mod fingerprint;
 mod ice;
@@ -14,6 +15,7 @@ pub use address::{
     XorRelayedAddress,
 };
 pub use discovery::{ChangeRequest, Padding, ResponsePort};
+pub use dtls::{DtlsInStun, DtlsInStunAck};
 pub use error::{AddressErrorCode, ErrorCode, UnknownAttributes};
 pub use fingerprint::Fingerprint;
 pub use ice::{IceControlled, IceControlling, Priority, UseCandidate};

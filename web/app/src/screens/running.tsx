@@ -1,5 +1,5 @@
 /** The call itself: the friend large, you small, and what you can do. */
-import { createSignal, Show, type JSX } from 'solid-js'
+import { createSignal, onCleanup, onMount, Show, type JSX } from 'solid-js'
 import { commands } from '../commands.js'
 import { Avatar, CommandButton, Video, Voice } from '../parts/basics.jsx'
 import { ChatPanel, FileToast } from '../parts/chat.jsx'
@@ -15,20 +15,26 @@ interface Props { readonly call: RunningCall, readonly friend: FriendElements }
 
 /** The elements that play the friend, and a way to begin if the browser refused the sound. */
 export interface FriendElements {
-  readonly voice: JSX.Element
-  readonly picture: JSX.Element
+  readonly elements: readonly HTMLElement[]
   readonly blocked: () => (() => void) | null
   readonly done: () => void
 }
 
-/** Makes them. They are there while it rings already, because a browser takes its time with fresh ones. */
+/** An element can be moved without a break in what it plays (Chromium 133, Firefox 144), not yet known to the DOM types. */
+interface Movable { moveBefore?(node: Node, child: Node | null): void }
+
+/** Makes them. They play while it rings already, because a browser takes its time with fresh ones. */
 export function createFriend(app: App): FriendElements {
   const [blocked, setBlocked] = createSignal<(() => void) | null>(null)
   const call = (): RunningCall | null => { const now = app.model().call; return now.kind === 'running' ? now : null }
   const look = (): string => `${seen(call()) ? '' : 'dark'} ${app.prefs().fill ? 'fill' : ''} ${call()?.path === 'reconnecting' ? 'stale' : ''}`
+  const elements = [
+    <Voice stream={app.streams().remoteVoice} speaker={app.model().devices.speaker} onBlocked={play => setBlocked(() => play)} />,
+    <Video stream={app.streams().remote} label={call()?.peer.name ?? ''} who={call()?.peer.id ?? ''} class={`friend ${look()}`} />,
+  ] as HTMLElement[]
+  onCleanup(() => elements[0]?.remove())
   return {
-    voice: <Voice stream={app.streams().remoteVoice} speaker={app.model().devices.speaker} onBlocked={play => setBlocked(() => play)} />,
-    picture: <Video stream={app.streams().remote} label={call()?.peer.name ?? ''} who={call()?.peer.id ?? ''} class={`friend ${look()}`} />,
+    elements,
     blocked,
     done: () => setBlocked(null),
   }
@@ -38,18 +44,28 @@ function seen(call: RunningCall | null): boolean {
   return call !== null && call.remote.camera && call.path !== 'connecting'
 }
 
+/** Puts an element first in another place, and lets it play on where the browser can. */
+function move(element: HTMLElement, to: HTMLElement & Movable): void {
+  if (to.moveBefore) to.moveBefore(element, to.firstChild)
+  else to.prepend(element)
+}
+
 /** The friend's voice, and the picture or what stands for it. */
 function Friend(props: Props): JSX.Element {
   const app = useApp()
   const screen = (): boolean => props.call.remote.screen && app.streams().remoteScreen !== null
+  let frame!: HTMLDivElement
+  // What plays elsewhere on the page is moved here once this is on it: to be taken out in between would stop it.
+  const { elements } = props.friend
+  const plays = elements.every(({ isConnected }) => isConnected)
+  onMount(() => { if (plays) for (const element of elements.toReversed()) move(element, frame) })
   return (
     <>
       <Show when={screen()}>
         <Video stream={app.streams().remoteScreen} label={app.t().remoteScreen(props.call.peer.name)} class="their-screen" />
       </Show>
-      <div class="friend-frame" classList={{ inset: screen() }}>
-        {props.friend.voice}
-        {props.friend.picture}
+      <div class="friend-frame" ref={frame} classList={{ inset: screen() }}>
+        {plays ? null : [...elements]}
         <Show when={!seen(props.call)}>
           <div class="no-picture">
             <div class="halo" classList={{ pulsing: props.call.path === 'connecting' }}><Avatar name={props.call.peer.name} size="large" /></div>

@@ -78,6 +78,10 @@ pub enum ClientMessage {
         to: String,
         /// What the caller intends to send.
         media: Media,
+        /// Whether the caller answers descriptions of devices that still ring.
+        #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+        #[cfg_attr(test, ts(as = "Option<bool>", optional))]
+        early: bool,
     },
     /// Takes an incoming call on this device; the others stop ringing.
     Accept {
@@ -105,13 +109,21 @@ pub enum ClientMessage {
     Description {
         /// The call.
         call: CallId,
+        /// From the caller, before `started`: the ringing device that it is for.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        #[cfg_attr(test, ts(optional))]
+        device: Option<u32>,
         /// The description.
         description: Description,
     },
-    /// A trickled candidate for the other side.
+    /// A trickled candidate for the other side. While it rings the server keeps it until that device accepts.
     Candidate {
         /// The call.
         call: CallId,
+        /// From the caller, before `started`: the ringing device that it is for.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        #[cfg_attr(test, ts(optional))]
+        device: Option<u32>,
         /// The candidate; `null` when there are no more in this generation.
         candidate: Option<Candidate>,
     },

@@ -111,6 +111,10 @@ pub enum ServerMessage {
         media: Media,
         /// Seconds until it is given up.
         timeout: u32,
+        /// Whether this device may send its offer to the caller before it accepts.
+        #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+        #[cfg_attr(test, ts(as = "Option<bool>", optional))]
+        early: bool,
     },
     /// The call is on: it was accepted (sent to both), or two met at a link, or both rejoined it.
     Started {
@@ -126,6 +130,14 @@ pub enum ServerMessage {
         ticket: Secret,
         /// The other's offer, if it came with `accept`.
         description: Option<Description>,
+        /// To the caller: which of the ringing devices accepted, if it may have sent its offer before.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        #[cfg_attr(test, ts(optional))]
+        device: Option<u32>,
+        /// The candidates that the server has kept for this side while it rang.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        #[cfg_attr(test, ts(as = "Option<Vec<Candidate>>", optional))]
+        candidates: Vec<Candidate>,
         /// Whether the media may be running already: this was a `rejoin`.
         rejoined: bool,
         /// The conference that this call goes on for; keep that until this one has media, then `end` it.
@@ -137,6 +149,10 @@ pub enum ServerMessage {
     Description {
         /// The call.
         call: CallId,
+        /// To the caller, before `started`: the ringing device that it comes from.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        #[cfg_attr(test, ts(optional))]
+        device: Option<u32>,
         /// The description.
         description: Description,
     },

@@ -8,6 +8,7 @@
 
 use wire::Instant;
 
+use super::early::Early;
 use super::people::Entry;
 use super::session::{Engaged, Link};
 use super::started::Beginning;
@@ -31,8 +32,28 @@ pub(super) struct Ringing {
     /// The callee's id.
     pub(super) callee: String,
     /// The devices it rings on; never empty.
-    pub(super) rung: Vec<SessionKey>,
+    pub(super) rung: Vec<Device>,
+    /// The number of the next device.
+    pub(super) numbers: u32,
+    /// Whether the caller answers descriptions of devices that ring.
+    pub(super) early: bool,
     pub(super) until: Instant,
+}
+
+/// One that rings.
+pub(super) struct Device {
+    pub(super) session: SessionKey,
+    /// What the caller knows it by.
+    pub(super) number: u32,
+    /// What passes between it and the caller, if anything may.
+    pub(super) early: Option<Box<Early>>,
+}
+
+/// What a caller offers.
+#[derive(Clone, Copy)]
+pub(super) struct Offered {
+    pub(super) media: Media,
+    pub(super) early: bool,
 }
 
 /// Between two sessions.
@@ -45,6 +66,8 @@ pub(super) struct Running {
     pub(super) polite_hosts: bool,
     /// The conference that this call becomes, or came from, as long as it is in both.
     pub(super) conference: Option<CallId>,
+    /// The impolite side's number, as long as what is said to it may have been meant for another ringing device.
+    pub(super) device: Option<u32>,
 }
 
 /// One of the two came back to a call that the server had forgotten.
@@ -65,6 +88,12 @@ pub(super) struct Side {
     pub(super) session: SessionKey,
     pub(super) person: String,
     pub(super) media: Media,
+}
+
+impl Ringing {
+    pub(super) fn rings_at(&self, key: SessionKey) -> bool {
+        self.rung.iter().any(|device| device.session == key)
+    }
 }
 
 impl Running {
@@ -97,7 +126,7 @@ impl Rendezvous {
         key: SessionKey,
         call: CallId,
         to: &str,
-        media: Media,
+        offered: Offered,
     ) -> Result<(), Failure> {
         if !is_call_id(&call) || self.calls.contains_key(&call) || self.conferences.contains_key(&call) {
             let message = "the call's id is taken or malformed: draw 22 to 64 random characters of base64url";
@@ -108,14 +137,16 @@ impl Rendezvous {
             return Err(draining());
         }
         let Some(session) = self.sessions.get(&key) else { return Ok(()) };
-        let caller = Side { session: key, person: session.person.clone(), media };
+        let caller = Side { session: key, person: session.person.clone(), media: offered.media };
         match self.route(now, &caller.person, to) {
             Route::Oneself => {
                 return Err((ErrorCode::BadCall, "this is your own name: call somebody else".to_owned()));
             }
             Route::End(reason) => self.tell(key, ServerMessage::Ended { call, reason }),
             Route::Merge(theirs) => self.merge(call, caller, &theirs),
-            Route::Ring { callee, devices } => self.ring(now, call, caller, callee, devices),
+            Route::Ring { callee, devices } => {
+                self.ring(now, call, (caller, offered.early), callee, &devices)
+            }
         }
         Ok(())
     }
@@ -185,7 +216,14 @@ impl Rendezvous {
         self.sessions.get(&key).is_some_and(|s| !s.engaged.is_busy())
     }
 
-    fn ring(&mut self, now: Instant, call: CallId, caller: Side, callee: String, rung: Vec<SessionKey>) {
+    fn ring(
+        &mut self,
+        now: Instant,
+        call: CallId,
+        (caller, early): (Side, bool),
+        callee: String,
+        devices: &[SessionKey],
+    ) {
         let timeout = seconds(self.config.ring_timeout);
         let until = now + self.config.ring_timeout;
         let Some(from) = self.people.get(&caller.person).map(|e| e.person.clone()) else { return };
@@ -195,12 +233,14 @@ impl Rendezvous {
         self.stats.invites += 1;
         self.engage(caller.session, &call);
         self.tell(caller.session, ServerMessage::Ringing { call: call.clone(), to, timeout });
-        for device in &rung {
-            let incoming = ServerMessage::Incoming { call: call.clone(), from: from.clone(), media, timeout };
-            self.tell(*device, incoming);
+        let mut ringing = Ringing { caller, callee, rung: Vec::new(), numbers: 0, early, until };
+        for device in devices {
+            let early = ringing.add(*device, &self.config);
+            let (call, from) = (call.clone(), from.clone());
+            self.tell(*device, ServerMessage::Incoming { call, from, media, timeout, early });
         }
         self.timers.set(until, Timer::Ring(call.clone()));
-        self.calls.insert(call, Call::Ringing(Ringing { caller, callee, rung, until }));
+        self.calls.insert(call, Call::Ringing(ringing));
     }
 
     /// A device that comes while a call rings for its person rings too.
@@ -209,22 +249,20 @@ impl Rendezvous {
         let ringing = self.people.get(&session.person).map(|e| e.ringing.clone()).unwrap_or_default();
         for call in ringing {
             let Some(Call::Ringing(ringing)) = self.calls.get_mut(&call) else { continue };
-            ringing.rung.push(key);
+            let early = ringing.add(key, &self.config);
             let timeout = seconds(ringing.until.saturating_since(now));
             let media = ringing.caller.media;
             let Some(from) = self.people.get(&ringing.caller.person).map(|e| e.person.clone()) else {
                 continue;
             };
-            self.tell(key, ServerMessage::Incoming { call, from, media, timeout });
+            self.tell(key, ServerMessage::Incoming { call, from, media, timeout, early });
         }
     }
 
     /// Two people invited each other: the smaller id wins, and counts as accepted by the other one.
     fn merge(&mut self, mine: CallId, me: Side, theirs: &CallId) {
         let Some(ringing) = self.end_ringing(theirs) else { return };
-        for device in ringing.rung.iter().filter(|device| **device != me.session) {
-            self.ended(*device, theirs, EndReason::Elsewhere);
-        }
+        self.tell_rung(&ringing.rung, Some(me.session), theirs, EndReason::Elsewhere);
         let them = ringing.caller;
         if mine < *theirs {
             self.ended(me.session, theirs, EndReason::Merged);
@@ -244,7 +282,7 @@ impl Rendezvous {
         media: Media,
     ) -> Result<(), Failure> {
         match self.calls.get(call) {
-            Some(Call::Ringing(ringing)) if ringing.rung.contains(&key) => {}
+            Some(Call::Ringing(ringing)) if ringing.rings_at(key) => {}
             Some(Call::Ringing(ringing)) if ringing.caller.session == key => {
                 return Err(wrong_state("a call is accepted by the one who is called"));
             }
@@ -254,17 +292,17 @@ impl Rendezvous {
             Some(_) | None => return Err(no_such_call()),
         }
         let Some(Ringing { caller, callee, rung, .. }) = self.end_ringing(call) else { return Ok(()) };
-        for device in rung.into_iter().filter(|device| *device != key) {
-            self.ended(device, call, EndReason::Elsewhere);
-        }
+        self.tell_rung(&rung, Some(key), call, EndReason::Elsewhere);
+        let device = rung.into_iter().find(|device| device.session == key);
+        let early = device.and_then(|device| Some((device.number, *device.early?)));
         let callee = Side { session: key, person: callee, media };
-        self.start(call, Beginning { description, ..Beginning::new(caller, callee, None) });
+        self.start(call, Beginning { description, early, ..Beginning::new(caller, callee, None) });
         Ok(())
     }
 
     pub(super) fn decline(&mut self, key: SessionKey, call: &CallId, busy: bool) -> Result<(), Failure> {
         match self.calls.get(call) {
-            Some(Call::Ringing(ringing)) if ringing.rung.contains(&key) => {}
+            Some(Call::Ringing(ringing)) if ringing.rings_at(key) => {}
             Some(Call::Ringing(ringing)) if ringing.caller.session == key => {
                 return Err(wrong_state("a call is declined by the one who is called: cancel it with `end`"));
             }
@@ -275,9 +313,7 @@ impl Rendezvous {
             Some(_) | None => return Ok(()),
         }
         let Some(ringing) = self.end_ringing(call) else { return Ok(()) };
-        for device in ringing.rung.into_iter().filter(|device| *device != key) {
-            self.ended(device, call, EndReason::Elsewhere);
-        }
+        self.tell_rung(&ringing.rung, Some(key), call, EndReason::Elsewhere);
         let reason = if busy { EndReason::Busy } else { EndReason::Declined };
         self.ended(ringing.caller.session, call, reason);
         Ok(())
@@ -312,9 +348,7 @@ impl Rendezvous {
     /// Takes a session out of a call of two, or one that rings.
     pub(super) fn leave_of_two(&mut self, key: SessionKey, call: &CallId, reason: EndReason) {
         if let Some(ringing) = self.end_ringing(call) {
-            for device in ringing.rung {
-                self.ended(device, call, EndReason::Cancelled);
-            }
+            self.tell_rung(&ringing.rung, None, call, EndReason::Cancelled);
         } else if let Some(running) = self.end_running(call) {
             if let Some(other) = running.other(key) {
                 self.ended(other, call, reason);
@@ -325,29 +359,6 @@ impl Rendezvous {
         }
     }
 
-    /// Passes something on to the other of the two, and to nobody else.
-    pub(super) fn relay(
-        &mut self,
-        key: SessionKey,
-        call: &CallId,
-        message: ServerMessage,
-    ) -> Result<(), Failure> {
-        match self.calls.get(call) {
-            Some(Call::Running(running)) => {
-                let other = running.other(key).ok_or_else(no_such_call)?;
-                self.tell(other, message);
-                Ok(())
-            }
-            Some(Call::Ringing(r)) if r.caller.session == key || r.rung.contains(&key) => {
-                Err(wrong_state("nothing passes before the call is accepted: wait for `started`"))
-            }
-            Some(Call::Rejoining(r)) if r.session == key => {
-                Err(wrong_state("the other is not back yet: wait for `started`"))
-            }
-            Some(Call::Ringing(_) | Call::Rejoining(_)) | None => Err(no_such_call()),
-        }
-    }
-
     /// Stops the calls that ring at this device. Where it was the last device, the call is over for `reason`.
     /// A device that goes on is told.
     pub(super) fn stop_ringing_at(&mut self, key: SessionKey, reason: EndReason) {
@@ -355,7 +366,7 @@ impl Rendezvous {
         let ringing = self.people.get(&session.person).map(|e| e.ringing.clone()).unwrap_or_default();
         for call in ringing {
             let Some(Call::Ringing(ringing)) = self.calls.get_mut(&call) else { continue };
-            let Some(at) = ringing.rung.iter().position(|device| *device == key) else { continue };
+            let Some(at) = ringing.rung.iter().position(|rung| rung.session == key) else { continue };
             ringing.rung.remove(at);
             let (last, caller) = (ringing.rung.is_empty(), ringing.caller.session);
             if reason == EndReason::Busy {
@@ -371,8 +382,13 @@ impl Rendezvous {
     pub(super) fn ring_timeout(&mut self, call: &CallId) {
         let Some(ringing) = self.end_ringing(call) else { return };
         self.ended(ringing.caller.session, call, EndReason::Timeout);
-        for device in ringing.rung {
-            self.ended(device, call, EndReason::Timeout);
+        self.tell_rung(&ringing.rung, None, call, EndReason::Timeout);
+    }
+
+    /// Tells the devices at which a call rang that it is over for them; all `but` one.
+    fn tell_rung(&mut self, rung: &[Device], but: Option<SessionKey>, call: &CallId, reason: EndReason) {
+        for device in rung.iter().filter(|device| Some(device.session) != but) {
+            self.ended(device.session, call, reason);
         }
     }
 

@@ -29,6 +29,16 @@ pub struct Config {
     pub sessions_per_person: usize,
     /// Calls that ring for one person at a time.
     pub ringing_per_person: usize,
+    /// Ringing devices of a call that may exchange descriptions with the caller before one of them accepts.
+    pub early_devices: usize,
+    /// Descriptions that pass so between the caller and one device, in each direction.
+    pub early_descriptions: usize,
+    /// Bytes of them.
+    pub early_description_bytes: usize,
+    /// Candidates that are kept meanwhile for one device, and as many for the caller.
+    pub early_candidates: usize,
+    /// Bytes of them.
+    pub early_candidate_bytes: usize,
     /// Sessions that wait in one room.
     pub waiting_per_room: usize,
     /// Whether there is a forwarder of media: without one more than two cannot meet.
@@ -90,6 +100,11 @@ impl Default for Config {
             sessions_per_address: 1000,
             sessions_per_person: 16,
             ringing_per_person: 8,
+            early_devices: 3,
+            early_descriptions: 16,
+            early_description_bytes: 128 * 1024,
+            early_candidates: 64,
+            early_candidate_bytes: 16 * 1024,
             waiting_per_room: 8,
             recording: false,
             forwarding: false,

@@ -2,7 +2,8 @@
 
 use wire::Instant;
 
-use super::calls::Failure;
+use super::calls::{Failure, Offered};
+use super::early::Relayed;
 use super::session::{Link, Order};
 use super::timers::Timer;
 use super::{Refused, Rendezvous, SessionKey, SocketId};
@@ -162,24 +163,26 @@ impl Rendezvous {
                 self.find(key, request, &query);
                 Ok(())
             }
-            ClientMessage::Invite { call, to, media } => self.invite(now, key, call, &to, media),
+            ClientMessage::Invite { call, to, media, early } => {
+                self.invite(now, key, call, &to, Offered { media, early })
+            }
             ClientMessage::Accept { call, description, media } => self.accept(key, &call, description, media),
             ClientMessage::Decline { call, busy } => self.decline(key, &call, busy),
             ClientMessage::End { call } => {
                 self.end(key, &call);
                 Ok(())
             }
-            ClientMessage::Description { call, description } if self.conferences.contains_key(&call) => {
+            ClientMessage::Description { call, description, .. } if self.conferences.contains_key(&call) => {
                 self.describe(key, seq, &call, description)
             }
-            ClientMessage::Candidate { call, candidate } if self.conferences.contains_key(&call) => {
+            ClientMessage::Candidate { call, candidate, .. } if self.conferences.contains_key(&call) => {
                 self.pass_candidate(key, &call, candidate)
             }
-            ClientMessage::Description { call, description } => {
-                self.relay(key, &call.clone(), ServerMessage::Description { call, description })
+            ClientMessage::Description { call, device, description } => {
+                self.relay(key, &call, device, Relayed::Description(description))
             }
-            ClientMessage::Candidate { call, candidate } => {
-                self.relay(key, &call.clone(), ServerMessage::Candidate { call, candidate })
+            ClientMessage::Candidate { call, device, candidate } => {
+                self.relay(key, &call, device, Relayed::Candidate(candidate))
             }
             ClientMessage::Rejoin { call, ticket } => self.rejoin(now, key, call, &ticket),
             ClientMessage::Meet { room, media, encrypted } => self.meet(key, room, media, encrypted),
@@ -241,7 +244,7 @@ fn malformed(message: &str) -> Refused {
     (Refusal::Malformed, message.to_owned())
 }
 
-fn candidate_size(candidate: &Candidate) -> usize {
+pub(super) fn candidate_size(candidate: &Candidate) -> usize {
     let optional = |text: &Option<String>| text.as_ref().map_or(0, String::len);
     candidate.candidate.len() + optional(&candidate.sdp_mid) + optional(&candidate.username_fragment)
 }

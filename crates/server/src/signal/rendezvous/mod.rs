@@ -12,6 +12,7 @@ mod bucket;
 mod calls;
 mod conference;
 mod config;
+mod early;
 mod frames;
 mod people;
 mod rooms;

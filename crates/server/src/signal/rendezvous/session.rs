@@ -179,7 +179,10 @@ fn weight(message: &ServerMessage) -> usize {
     const REST: usize = 256;
     REST + match message {
         ServerMessage::Description { description, .. } => description.sdp.len(),
-        ServerMessage::Started { description, .. } => description.as_ref().map_or(0, |d| d.sdp.len()),
+        ServerMessage::Started { description, candidates, .. } => {
+            let offer = description.as_ref().map_or(0, |d| d.sdp.len());
+            offer + candidates.iter().map(|c| REST + c.candidate.len()).sum::<usize>()
+        }
         ServerMessage::Candidate { candidate, .. } => candidate.as_ref().map_or(0, |c| c.candidate.len()),
         ServerMessage::People { people, .. } => people.len() * REST,
         ServerMessage::IceServers { ice_servers, .. } => ice_servers.len() * REST,

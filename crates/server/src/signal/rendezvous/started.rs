@@ -3,10 +3,11 @@
 use wire::Instant;
 
 use super::calls::{Call, Failure, Rejoining, Running, Side, is_call_id, no_such_call, wrong_state};
+use super::early::Early;
 use super::ticket::Ticket;
 use super::timers::Timer;
 use super::{Rendezvous, SessionKey};
-use crate::signal::protocol::{CallId, Description, EndReason, ErrorCode, Secret, ServerMessage};
+use crate::signal::protocol::{CallId, Candidate, Description, EndReason, ErrorCode, Secret, ServerMessage};
 
 /// How a call begins.
 pub(super) struct Beginning {
@@ -15,6 +16,8 @@ pub(super) struct Beginning {
     pub(super) room: Option<String>,
     /// The impolite side's offer, for the polite one.
     pub(super) description: Option<Description>,
+    /// The device that accepted, and what was kept while it rang.
+    pub(super) early: Option<(u32, Early)>,
     pub(super) rejoined: bool,
     /// The conference that the two come from.
     pub(super) replaces: Option<CallId>,
@@ -23,7 +26,7 @@ pub(super) struct Beginning {
 impl Beginning {
     /// For the first time, and without an offer.
     pub(super) fn new(polite: Side, impolite: Side, room: Option<String>) -> Self {
-        Self { polite, impolite, room, description: None, rejoined: false, replaces: None }
+        Self { polite, impolite, room, description: None, early: None, rejoined: false, replaces: None }
     }
 }
 
@@ -33,12 +36,17 @@ impl Rendezvous {
         self.stats.started += 1;
         self.engage(beginning.polite.session, call);
         self.engage(beginning.impolite.session, call);
+        let (device, early) = beginning.early.take().unzip();
+        let Early { from_caller, from_device } = early.unwrap_or_default();
         let description = beginning.description.take();
-        let to_polite = self.started(call, &beginning, true, description);
-        let to_impolite = self.started(call, &beginning, false, None);
+        let mut to_polite = self.started(call, &beginning, true, from_device.candidates.into());
+        let to_impolite = self.started(call, &beginning, false, from_caller.candidates.into());
+        if let Some(ServerMessage::Started { description: offer, device: number, .. }) = &mut to_polite {
+            (*offer, *number) = (description, device);
+        }
         let Beginning { polite, impolite, room, replaces, .. } = beginning;
         let sessions = (polite.session, impolite.session);
-        let running = Running { polite, impolite, room, polite_hosts: false, conference: replaces };
+        let running = Running { polite, impolite, room, polite_hosts: false, conference: replaces, device };
         self.calls.insert(call.clone(), Call::Running(running));
         for (session, message) in [(sessions.0, to_polite), (sessions.1, to_impolite)] {
             if let Some(message) = message {
@@ -52,7 +60,7 @@ impl Rendezvous {
         call: &CallId,
         beginning: &Beginning,
         polite: bool,
-        description: Option<Description>,
+        candidates: Vec<Candidate>,
     ) -> Option<ServerMessage> {
         let (me, peer) = if polite {
             (&beginning.polite, &beginning.impolite)
@@ -65,7 +73,9 @@ impl Rendezvous {
             media: peer.media,
             polite,
             ticket: self.ticket(call, me, peer, polite, beginning.room.clone()),
-            description,
+            description: None,
+            device: None,
+            candidates,
             rejoined: beginning.rejoined,
             replaces: beginning.replaces.clone(),
         })

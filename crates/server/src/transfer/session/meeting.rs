@@ -51,7 +51,7 @@ impl Session<'_> {
                     link.describe(&description).await?;
                 }
             }
-            ServerMessage::Description { call, description } if ours(&call) => {
+            ServerMessage::Description { call, description, .. } if ours(&call) => {
                 if let Some(link) = &mut self.link {
                     link.describe(&description).await?;
                     self.keep_generation();

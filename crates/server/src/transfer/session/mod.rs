@@ -395,9 +395,11 @@ impl<'a> Session<'a> {
             .context("there is a call while there is a link")?;
         match news {
             News::Description(description) => {
-                self.signal.say(ClientMessage::Description { call, description }).await;
+                self.signal.say(ClientMessage::Description { call, device: None, description }).await;
             }
-            News::Candidate(candidate) => self.signal.say(ClientMessage::Candidate { call, candidate }).await,
+            News::Candidate(candidate) => {
+                self.signal.say(ClientMessage::Candidate { call, device: None, candidate }).await
+            }
             News::Connected => {
                 self.connected = true;
                 self.until = None;

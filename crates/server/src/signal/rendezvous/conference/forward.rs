@@ -170,7 +170,7 @@ impl Rendezvous {
         let message = match answer {
             Ok(sdp) => {
                 let description = Description { kind: DescriptionKind::Answer, sdp };
-                ServerMessage::Description { call, description }
+                ServerMessage::Description { call, device: None, description }
             }
             Err(message) => {
                 self.stats.errors += 1;
