@@ -10,10 +10,14 @@ fn everybody_comes_in_and_sees_the_others() {
 /// Each room is on two threads.
 #[test]
 fn everybody_sees_the_others_whichever_threads_they_are_on() {
-    load(&["--media-threads", "2", "--conference-thread", "1"]);
+    let server = load(&["--media-threads", "2", "--conference-thread", "1"]);
+    let metrics = server.0.get("/metrics");
+    let shared = metrics.text().lines().find(|line| line.starts_with("visavis_media_shared_total"));
+    let shared: f64 = shared.unwrap().rsplit(' ').next().unwrap().parse().unwrap();
+    assert!(shared > 100.0, "{shared} packets went from thread to thread");
 }
 
-fn load(options: &[&str]) {
+fn load(options: &[&str]) -> (Server, Folder) {
     let folder = Folder::new();
     let server = Server::start(&folder, options);
     let url = format!("http://{}", server.http);
@@ -37,6 +41,7 @@ fn load(options: &[&str]) {
         }
         assert!(report["serverCores"].as_f64() > Some(0.0), "{report}");
     }
+    (server, folder)
 }
 
 #[test]

@@ -269,7 +269,6 @@ impl Sfu {
         if !track.take_shared(now, layer, packet, payload) {
             return;
         }
-        self.stats.received += 1;
         self.spread(now, at, layer);
         self.flush_asks(now);
     }

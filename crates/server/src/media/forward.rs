@@ -458,6 +458,7 @@ impl Forwarder {
         snapshot.media_dropped_unanswered = stats.unanswered;
         snapshot.media_dropped_messages = stats.messages_dropped;
         snapshot.media_dropped_by_system = sent.refused;
+        (snapshot.media_shared, snapshot.media_dropped_sharing) = self.sharing.counts();
         snapshot.media_dropped_events = stats.events_lost + self.tally.events_dropped;
     }
 }

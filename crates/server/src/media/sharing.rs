@@ -83,14 +83,14 @@ pub(super) struct Sharing {
     /// What is to be said at the end of the round, by thread.
     batches: Vec<Batch>,
     taken: Batch,
-    /// Packets that were dropped because another thread did not keep up.
+    shared: u64,
     dropped: u64,
 }
 
 impl Sharing {
     pub(super) fn new(thread: usize, doors: Arc<[Door]>, wakers: Vec<Waker>) -> Self {
         let batches = doors.iter().map(|_| Batch::default()).collect();
-        Self { thread, doors, wakers, batches, taken: Batch::default(), dropped: 0 }
+        Self { thread, doors, wakers, batches, taken: Batch::default(), shared: 0, dropped: 0 }
     }
 
     /// Says something to another thread at the end of the round.
@@ -100,6 +100,7 @@ impl Sharing {
             self.dropped += 1;
             return;
         }
+        self.shared += u64::from(matches!(word, Word::Packet { .. }));
         batch.words.push(word);
         batch.bytes.extend_from_slice(bytes);
     }
@@ -156,8 +157,9 @@ impl Sharing {
         self.thread
     }
 
-    pub(super) const fn dropped(&self) -> u64 {
-        self.dropped
+    /// Packets handed over, and those that were dropped because another thread did not keep up.
+    pub(super) const fn counts(&self) -> (u64, u64) {
+        (self.shared, self.dropped)
     }
 }
 
@@ -223,7 +225,7 @@ mod tests {
             first.say(1, Word::Gone(LegKey(1)), &[]);
             first.flush();
         }
-        assert!(second.fetch() && first.dropped() > 20);
+        assert!(second.fetch() && first.counts().1 > 20);
         let (mut bytes, mut gone) = (0, 0);
         second.take().drain(|word, payload| {
             bytes += payload.len();
