@@ -53,9 +53,10 @@ let count = 0
  * @param {import('node:test').TestContext} t
  * @param {keyof typeof HUES} name
  * @param {Browser} [browser]
+ * @param {Visavis} [at]
  */
-async function arrive(t, name, browser = chromium) {
-  const person = await Person.arrive(browser, `${name} ${count}`, `${server.url}/r/room-${count}`, browser.kind === 'chromium' ? { hue: HUES[name] } : {})
+async function arrive(t, name, browser = chromium, at = server) {
+  const person = await Person.arrive(browser, `${name} ${count}`, `${at.url}/r/room-${count}`, browser.kind === 'chromium' ? { hue: HUES[name] } : {})
   t.after(() => person.leave())
   await person.introduce()
   return person
@@ -310,4 +311,32 @@ test('a meeting of Chromium and Firefox', async (t) => {
   await Promise.all([ada.says(`In a call with ${bruno.name}`), bruno.says(`In a call with ${ada.name}`)])
   await Promise.all([ada.sees(bruno), bruno.sees(ada)])
   await bruno.leave()
+})
+
+/** What the server sends to one member at most: less than the smallest pictures of two cameras need in full. */
+const LITTLE = '300k'
+
+test('whoever is sent little sees everybody, with fewer pictures', async (t) => {
+  count++
+  const narrow = await Visavis.local(['--conference-bandwidth', LITTLE, '--sessions-per-address', '1000', '--connections-per-address', '1000'])
+  t.after(() => narrow.stop())
+  const all = [await arrive(t, 'Ada', chromium, narrow), await arrive(t, 'Bruno', chromium, narrow), await arrive(t, 'Chloé', chromium, narrow)]
+  const [ada, bruno, chloe] = all
+  assert(ada && bruno && chloe)
+  await meet(ada, bruno)
+  await chloe.press('Join')
+  await everybodySees(all)
+  /** @type {{ at: number, decoded: number, rates: number[], modes: string[] }[]} */
+  const seen = []
+  await chloe.until('pictures come at a lower rate, and go on', async () => {
+    const stats = await chloe.stats()
+    if (stats) seen.push({ at: Date.now(), decoded: stats.framesDecoded, rates: stats.rates, modes: stats.modes })
+    const [last, before] = [seen.at(-1), seen.findLast(({ at }) => at < Date.now() - 5000)]
+    if (!last || !before) return false
+    const rate = (last.decoded - before.decoded) / ((last.at - before.at) / 1000)
+    t.diagnostic(`${rate.toFixed(1)} pictures per second of two people: ${last.rates.join(', ')}`)
+    return last.rates.length === 2 && rate >= 6 && rate <= 32
+  })
+  assert(seen.at(-1)?.modes.some((mode) => mode === 'L1T3'), JSON.stringify(seen.at(-1)))
+  await everybodySees(all)
 })

@@ -18,7 +18,7 @@ pub fn flow_payload(data: &[u8]) {
     let max = 16 + usize::from(first / 5) * 4;
     let through = |frame: &[u8]| {
         let (mut back, mut ended) = (Vec::new(), false);
-        format.packetize(frame, 0x7ff0, max, &mut |parts, last| {
+        format.packetize(frame, 0x7ff0.into(), max, &mut |parts, last| {
             let payload = parts.concat();
             assert!(!ended && (payload.len() <= max || format == Format::Opus));
             format.glimpse(&payload).expect("what is made is well-formed");

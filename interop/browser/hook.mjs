@@ -30,6 +30,8 @@
  * @property {number} framesDecoded
  * @property {number} framesSent
  * @property {number} width
+ * @property {number[]} rates Pictures per second, of each that is received.
+ * @property {string[]} modes The scalability modes of the encodings that are sent.
  * @property {number} audioEnergy Of what was received.
  * @property {number} audioPackets
  *
@@ -122,6 +124,8 @@ export function install() {
       framesDecoded: sum(of('inbound-rtp', 'video'), 'framesDecoded'),
       framesSent: sum(of('outbound-rtp', 'video'), 'framesSent'),
       width: Math.max(0, ...of('inbound-rtp', 'video').map(({ frameWidth }) => frameWidth ?? 0)),
+      rates: of('inbound-rtp', 'video').filter(({ framesDecoded }) => framesDecoded > 0).map(({ framesPerSecond }) => framesPerSecond ?? 0),
+      modes: of('outbound-rtp', 'video').map(({ scalabilityMode }) => scalabilityMode ?? ''),
       audioEnergy: sum(of('inbound-rtp', 'audio'), 'totalAudioEnergy'),
       audioPackets: sum(of('inbound-rtp', 'audio'), 'packetsReceived'),
     }

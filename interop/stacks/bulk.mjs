@@ -2,11 +2,13 @@
  * Bulk data over one channel, one way, reliable and ordered, between two peers of one stack in this process: what
  * `cargo xtask bench datachannel` sets ours beside.
  *
- * `node bulk.mjs libwebrtc|libdatachannel BYTES MILLIS` prints one line of JSON: Gbit/s by the clock, and for each
+ * `node bulk.mjs libwebrtc|libdatachannel BYTES MILLIS [NEAR FAR]` prints one line of JSON: Gbit/s by the clock, and for each
  * second of CPU time of the process, all threads of both ends together.
  */
 
 const [stack = '', bytes, millis] = [process.argv[2], Number(process.argv[3]), Number(process.argv[4])]
+/** The ports of a path between both ends (`dc-load link`): each reaches the other by one of them. */
+const path = process.argv.length > 6 ? { near: process.argv[5], far: process.argv[6] } : null
 /** What is given to the channel ahead of what was sent. */
 const AHEAD = 4 << 20
 /** Messages given in one go: the receiver's come by the same thread of JavaScript. */
@@ -52,6 +54,19 @@ console.log(
 )
 process.exit(0)
 
+/**
+ * A candidate as the other end gets it: with the port of the path in place of its own; null for one that is not of UDP.
+ *
+ * @param {string} candidate @param {string | undefined} port
+ */
+function through(candidate, port) {
+  const words = candidate.split(' ')
+  if (path === null) return candidate
+  if (port === undefined || words[2]?.toLowerCase() !== 'udp') return null
+  words[5] = port
+  return words.join(' ')
+}
+
 /** @param {number} ms @returns {Promise<void>} */
 function after(ms) {
   return new Promise((resolve) => setTimeout(resolve, ms))
@@ -66,9 +81,10 @@ function after(ms) {
 async function libwebrtc(arrived) {
   const { default: wrtc } = await import('@roamhq/wrtc')
   const [a, b] = [new wrtc.RTCPeerConnection(), new wrtc.RTCPeerConnection()]
-  for (const [from, to] of [[a, b], [b, a]]) {
+  for (const [from, to, port] of [[a, b, path?.far], [b, a, path?.near]]) {
     from.onicecandidate = ({ candidate }) => {
-      if (candidate?.candidate) void to.addIceCandidate(candidate)
+      const told = candidate?.candidate ? through(candidate.candidate, port) : null
+      if (told !== null) void to.addIceCandidate({ candidate: told, sdpMid: candidate.sdpMid, sdpMLineIndex: candidate.sdpMLineIndex })
     }
   }
   // Agreed by number, so that the far side listens before anything can arrive.
@@ -100,9 +116,13 @@ async function libdatachannel(arrived) {
   const { PeerConnection } = await import('node-datachannel')
   const config = { iceServers: [], maxMessageSize: 262_144 }
   const [a, b] = [new PeerConnection('near', config), new PeerConnection('far', config)]
-  for (const [from, to] of [[a, b], [b, a]]) {
-    from.onLocalDescription((sdp, type) => to.setRemoteDescription(sdp, type))
-    from.onLocalCandidate((candidate, mid) => to.addRemoteCandidate(candidate, mid))
+  for (const [from, to, port] of [[a, b, path?.far], [b, a, path?.near]]) {
+    // Candidates are told one by one, so that none goes past the path.
+    from.onLocalDescription((sdp, type) => to.setRemoteDescription(path ? sdp.replace(/^a=candidate:.*\r?\n/gm, '') : sdp, type))
+    from.onLocalCandidate((candidate, mid) => {
+      const told = through(candidate, port)
+      if (told !== null) to.addRemoteCandidate(told, mid)
+    })
   }
   b.onDataChannel((far) => {
     // The channel ends when nobody holds it.

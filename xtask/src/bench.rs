@@ -4,6 +4,7 @@
 mod datachannel;
 mod inproc;
 mod instructions;
+mod link;
 mod peer;
 mod sfu;
 mod sfu_servers;
@@ -20,6 +21,7 @@ use anyhow::{Result, bail};
 pub(crate) fn run(name: &str, root: &Path, json: bool) -> Result<()> {
     match name {
         "datachannel" => datachannel::run(root, json),
+        "link" => link::run(root, json),
         "peer" => peer::run(root, json),
         "sctp" => inproc::sctp(root, json),
         "dtls" => inproc::dtls(root, json),
@@ -28,7 +30,7 @@ pub(crate) fn run(name: &str, root: &Path, json: bool) -> Result<()> {
         "signalling" => signalling::run(root, json),
         "sfu" => sfu::run(root, json),
         _ => bail!(
-            "there is no bench `{name}`: turn, signalling, datachannel, peer, sctp, dtls, sfu, instructions"
+            "there is no bench `{name}`: turn, signalling, datachannel, link, peer, sctp, dtls, sfu, instructions"
         ),
     }
 }

@@ -14,6 +14,7 @@ cargo xtask NAME
   bench turn            relays packets with us and with coturn, and compares
   bench signalling      idle sessions, call set-up and hops with us and with PeerJS
   bench datachannel     bulk data over data channels of ours and of other stacks
+  bench link            the same through 100 ms of round trip and 1 % loss
   bench peer            set-up, memory at rest and idle polls of a peer
   bench sctp            bulk data between two associations in one process: ours, dcsctp, sctp-proto
   bench dtls            records and handshakes in one process: ours and dimpl

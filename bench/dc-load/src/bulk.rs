@@ -37,9 +37,20 @@ struct End {
     hear: mpsc::Receiver<Signal>,
     other: Waker,
     over: Arc<AtomicBool>,
+    /// The port by which the other end reaches this one, if not by its own.
+    port: Option<u16>,
 }
 
 impl End {
+    /// Tells the other end of a candidate.
+    fn offer(&self, mut candidate: LocalCandidate) -> Result<()> {
+        if let Some(port) = self.port {
+            let Some(through) = crate::link::through(&candidate.candidate, port) else { return Ok(()) };
+            candidate.candidate = through;
+        }
+        self.say(Signal::Candidate(candidate))
+    }
+
     fn say(&self, signal: Signal) -> Result<()> {
         self.tell.send(signal).map_err(|_| anyhow!("the other end has gone"))?;
         self.other.wake();
@@ -83,7 +94,7 @@ impl End {
     fn event(&mut self) -> Result<Option<Event>> {
         loop {
             match self.driver.poll_event() {
-                Some(Event::IceCandidate(Some(candidate))) => self.say(Signal::Candidate(*candidate))?,
+                Some(Event::IceCandidate(Some(candidate))) => self.offer(*candidate)?,
                 Some(Event::IceCandidate(None)) => {}
                 other => return Ok(other),
             }
@@ -189,15 +200,29 @@ fn receive(mut end: End, bytes: usize, length: Duration) -> Result<Seen> {
 }
 
 /// Measures messages of so many bytes for so long.
-pub(crate) fn run(bytes: usize, length: Duration) -> Result<Value> {
+pub(crate) fn run(bytes: usize, length: Duration, through: Option<[u16; 2]>) -> Result<Value> {
     let options = Options { addresses: vec![LOOPBACK], ..Options::default() };
     let driver = || Driver::new(Config::new(endpoint::certificate()), &options);
     let (near, far) = (driver()?, driver()?);
     let ((to_far, from_near), (to_near, from_far)) = (mpsc::channel(), mpsc::channel());
     let over = Arc::new(AtomicBool::new(false));
     let (near_waker, far_waker) = (near.waker(), far.waker());
-    let near = End { driver: near, tell: to_far, hear: from_far, other: far_waker, over: over.clone() };
-    let far = End { driver: far, tell: to_near, hear: from_near, other: near_waker, over };
+    let near = End {
+        driver: near,
+        tell: to_far,
+        hear: from_far,
+        other: far_waker,
+        over: over.clone(),
+        port: through.map(|ports| ports[1]),
+    };
+    let far = End {
+        driver: far,
+        tell: to_near,
+        hear: from_near,
+        other: near_waker,
+        over,
+        port: through.map(|ports| ports[0]),
+    };
     let sender = std::thread::Builder::new().name("sender".into()).spawn(move || send(near, bytes))?;
     let seen = receive(far, bytes, length);
     let setup = sender.join().map_err(|_| anyhow!("the sender has panicked"))?;

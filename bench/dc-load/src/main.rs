@@ -4,9 +4,12 @@
 //! other stacks.
 
 mod bulk;
+mod link;
 #[path = "../../process.rs"]
 mod process;
 mod rest;
+
+use std::time::Duration;
 
 use anyhow::Result;
 use clap::{Parser, Subcommand};
@@ -29,6 +32,21 @@ enum Command {
         /// How long to measure, after a warm-up of a fifth of it.
         #[arg(long, default_value_t = 2000)]
         millis: u64,
+        /// Over the path with these ports, as `link` prints them.
+        #[arg(long, num_args = 2, value_names = ["NEAR", "FAR"])]
+        through: Option<Vec<u16>>,
+    },
+    /// A path between two ends on this machine, until the standard input ends: prints its ports.
+    Link {
+        /// Milliseconds in each direction.
+        #[arg(long, default_value_t = 50)]
+        delay: u64,
+        /// Of a thousand datagrams so many are lost in each direction.
+        #[arg(long, default_value_t = 10)]
+        loss: u64,
+        /// Which ones.
+        #[arg(long, default_value_t = 1)]
+        seed: u64,
     },
     /// What connected peers with one open channel cost while nothing happens.
     Rest {
@@ -43,8 +61,12 @@ enum Command {
 
 fn main() -> Result<()> {
     let result = match Arguments::parse().command {
-        Command::Bulk { bytes, millis } => {
-            bulk::run(bytes as usize, std::time::Duration::from_millis(millis))?
+        Command::Bulk { bytes, millis, through } => {
+            let through = through.and_then(|ports| <[u16; 2]>::try_from(ports).ok());
+            bulk::run(bytes as usize, Duration::from_millis(millis), through)?
+        }
+        Command::Link { delay, loss, seed } => {
+            return link::run(link::Path { delay: Duration::from_millis(delay), loss, seed });
         }
         Command::Rest { peers, sockets: false } => rest::in_memory(peers)?,
         Command::Rest { peers, sockets: true } => rest::on_sockets(peers)?,

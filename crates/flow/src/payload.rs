@@ -33,6 +33,33 @@ pub struct Glimpse {
     pub keyframe: bool,
 }
 
+/// Which of the temporal layers of its stream a picture is of (RFC 7741 §4.2).
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct TemporalLayer {
+    /// The layer, 0 to 3: those of a layer need none of a higher one.
+    pub id: u8,
+    /// Nothing but pictures of layer 0 is needed for it.
+    pub sync: bool,
+    /// The number of the last picture of layer 0, this one included (TL0PICIDX); wraps.
+    pub base: u8,
+}
+
+/// Where a picture stands in its stream.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub struct Picture {
+    /// Its number; of 15 bits, wraps.
+    pub number: u16,
+    /// Its temporal layer, if there are several. It is told of VP8 alone.
+    pub layer: Option<TemporalLayer>,
+}
+
+impl From<u16> for Picture {
+    /// The picture of this number in a stream without layers.
+    fn from(number: u16) -> Self {
+        Self { number, layer: None }
+    }
+}
+
 /// Takes the payloads of one frame in their order: the parts that stand one after the other in the payload, and whether
 /// it is the last of the frame.
 pub type Take<'a> = &'a mut dyn FnMut(&[&[u8]], bool);
@@ -54,14 +81,13 @@ impl Format {
         }
     }
 
-    /// Cuts a frame into payloads of at most `max` bytes, 16 at least. `picture` is the frame's number in its stream.
-    /// A frame that is empty, or is no byte stream of NAL units, gives none.
-    pub fn packetize(self, frame: &[u8], picture: u16, max: usize, take: Take<'_>) {
+    /// Cuts a frame into payloads of at most `max` bytes, 16 at least. A frame that is empty, or is no byte stream of NAL units, gives none.
+    pub fn packetize(self, frame: &[u8], picture: Picture, max: usize, take: Take<'_>) {
         let max = max.max(16);
         match self {
             Self::Opus => opus::packetize(frame, take),
             Self::Vp8 => vp8::packetize(frame, picture, max, take),
-            Self::Vp9 => vp9::packetize(frame, picture, max, take),
+            Self::Vp9 => vp9::packetize(frame, picture.number, max, take),
             Self::H264 => h264::packetize(frame, max, take),
             Self::Av1 => av1::packetize(frame, max, take),
         }
@@ -117,7 +143,7 @@ mod tests {
         let frame = sample(format, len, key);
         let (mut back, mut lasts, mut count) = (Vec::new(), 0, 0);
         let (mut begins, mut keyframe) = (Vec::new(), false);
-        format.packetize(&frame, 0x7fff, 100, &mut |parts, last| {
+        format.packetize(&frame, 0x7fff.into(), 100, &mut |parts, last| {
             let payload = parts.concat();
             assert!(payload.len() <= 100 || format == Format::Opus, "{format:?} {len}: {}", payload.len());
             let glimpse = format.glimpse(&payload).unwrap();

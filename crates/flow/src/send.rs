@@ -8,7 +8,7 @@ mod stream;
 
 pub use config::Config;
 pub use event::{AddError, Event, SendError, Stats};
-pub use stream::{Frame, Rtx, StreamConfig};
+pub use stream::{Frame, Layer, Rtx, StreamConfig};
 
 use crate::StreamId;
 use crate::estimate::Estimator;

@@ -151,7 +151,7 @@ fn sound(data: Vec<u8>, sample: u64) -> Frame {
 /// Whether a frame can be decoded without those before it, as its packets will tell.
 pub fn is_keyframe(format: Format, data: &[u8]) -> bool {
     let mut found = false;
-    format.packetize(data, 0, 1200, &mut |parts, _| {
+    format.packetize(data, 0.into(), 1200, &mut |parts, _| {
         found |= !found && format.glimpse(&parts.concat()).is_ok_and(|glimpse| glimpse.keyframe);
     });
     found

@@ -73,7 +73,7 @@ pub use connection::{CandidateError, Peer};
 pub use event::{ChannelId, ConnectionState, Event, LocalCandidate, RelayId};
 pub use input::Received;
 pub use media::{
-    Frame, InboundRtp, MediaConfig, MediaDropped, MediaError, MediaMode, MediaPacket, MediaStats,
+    Frame, InboundRtp, Layer, MediaConfig, MediaDropped, MediaError, MediaMode, MediaPacket, MediaStats,
     OutboundRtp, OutgoingRtp, ReceivedFrame, RemoteInboundRtp, RtpPacket,
 };
 pub use stats::{Counters, Dropped, Security, Stats};

@@ -8,6 +8,7 @@ mod send;
 mod stats;
 
 pub use config::{MediaConfig, MediaMode};
+pub use flow::send::Layer;
 pub use forward::OutgoingRtp;
 pub use receive::{MediaPacket, RtpPacket};
 pub use send::{Frame, MediaError};

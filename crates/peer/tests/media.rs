@@ -143,7 +143,8 @@ fn check_frames(pair: &Pair, side: usize, encoder: &Encoder) -> u32 {
 
 #[test]
 fn sound_and_pictures_cross_a_path_with_loss_both_ways() {
-    for (seed, picture) in [(11, Format::Vp8), (12, Format::H264)] {
+    for seed in 11..31 {
+        let picture = if seed % 2 == 1 { Format::Vp8 } else { Format::H264 };
         let (mut pair, ids) = call(seed);
         pair.loss = 20;
         let mut sound = [0, 1].map(|_| Encoder::new(Format::Opus, 120));
@@ -163,8 +164,8 @@ fn sound_and_pictures_cross_a_path_with_loss_both_ways() {
         pair.pass(Duration::from_secs(2));
         for side in 0..2 {
             let (sent, came) = (pictures[1 - side].sent, check_frames(&pair, side, &pictures[1 - side]));
-            // A repair that is lost as well costs the pictures until the next whole one that was asked for.
-            assert!(sent >= 249 && came >= sent - 10, "{picture:?}: {came} of {sent} pictures");
+            // A repair that is lost as well is asked for again while it can still be in time, and so is the beginning of all.
+            assert!(sent >= 249 && came + 1 >= sent, "seed {seed}: {came} of {sent} pictures");
             let came = check_frames(&pair, side, &sound[1 - side]);
             assert!(came > 465, "{came} of 500 frames of sound");
         }

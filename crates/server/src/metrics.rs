@@ -124,6 +124,7 @@ fn forwarding(stats: &Snapshot) {
     counter!("visavis_media_datagrams_sent_total").absolute(stats.media_datagrams_sent);
     counter!("visavis_media_send_calls_total").absolute(stats.media_send_calls);
     counter!("visavis_media_crossed_total").absolute(stats.media_crossed);
+    counter!("visavis_media_shared_total").absolute(stats.media_shared);
     for (reason, count) in [
         ("no-codec-or-path", stats.media_dropped_unsent),
         ("too-late", stats.media_dropped_overrun),
@@ -131,6 +132,7 @@ fn forwarding(stats: &Snapshot) {
         ("message", stats.media_dropped_messages),
         ("system", stats.media_dropped_by_system),
         ("other-thread", stats.media_dropped_crossing),
+        ("other-part", stats.media_dropped_sharing),
         ("event", stats.media_dropped_events),
     ] {
         counter!("visavis_media_dropped_total", "reason" => reason).absolute(count);

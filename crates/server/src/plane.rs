@@ -51,6 +51,7 @@ pub(crate) fn start(
         external: config.external_ip.0.clone(),
         own: addresses::reachable(),
         bitrate: config.conference_bandwidth.0.map_or(MOST_BITRATE, |bytes| 8 * bytes),
+        people_per_thread: config.conference_thread.as_usize(),
         streams: [Some(stun), https].into_iter().flatten().collect(),
     };
     let forward = Some(forward);

@@ -4,8 +4,22 @@ use crate::support::{Folder, Server, run};
 
 #[test]
 fn everybody_comes_in_and_sees_the_others() {
+    load(&[]);
+}
+
+/// Each room is on two threads.
+#[test]
+fn everybody_sees_the_others_whichever_threads_they_are_on() {
+    let server = load(&["--media-threads", "2", "--conference-thread", "1"]);
+    let metrics = server.0.get("/metrics");
+    let shared = metrics.text().lines().find(|line| line.starts_with("visavis_media_shared_total"));
+    let shared: f64 = shared.unwrap().rsplit(' ').next().unwrap().parse().unwrap();
+    assert!(shared > 100.0, "{shared} packets went from thread to thread");
+}
+
+fn load(options: &[&str]) -> (Server, Folder) {
     let folder = Folder::new();
-    let server = Server::start(&folder, &[]);
+    let server = Server::start(&folder, options);
     let url = format!("http://{}", server.http);
     let size = ["load", "--rooms", "2", "--publishers", "2", "--receivers", "1", "--for", "4s", "--json"];
     for more in [&["--bitrate", "300"][..], &["--pattern=160x96@15"]] {
@@ -27,6 +41,7 @@ fn everybody_comes_in_and_sees_the_others() {
         }
         assert!(report["serverCores"].as_f64() > Some(0.0), "{report}");
     }
+    (server, folder)
 }
 
 #[test]

@@ -16,8 +16,18 @@ fn all_connected(count: usize) -> impl Fn(&Book) -> bool {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_call_becomes_a_conference_and_a_call_again() {
+    three_meet(&[]).await;
+}
+
+/// Of three people one is on another thread.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_conference_over_several_threads_is_like_any_other() {
+    three_meet(&["--conference-thread", "1"]).await;
+}
+
+async fn three_meet(more: &[&str]) {
     let folder = Folder::new();
-    let server = Server::start(&folder, &["--media-threads", "2"]);
+    let server = Server::start(&folder, &[&["--media-threads", "2"], more].concat());
     let ann = Page::open(server.http, 1).await;
     ann.meet("r");
     ann.until("she waits", |book| book.log.iter().any(|m| m["type"] == "waiting")).await;

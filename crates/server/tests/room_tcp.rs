@@ -160,8 +160,13 @@ async fn tell(from: &mut Member, to: &mut Member) -> Vec<u8> {
 async fn members_come_over_tcp_to_the_thread_of_their_room() {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let tcp = listener.local_addr().unwrap();
-    let forward =
-        ForwardConfig { external: Vec::new(), own: Vec::new(), bitrate: 10_000_000, streams: vec![tcp] };
+    let forward = ForwardConfig {
+        external: Vec::new(),
+        own: Vec::new(),
+        bitrate: 10_000_000,
+        people_per_thread: 100,
+        streams: vec![tcp],
+    };
     let config = MediaConfig {
         threads: NonZeroUsize::new(3),
         listen: vec!["127.0.0.1:0".parse().unwrap()],
@@ -233,8 +238,13 @@ async fn members_come_through_the_relay() {
         relay_ips: vec![turn::RelayIp { bind: ip, advertise: ip }],
         ..turn::Config::default()
     };
-    let forward =
-        ForwardConfig { external: Vec::new(), own: Vec::new(), bitrate: 10_000_000, streams: Vec::new() };
+    let forward = ForwardConfig {
+        external: Vec::new(),
+        own: Vec::new(),
+        bitrate: 10_000_000,
+        people_per_thread: 100,
+        streams: Vec::new(),
+    };
     let listen = vec!["127.0.0.1:0".parse().unwrap()];
     let config = MediaConfig { turn, listen, forward: Some(forward), ..MediaConfig::default() };
     let media = start(&config);

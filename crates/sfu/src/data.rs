@@ -33,13 +33,18 @@ impl Sfu {
         let message = prefixed(member.join.number, data);
         // Behind four bytes it is no text any more.
         let _ = kind;
+        if self.shares.holds(member.room) {
+            let said = Event::Said(crate::RoomId(member.room), message.to_vec());
+            self.push_event(said);
+        }
+        let Some(member) = self.members.get(at) else { return };
         let others = self.rooms.get(&member.room).map(|room| room.members.clone()).unwrap_or_default();
         for other in others.into_iter().filter(|other| *other != at) {
             self.deliver(now, other, message.clone());
         }
     }
 
-    fn deliver(&mut self, now: Instant, at: u32, message: Bytes) {
+    pub(crate) fn deliver(&mut self, now: Instant, at: u32, message: Bytes) {
         let Some(member) = self.members.get_mut(at).filter(|member| member.reachable) else { return };
         let Some(channel) = member.channel else { return };
         let fits = member.peer.buffered_amount(channel) + message.len() <= self.config.message_queue;

@@ -90,7 +90,7 @@ impl Sfu {
             let track = match (agreed, known) {
                 (Some(agreed), None) => {
                     let serial = self.next_serial();
-                    let mut track = Track::new((serial, id, room), source, agreed.id);
+                    let mut track = Track::new((serial, id, room), source, Some(agreed.id));
                     track.allowed = self.members.get(at).is_some_and(|m| m.allowed[source as usize]);
                     let track = self.tracks.insert(track);
                     if let Some(room) = self.rooms.get_mut(&room) {
@@ -107,16 +107,17 @@ impl Sfu {
             }
             let Some(agreed) = agreed else { continue };
             if let Some(track) = self.tracks.get_mut(track) {
-                track.transceiver = agreed.id;
+                track.transceiver = Some(agreed.id);
             }
             others |= self.set_rids(now, track, &by_size(&agreed.receive_rids));
+            self.share_track(track);
         }
         others
     }
 
     /// The encodings of a track are these from now on. Slots that are fed by others are emptied; whether
     /// there may be any, which are to be chosen anew.
-    fn set_rids(&mut self, now: Instant, track: u32, rids: &[String]) -> bool {
+    pub(crate) fn set_rids(&mut self, now: Instant, track: u32, rids: &[String]) -> bool {
         let Some(found) = self.tracks.get(track) else { return false };
         let same = found.layers.len() == rids.len().max(1)
             && found.layers.iter().zip(rids).all(|(layer, rid)| layer.rid.0 == *rid);

@@ -83,6 +83,11 @@ pub enum Event {
     Wanted(MemberId, Vec<Rid>),
     /// A source of this member begins (`true`) to send, or has sent nothing for two seconds.
     Sending(MemberId, Source, bool),
+    /// A keyframe of this stand-in is needed ([`crate::Sfu::stand_in`]): to be told to the part of its member.
+    KeyframeNeeded(MemberId, Source, Rid),
+    /// A member of this room, which has other parts ([`crate::Sfu::share`]), said this on the room's data channel, behind its
+    /// number: for [`crate::Sfu::pass_on`] there.
+    Said(RoomId, Vec<u8>),
     /// The data channels of this member are open.
     Reachable(MemberId),
 }

@@ -91,7 +91,7 @@ impl Sfu {
     }
 
     fn hand_over(&mut self, now: Instant, at: u32, received: Received, bytes: &mut [u8]) {
-        let Self { members, tracks, stats, waiting, queue, wall, taps, .. } = self;
+        let Self { members, tracks, stats, waiting, queue, wall, taps, shares, .. } = self;
         let Some(member) = members.get_mut(at) else { return };
         let since_epoch = wall.1 + now.saturating_since(wall.0);
         let mut woken: Option<(u32, usize)> = None;
@@ -113,6 +113,9 @@ impl Sfu {
                     }
                     if found.tapped {
                         taps.mark(track);
+                    }
+                    if found.shared {
+                        shares.mark(track);
                     }
                 }
             }
@@ -154,7 +157,7 @@ impl Sfu {
                 }
                 peer::Event::SelectedPair(pair) => self.know(at, (pair.transport, pair.remote), true),
                 peer::Event::KeyframeRequested { transceiver, .. } => {
-                    self.asked_for_keyframe(at, transceiver)
+                    self.asked_for_keyframe(now, at, transceiver);
                 }
                 peer::Event::Target(_) => {
                     if let Some(member) = self.members.get_mut(at) {
@@ -197,15 +200,33 @@ impl Sfu {
     }
 
     /// A receiver cannot go on without a keyframe.
-    fn asked_for_keyframe(&mut self, at: u32, transceiver: TransceiverId) {
-        let Some(member) = self.members.get(at) else { return };
-        let Some(slot) = member.bit_of(transceiver).and_then(|bit| member.slot(bit)) else { return };
+    fn asked_for_keyframe(&mut self, now: Instant, at: u32, transceiver: TransceiverId) {
+        let Some(member) = self.members.get_mut(at) else { return };
+        let target = member.peer.available_outgoing_bitrate();
+        let (round_trip, lossy) = (member.peer.round_trip(), member.fraction_lost > LOSSY);
+        let Some(slot) = member.bit_of(transceiver).and_then(|bit| member.slot_mut(bit)) else { return };
         // What is waited for has been asked for already.
-        if let Some(feed) = slot.current.filter(|_| slot.next.is_none()) {
-            self.asks.push((feed.track, feed.layer));
+        let Some(feed) = slot.current.filter(|_| slot.next.is_none()) else { return };
+        // It has not seen the last one yet: that is under way, or is being sent again.
+        if slot.keyed.is_some_and(|keyed| now.saturating_since(keyed) < round_trip + UNDER_WAY) {
+            return;
         }
+        let layer = self.tracks.get(feed.track).and_then(|track| track.layers.get(usize::from(feed.layer)));
+        let Some(layer) = layer else { return };
+        if layer.rate_of(now, feed.step) > target || lossy {
+            // The path is full of what it cannot use any more: it is emptied until there is a keyframe.
+            slot.current = None;
+            slot.abandon();
+            slot.next = Some(crate::slot::Feed { cursor: layer.ring.next(), ..feed });
+        }
+        self.asks.push((feed.track, feed.layer));
     }
 }
+
+/// Of 256 packets so many lost mean that a path is full.
+const LOSSY: u8 = 25;
+/// How long the packets of a keyframe take to be sent, and to be sent again.
+const UNDER_WAY: Duration = Duration::from_millis(100);
 
 /// Keeps a packet in the ring of its encoding; which one that is.
 fn keep(

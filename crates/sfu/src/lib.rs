@@ -18,6 +18,15 @@
 //! datagrams to one destination, padded by a few bytes where they are not equal (RFC 3550 §5.1), so that the driver needs
 //! one system call for all of them. Lost packets are answered from the same ring. Nothing is allocated for a packet.
 //!
+//! # Layers
+//! One encoding may have temporal layers, and spatial ones. A receiver gets all up to a step that its path, the size of the
+//! tile and what else it watches allow: first the least of everything, then the smallest pictures in full, then larger
+//! ones; half as many pictures come before smaller ones, a quarter before none. Layers of AV1, which stand in a header
+//! extension that is not negotiated here, are not told apart.
+//!
+//! # Large rooms
+//! A room may have parts on several forwarders, each on a thread of its own ([`Sfu::share`], [`Sfu::stand_in`]).
+//!
 //! # Recording
 //! [`Sfu::record`] opens a tap: what members send is then offered by [`Sfu::poll_recorded`] as well, out of the same rings, in
 //! order, with what was lost told. Nobody is asked for more than a receiver would, and nothing is decoded.
@@ -64,6 +73,8 @@
 //! | 4585, 4588, 5104 | NACK answered from rings, retransmissions both ways, PLI and FIR merged and limited |
 //! | 6464 | levels of sound choose voices and speakers, and are passed on |
 //! | 7741 | VP8: picture identifiers and TL0PICIDX go on when encodings are switched |
+//! | 7741 §4.2 | VP8: temporal layers (TID, Y) are left out for narrow paths, and taken in again where the stream allows it |
+//! | 9628 §4.2 | VP9: spatial and temporal layers likewise (SID, TID, U, B, E); the marker moves to the highest that is sent; left out: dropping lower spatial layers that nothing refers to (Z), references of the flexible mode |
 //! | 8853, 8852 | simulcast is received; each receiver gets one encoding |
 //! | 8445 §2.5 | an ICE-lite agent per member, told apart by user fragments on one port |
 //! | 8831, 8832 | negotiated channels 0 (reserved) and 1 (room) |
@@ -81,10 +92,12 @@ mod repair;
 mod ring;
 mod room;
 mod sfu;
+mod share;
 mod slab;
 mod slot;
 mod stats;
 mod steer;
+mod step;
 mod timers;
 mod track;
 
@@ -92,6 +105,7 @@ pub use config::{Address, Config, JoinConfig, RoomConfig};
 pub use event::{DescribeError, Event, JoinError, MemberId, OpenError, Reason, Rid, RoomId, Source, Want};
 pub use record::Recorded;
 pub use sfu::Sfu;
+pub use share::{Shared, SharedPacket};
 pub use stats::{MemberStats, SlotStats, SourceStats, Stats};
 
 pub use flow::payload::Format;

@@ -59,8 +59,8 @@ pub(crate) struct Repair {
     paid: Instant,
 }
 
-/// Bytes that may be sent again at once.
-const MAX_DEBT: u64 = 40_000;
+/// Bytes that may be sent again at once: as much as the path carries in a quarter of a second, within these bounds.
+const DEBT: std::ops::RangeInclusive<u64> = 6_000..=40_000;
 
 impl Repair {
     /// Queues a packet, unless it waits already, was sent again less than `pause` ago, or too many wait.
@@ -76,13 +76,15 @@ impl Repair {
         true
     }
 
-    /// A packet is sent again over a path that carries so many bits per second. Whether it may be: no more than half of
-    /// all is sent again, so that who asks for much does not lose even more.
-    pub(crate) fn pay(&mut self, now: Instant, bytes: usize, target: u64) -> bool {
+    /// A packet is sent again over a path that carries so many bits per second, of which so many are to spare. Whether it
+    /// may be: no more than half of all is sent again, and where nothing is to spare an eighth, so that who asks for much
+    /// does not lose even more.
+    pub(crate) fn pay(&mut self, now: Instant, bytes: usize, (target, spare): (u64, u64)) -> bool {
         let millis = u64::try_from(now.saturating_since(self.paid).as_millis()).unwrap_or(u64::MAX);
-        self.debt = self.debt.saturating_sub(millis.saturating_mul(target) / 16_000);
+        let rate = spare.clamp(target / 8, target / 2);
+        self.debt = self.debt.saturating_sub(millis.saturating_mul(rate) / 8_000);
         self.paid = now;
-        let may = self.debt < MAX_DEBT;
+        let may = self.debt < (target / 32).clamp(*DEBT.start(), *DEBT.end());
         if may {
             self.debt += bytes as u64;
         }
@@ -157,6 +159,11 @@ pub(crate) struct Member {
     /// How far its clock is from ours: what to add to its time to get ours, as nanoseconds.
     pub(crate) clock: Option<i128>,
     pub(crate) fraction_lost: u8,
+    /// Bits per second that are not taken by what is forwarded to it.
+    pub(crate) spare: u64,
+    /// Bits per second that its path was taken to carry last, and whether that is less than half of before.
+    pub(crate) target: u64,
+    pub(crate) broke_down: bool,
     /// It would be sent more if the path were known to carry it.
     pub(crate) wants_more: bool,
     /// What is to be chosen for its picture slots must be thought over.
@@ -203,6 +210,9 @@ impl Member {
             allowance: Allowance::new(config.message_rate, now),
             clock: None,
             fraction_lost: 0,
+            spare: u64::MAX,
+            target: 0,
+            broke_down: false,
             wants_more: false,
             dirty: false,
             tick: None,
@@ -294,10 +304,11 @@ mod tests {
         assert!(repair.push(at(50), again(1), pause));
         let taken = (2..1000).filter(|number| repair.push(at(50), again(*number), pause)).count();
         assert_eq!(taken, MAX_AGAIN - 1);
-        let paid = (0..100).filter(|_| repair.pay(at(50), 1000, 160_000)).count();
-        assert_eq!(paid, 40);
-        let paid = (0..100).filter(|_| repair.pay(at(1050), 1000, 160_000)).count();
-        assert_eq!(paid, 10, "half of the path in a second");
+        let mut paid = |millis, path| (0..100).filter(|_| repair.pay(at(millis), 1000, path)).count();
+        assert_eq!(paid(50, (320_000, 320_000)), 10, "a quarter of a second's worth at once");
+        assert_eq!(paid(550, (320_000, 320_000)), 10, "half of the path");
+        assert_eq!(paid(1550, (320_000, 0)), 5, "an eighth of it, where nothing is to spare");
+        assert_eq!(paid(60_000, (3_000_000, 1_000_000)), 40, "never more at once");
     }
 
     #[test]

@@ -229,7 +229,7 @@ fn ready(
                     return Some(feed);
                 }
                 if sound || kept.key {
-                    slot.begin((feed.track, track.serial, feed.layer), kept);
+                    slot.begin((feed.track, track.serial, feed.layer), feed.step, kept);
                     return Some(feed);
                 }
                 anew((slot, follower), feed, feed.cursor, sources);
@@ -269,7 +269,7 @@ fn switch(
     if slot.current.is_some() && !slot.may_switch(now, REST) {
         return None;
     }
-    slot.begin((next.track, track.serial, next.layer), layer.ring.get(place)?);
+    slot.begin((next.track, track.serial, next.layer), next.step, layer.ring.get(place)?);
     let shown = Some((track.owner, track.source));
     if !sound && slot.shown != shown {
         slot.shown = shown;
@@ -305,12 +305,15 @@ fn write_packet(
     if let Some(current) = &mut slot.current {
         current.cursor += 1;
     }
-    let Some(written) = slot.write(kept) else { return Ok(Step::On) };
+    let Some(written) = slot.write(kept, feed.step) else { return Ok(Step::On) };
+    let padded = padded && !written.filler;
     let to = if padded { size.saturating_sub(peer.srtp_overhead()) } else { 0 };
     let transmit = send(now, peer, slot, (kept, written), (to, Purpose::First), &mut buf[run.len..])?;
     sources.stats.forwarded += 1;
-    slot.count(kept.payload.len());
-    slot.learn(kept, transmit.len, padded);
+    if !written.filler {
+        slot.count(kept.payload.len());
+        slot.learn(kept, transmit.len, padded);
+    }
     Ok(add(run, transmit, (buf, held), need.is_some()))
 }
 
@@ -378,7 +381,8 @@ pub(crate) fn send(
     buf: &mut [u8],
 ) -> Result<Transmit, peer::MediaError> {
     let mut head = [0; MAX_HEAD];
-    let head_len = if kept.descriptor.is_empty() {
+    let payload = if written.filler { &[][..] } else { &kept.payload };
+    let head_len = if written.filler || kept.descriptor.is_empty() {
         0
     } else {
         kept.descriptor.write(&kept.payload, written.shift, &mut head)
@@ -389,11 +393,11 @@ pub(crate) fn send(
         transceiver: slot.transceiver,
         rid: None,
         format: Some(kept.format),
-        marker: kept.marker,
+        marker: written.marker && !written.filler,
         sequence_number,
         timestamp: written.timestamp,
         head: &head[..head_len],
-        payload: &kept.payload[head_len..],
+        payload: &payload[head_len..],
         pad_to,
         retransmission: purpose != Purpose::First,
         probe: purpose == Purpose::Probe,

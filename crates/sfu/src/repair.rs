@@ -94,7 +94,7 @@ fn resend(
     let track = tracks.get(run.track).filter(|track| track.serial == run.serial && track.allowed)?;
     let kept = track.layers.get(usize::from(run.layer))?.ring.find(number)?;
     let target = member.peer.available_outgoing_bitrate();
-    if purpose == Purpose::Again && !member.repair.pay(now, kept.payload.len(), target) {
+    if purpose == Purpose::Again && !member.repair.pay(now, kept.payload.len(), (target, member.spare)) {
         return None;
     }
     let written = run.written(again.number, kept);

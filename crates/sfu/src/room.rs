@@ -15,6 +15,8 @@ pub(crate) struct Room {
     pub(crate) config: RoomConfig,
     /// By their places, in the order of their joining.
     pub(crate) members: Vec<u32>,
+    /// The places of those that stand for members of other parts.
+    pub(crate) stand_ins: Vec<u32>,
     /// All tracks of its members.
     pub(crate) tracks: Vec<u32>,
     /// The microphones that are forwarded, about from the loudest to the quietest: those that are heard, and one more, which is for them alone, so that they hear
@@ -29,6 +31,7 @@ impl Room {
         Self {
             config,
             members: Vec::new(),
+            stand_ins: Vec::new(),
             tracks: Vec::new(),
             voices: Vec::new(),
             speaking: Vec::new(),

@@ -9,6 +9,7 @@ use wire::{Instant, Rng, Transmit, Transport};
 use crate::member::{CONTROL, MAX_ADDRESSES, MAX_PICTURES, Member, Remote};
 use crate::record::Taps;
 use crate::room::Room;
+use crate::share::Shares;
 use crate::slab::Slab;
 use crate::timers::Timer;
 use crate::track::Track;
@@ -45,6 +46,7 @@ pub struct Sfu {
     /// Keyframes to be asked of tracks, by encoding.
     pub(crate) asks: Vec<(u32, u8)>,
     pub(crate) taps: Taps,
+    pub(crate) shares: Shares,
     pub(crate) events: VecDeque<Event>,
     pub(crate) stats: Stats,
 }
@@ -71,6 +73,7 @@ impl Sfu {
             held: None,
             asks: Vec::new(),
             taps: Taps::default(),
+            shares: Shares::default(),
             events: VecDeque::new(),
             stats: Stats::default(),
         }
@@ -96,11 +99,13 @@ impl Sfu {
 
     /// Closes a room: all of its members leave it.
     pub fn close_room(&mut self, now: Instant, room: RoomId) {
-        let members = self.rooms.get(&room.0).map(|room| room.members.clone()).unwrap_or_default();
+        let all = |room: &Room| room.members.iter().chain(&room.stand_ins).copied().collect();
+        let members: Vec<u32> = self.rooms.get(&room.0).map(all).unwrap_or_default();
         for at in members {
             self.remove(now, at);
         }
         self.taps.remove_room(room.0);
+        self.shares.remove_room(room.0);
         if let Some(due) = self.rooms.remove(&room.0).and_then(|room| room.scheduled) {
             self.timers.remove(&(due, Timer::Room(room.0)));
         }
@@ -185,6 +190,7 @@ impl Sfu {
         if std::mem::replace(&mut track.allowed, allowed) == allowed {
             return;
         }
+        self.shares.begin(at, track);
         self.taps.cut(now, at);
         self.think_over(now, room);
         self.flush_asks(now);
@@ -218,6 +224,7 @@ impl Sfu {
         }
         if let Some(room) = self.rooms.get_mut(&room) {
             room.members.retain(|other| *other != at);
+            room.stand_ins.retain(|other| *other != at);
         }
         self.schedule(at);
         self.mark(at, CONTROL);

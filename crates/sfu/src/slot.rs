@@ -1,18 +1,27 @@
 //! A slot of a receiver: one outgoing stream whose numbers and timestamps go on without a break, whatever it carries.
+//!
+//! A [`Run`] says how numbers of the source become ours. Where packets are left out, because they are of layers that the
+//! receiver does not get, another run begins behind them, so that there is no hole. What is missing when that happens may be
+//! of any layer: its number is kept free, and filled with padding if it turns out to be of one that is left out.
 
+use std::collections::VecDeque;
 use std::time::Duration;
 
 use peer::negotiation::TransceiverId;
 use wire::Instant;
 
-use crate::descriptor::Shift;
+use crate::descriptor::{Rise, Shift};
 use crate::ring::Kept;
+use crate::step::Step;
 use crate::{MemberId, Source};
 
 /// Numbers that may be missing within a run.
 const FAR: i64 = 10_000;
-/// Runs remembered for what is asked for again.
+/// Runs remembered for what is asked for again, and how many there may be as long as their packets may be.
 const MAX_RUNS: usize = 4;
+const MOST_RUNS: usize = 256;
+/// Packets that may be asked for again: as many as rings keep.
+const RECENT: i64 = 512;
 
 /// What a slot takes packets from, and how far it has come.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -21,6 +30,8 @@ pub(crate) struct Feed {
     pub(crate) layer: u8,
     /// The place in the ring of the next packet.
     pub(crate) cursor: u64,
+    /// The layers of it that are wanted.
+    pub(crate) step: Step,
 }
 
 impl Feed {
@@ -41,6 +52,8 @@ pub(crate) struct Run {
     pub(crate) out: i64,
     timestamp: u32,
     shift: Shift,
+    /// The layers that are forwarded.
+    step: Step,
 }
 
 /// A packet as it leaves.
@@ -49,6 +62,9 @@ pub(crate) struct Written {
     pub(crate) number: i64,
     pub(crate) timestamp: u32,
     pub(crate) shift: Shift,
+    pub(crate) marker: bool,
+    /// It is of a layer that is left out, and its number was kept free: padding takes its place.
+    pub(crate) filler: bool,
 }
 
 /// See the module.
@@ -61,7 +77,15 @@ pub(crate) struct Slot {
     /// What is to be forwarded as soon as a keyframe of it is there; for sound with its next packet.
     pub(crate) next: Option<Feed>,
     /// The last first.
-    runs: Vec<Run>,
+    runs: VecDeque<Run>,
+    /// The source's number behind the highest one seen in the present run.
+    seen: i64,
+    /// The source's timestamp of the picture seen last.
+    picture: Option<u32>,
+    /// The picture identifier left out last.
+    skipped: Option<u16>,
+    /// After the last picture all temporal layers may be taken.
+    free: bool,
     /// The next number.
     pub(crate) out: i64,
     timestamp: u32,
@@ -83,6 +107,10 @@ pub(crate) struct Slot {
     pub(crate) paused: bool,
     /// Packets when the last report was sent.
     pub(crate) reported: u32,
+    /// Since when more layers are wanted than there was an occasion to take.
+    pub(crate) rises_since: Option<Instant>,
+    /// When a keyframe was forwarded last.
+    pub(crate) keyed: Option<Instant>,
 }
 
 impl Slot {
@@ -93,7 +121,11 @@ impl Slot {
             ssrc,
             current: None,
             next: None,
-            runs: Vec::new(),
+            runs: VecDeque::new(),
+            seen: 0,
+            picture: None,
+            skipped: None,
+            free: false,
             // Far enough from the wrap that receivers which start late do not misread it.
             out: i64::from(number & 0x7fff) + 1,
             timestamp,
@@ -107,6 +139,8 @@ impl Slot {
             unplayable: false,
             paused: false,
             reported: 0,
+            rises_since: None,
+            keyed: None,
         }
     }
 
@@ -116,13 +150,14 @@ impl Slot {
     }
 
     /// A new run begins with this packet: numbers go on, timestamps by as much as lies between the arrivals.
-    pub(crate) fn begin(&mut self, (track, serial, layer): (u32, u64, u8), kept: &Kept) {
+    pub(crate) fn begin(&mut self, (track, serial, layer): (u32, u64, u8), step: Step, kept: &Kept) {
         let ticks = self.last.map_or(0, |last| {
             let nanos = kept.at.saturating_since(last).as_nanos();
             let ticks = nanos * u128::from(kept.format.clock_rate()) / 1_000_000_000;
             u32::try_from(ticks & 0xffff_ffff).expect("it was cut to 32 bits").max(1)
         });
-        let run = Run {
+        (self.seen, self.picture, self.skipped, self.free) = (kept.number, None, None, false);
+        self.push(Run {
             track,
             serial,
             layer,
@@ -130,34 +165,118 @@ impl Slot {
             out: self.out,
             timestamp: self.timestamp.wrapping_add(ticks).wrapping_sub(kept.timestamp),
             shift: kept.descriptor.follow(self.shift),
-        };
-        self.runs.truncate(MAX_RUNS - 1);
-        self.runs.insert(0, run);
+            step,
+        });
+    }
+
+    /// Goes on with another run; those that nobody asks for any more are forgotten.
+    fn push(&mut self, run: Run) {
+        self.runs.push_front(run);
+        while self.runs.len() > MAX_RUNS {
+            let end = self.runs[self.runs.len() - 2].out;
+            if end + RECENT >= self.out && self.runs.len() <= MOST_RUNS {
+                break;
+            }
+            self.runs.pop_back();
+        }
+    }
+
+    /// The present run goes on in another way from a number of the source on, which becomes `out`.
+    fn turn(&mut self, run: Run) {
+        match self.runs.front_mut() {
+            // Nothing was sent in it, and no number kept free.
+            Some(front) if front.out == run.out => *front = run,
+            Some(_) | None => self.push(run),
+        }
+    }
+
+    /// The layers that are forwarded at present.
+    pub(crate) fn step(&self) -> Option<Step> {
+        self.runs.front().map(|run| run.step)
     }
 
     /// Whether a packet is so far ahead of the present run that its source must have begun anew.
     #[inline]
     pub(crate) fn is_far(&self, kept: &Kept) -> bool {
-        self.runs.first().is_some_and(|run| kept.number - run.base + run.out > self.out + FAR)
+        self.runs.front().is_some_and(|run| kept.number - run.base + run.out > self.out + FAR)
     }
 
-    /// How a packet of the present run leaves; `None` for one from before its beginning.
+    /// How a packet of the present run leaves; `None` for one from before its beginning, and for one that is left out.
+    /// `target` says which layers are wanted.
     #[inline]
-    pub(crate) fn write(&mut self, kept: &Kept) -> Option<Written> {
-        let run = self.runs.first()?;
-        let number = kept.number.checked_sub(run.base).filter(|ahead| *ahead >= 0)? + run.out;
+    pub(crate) fn write(&mut self, kept: &Kept, target: Step) -> Option<Written> {
+        if kept.number >= self.seen {
+            self.come(kept, target);
+        }
+        let present = self.runs.front()?;
+        let ahead = kept.number.checked_sub(present.base)?;
         let written =
-            Written { number, timestamp: kept.timestamp.wrapping_add(run.timestamp), shift: run.shift };
-        if number >= self.out {
-            self.out = number + 1;
-            self.timestamp = written.timestamp;
-            self.marker = kept.marker;
-            self.last = Some(kept.at);
-            if !kept.descriptor.is_empty() {
-                self.shift = kept.descriptor.shifted(run.shift);
+            if ahead >= 0 { present.written(ahead + present.out, kept) } else { self.come_late(kept)? };
+        if written.number >= self.out {
+            self.out = written.number + 1;
+            if !written.filler {
+                self.timestamp = written.timestamp;
+                self.marker = written.marker;
+                self.last = Some(kept.at);
+                if !kept.descriptor.is_empty() {
+                    self.shift = kept.descriptor.shifted(written.shift);
+                }
             }
         }
         Some(written)
+    }
+
+    /// The next packet of the source: with a new picture there may be more or fewer layers; what is not of them is left out.
+    #[inline]
+    fn come(&mut self, kept: &Kept, target: Step) {
+        let Some(run) = self.runs.front().copied() else { return };
+        let descriptor = &kept.descriptor;
+        let mut step = run.step;
+        // A picture begins with its lowest layer; if that is not there, with what follows the one before.
+        let first = descriptor.begins && (descriptor.layer.spatial == 0 || kept.number == self.seen);
+        if step != target && first && self.picture != Some(kept.timestamp) {
+            step = step.towards(target, kept.key, descriptor, self.free);
+            if step != run.step {
+                // Where all layers may be taken, that holds for what is missing before this packet as well.
+                let base = if self.free && run.step.is_below(step) { self.seen } else { kept.number };
+                self.turn(Run { base, out: base - run.base + run.out, step, ..run });
+            }
+        }
+        if kept.key {
+            self.keyed = Some(kept.at);
+        }
+        self.seen = kept.number + 1;
+        self.picture = Some(kept.timestamp);
+        self.free = descriptor.rise == Rise::After && descriptor.layer.temporal <= step.temporal;
+        if !step.holds(descriptor.layer) {
+            self.leave_out(kept);
+        }
+    }
+
+    /// The next run begins behind this packet, with the number and the picture identifier that it does not take.
+    fn leave_out(&mut self, kept: &Kept) {
+        let Some(run) = self.runs.front().copied() else { return };
+        let mut shift = run.shift;
+        let picture = Some(kept.descriptor.picture);
+        if kept.descriptor.is_dense(kept.format) && self.skipped != picture {
+            shift.picture = shift.picture.wrapping_sub(1);
+            self.skipped = picture;
+        }
+        self.turn(Run { base: kept.number + 1, out: kept.number - run.base + run.out, shift, ..run });
+    }
+
+    /// A packet that was missing: it has its number, unless it lies among those that were left out.
+    fn come_late(&self, kept: &Kept) -> Option<Written> {
+        let present = self.runs.front()?;
+        let mut end = present.out;
+        for run in self.runs.iter().skip(1).take_while(|run| run.is_of(present)) {
+            if kept.number >= run.base {
+                let number = kept.number - run.base + run.out;
+                return (number < end).then(|| run.written(number, kept));
+            }
+            end = run.out;
+        }
+        None
     }
 
     /// How long a packet is protected and not padded; `None` before one of its sort was sent.
@@ -214,7 +333,7 @@ impl Slot {
 
     /// The present run.
     pub(crate) fn run(&self) -> Option<&Run> {
-        self.runs.first()
+        self.runs.front()
     }
 
     /// What was sent until now is not worth sending again: the path does not even carry what is new.
@@ -240,9 +359,23 @@ fn sort(kept: &Kept) -> usize {
 }
 
 impl Run {
-    /// How a packet of this run left.
+    /// How a packet of this run leaves.
+    #[inline]
     pub(crate) fn written(&self, number: i64, kept: &Kept) -> Written {
-        Written { number, timestamp: kept.timestamp.wrapping_add(self.timestamp), shift: self.shift }
+        let layer = kept.descriptor.layer;
+        Written {
+            number,
+            timestamp: kept.timestamp.wrapping_add(self.timestamp),
+            shift: self.shift,
+            // The picture ends with the highest layer that is forwarded.
+            marker: kept.marker || (kept.descriptor.ends && layer.spatial == self.step.spatial),
+            filler: !self.step.holds(layer),
+        }
+    }
+
+    /// Whether it is of the same source, without another one in between.
+    fn is_of(&self, other: &Self) -> bool {
+        (self.serial, self.layer, self.timestamp) == (other.serial, other.layer, other.timestamp)
     }
 
     /// The timestamp that one of the source becomes.
@@ -250,3 +383,6 @@ impl Run {
         source.wrapping_add(self.timestamp)
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -7,25 +7,52 @@ use wire::Instant;
 use crate::member::{MAX_VOICES, Member, picture_bit, voice_bit};
 use crate::sfu::Sfu;
 use crate::slab::Slab;
-use crate::slot::Feed;
+use crate::slot::{Feed, Slot};
+use crate::step::Step;
 use crate::track::{Follower, Track};
 use crate::{Event, Source, Want};
 
 /// How long there must be no use for an encoding until it is told.
 const FEWER: Duration = Duration::from_secs(3);
+/// How long a point is waited for where more temporal layers may be taken, before a keyframe is asked for instead.
+const RISE: Duration = Duration::from_secs(3);
 
 /// A picture slot that is to carry something.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 struct Wanted {
     bit: u8,
     want: Want,
     track: u32,
-    /// The encoding that its tile is for.
-    best: usize,
-    /// The encoding that is forwarded, or waited for.
-    now: Option<usize>,
+    /// What it may get, from the least to what its tile is for.
+    rungs: Vec<Rung>,
+    /// What is forwarded, or waited for.
+    now: Option<(usize, Step)>,
     /// The one chosen.
     chosen: Option<usize>,
+}
+
+/// An encoding, or some layers of it.
+#[derive(Clone, Copy, Debug)]
+struct Rung {
+    layer: usize,
+    step: Step,
+    /// Bits per second.
+    cost: u64,
+    /// It has the smallest pictures there are.
+    least: bool,
+}
+
+impl Wanted {
+    fn chosen(&self) -> Option<(u32, u8, Step)> {
+        let rung = self.rungs.get(self.chosen?)?;
+        Some((self.track, u8::try_from(rung.layer).ok()?, rung.step))
+    }
+
+    /// Whether it has as much as a rung gives.
+    fn has(&self, rung: &Rung) -> bool {
+        let order = |(layer, step): (usize, Step)| (layer, step.spatial, step.temporal);
+        self.now.is_some_and(|now| order(now) >= order((rung.layer, rung.step)))
+    }
 }
 
 impl Sfu {
@@ -35,17 +62,19 @@ impl Sfu {
             member.dirty = false;
         }
         let Some(member) = self.members.get(at).filter(|member| member.connected) else { return };
-        let mut wanted = wanted(member, &self.tracks, &|want| self.track_of(member, want));
-        let more = allot(now, member, &self.tracks, &mut wanted);
+        let mut wanted = wanted(now, member, &self.tracks, &|want| self.track_of(member, want));
+        let (more, spare) = allot(now, member, &self.tracks, &mut wanted);
         let slots = member.pictures.len();
         if let Some(member) = self.members.get_mut(at) {
-            member.wants_more = more;
+            (member.wants_more, member.spare) = (more, spare);
+            let target = member.peer.available_outgoing_bitrate();
+            member.broke_down = target < member.target / 2;
+            member.target = target;
         }
         for index in 0..slots {
             let bit = picture_bit(index);
-            let found = wanted.iter().find(|wanted| wanted.bit == bit).copied();
-            let feed = found.and_then(|w| Some((w.track, u8::try_from(w.chosen?).ok()?)));
-            self.steer(now, at, bit, feed, found.map(|wanted| wanted.want));
+            let found = wanted.iter().find(|wanted| wanted.bit == bit);
+            self.steer(now, at, bit, found.and_then(Wanted::chosen), found.map(|wanted| wanted.want));
         }
         self.look_after_probe(now, at);
     }
@@ -60,10 +89,10 @@ impl Sfu {
 
     /// Lets a slot carry an encoding from its next keyframe on; `None` is nothing. `want` is what the receiver asked for,
     /// even if nothing of it is sent at present.
-    fn steer(&mut self, now: Instant, at: u32, bit: u8, feed: Option<(u32, u8)>, want: Option<Want>) {
-        let Self { members, tracks, .. } = self;
+    fn steer(&mut self, now: Instant, at: u32, bit: u8, feed: Option<(u32, u8, Step)>, want: Option<Want>) {
+        let Self { members, tracks, asks, .. } = self;
         let Some(member) = members.get_mut(at) else { return };
-        let target = member.peer.available_outgoing_bitrate();
+        let (target, broke_down) = (member.target, member.broke_down);
         let Some(slot) = member.slot_mut(bit) else { return };
         let follower = Follower { member: at, bit };
         let wanted = want.map(|want| (want.member, want.source));
@@ -80,7 +109,7 @@ impl Sfu {
         }
         let Some(slot) = members.get_mut(at).and_then(|member| member.slot_mut(bit)) else { return };
         if let Some(before) = slot.next
-            && feed.is_none_or(|(track, layer)| !before.is(track, layer))
+            && feed.is_none_or(|(track, layer, _)| !before.is(track, layer))
         {
             slot.next = None;
             if slot.current.is_none_or(|current| !current.is(before.track, before.layer)) {
@@ -88,21 +117,21 @@ impl Sfu {
             }
         }
         if let Some(current) = slot.current
-            && must_stop(now, current, feed, tracks, target)
+            && must_stop(now, current, feed, tracks, (target, broke_down))
         {
             slot.current = None;
-            if feed.is_none_or(|(track, _)| track == current.track) {
+            if feed.is_none_or(|(track, ..)| track == current.track) {
                 slot.abandon();
             }
             if slot.next.is_none_or(|next| !next.is(current.track, current.layer)) {
                 unfollow(tracks, current, follower);
             }
         }
-        if let Some((track, layer)) = feed
-            && slot.current.is_none_or(|current| !current.is(track, layer))
-            && slot.next.is_none()
-        {
-            self.feed(now, follower, track, layer);
+        if let Some((track, layer, step)) = feed {
+            tune(now, slot, (track, layer, step), (tracks, target), asks);
+            if slot.current.is_none_or(|current| !current.is(track, layer)) && slot.next.is_none() {
+                self.feed(now, follower, (track, layer, step));
+            }
         }
         for event in told {
             self.push_event(event);
@@ -110,7 +139,7 @@ impl Sfu {
     }
 
     /// A slot waits for an encoding's next keyframe, or takes one that has just come.
-    pub(crate) fn feed(&mut self, now: Instant, follower: Follower, track: u32, layer: u8) {
+    pub(crate) fn feed(&mut self, now: Instant, follower: Follower, (track, layer, step): (u32, u8, Step)) {
         let Some(found) = self.tracks.get_mut(track).and_then(|t| t.layers.get_mut(usize::from(layer)))
         else {
             return;
@@ -121,7 +150,7 @@ impl Sfu {
         let cursor = recent.unwrap_or(found.ring.next());
         let slot = self.members.get_mut(follower.member).and_then(|member| member.slot_mut(follower.bit));
         if let Some(slot) = slot {
-            slot.next = Some(Feed { track, layer, cursor });
+            slot.next = Some(Feed { track, layer, cursor, step });
         }
         if recent.is_some() {
             self.mark(follower.member, follower.bit);
@@ -166,7 +195,7 @@ impl Sfu {
                 let follower = Follower { member: at, bit: voice_bit(index) };
                 self.release(follower);
                 if let Some(track) = track {
-                    self.feed(now, follower, *track, 0);
+                    self.feed(now, follower, (*track, 0, Step::ALL));
                 }
             }
         }
@@ -248,6 +277,7 @@ impl Sfu {
         if self.taps.holds(found.room) && found.allowed {
             bits |= 1 << found.layers.len().saturating_sub(1).min(7);
         }
+        bits |= found.demands.values().fold(0, |all, bits| all | bits);
         // A small one is at hand for whoever comes, or has too narrow a path, as long as anybody looks.
         bits |= u8::from(bits != 0);
         let Some(found) = self.tracks.get_mut(track) else { return };
@@ -284,40 +314,85 @@ pub(crate) fn unfollow(tracks: &mut Slab<Track>, feed: Feed, follower: Follower)
 }
 
 /// Whether what is forwarded must end before what follows it is there: another track, nothing at all, or an encoding
-/// that the path cannot carry at all.
+/// that the path cannot carry at all. When the path breaks down, what is under way is being lost: a keyframe now is there
+/// before that is even known.
 fn must_stop(
     now: Instant,
     current: Feed,
-    feed: Option<(u32, u8)>,
+    feed: Option<(u32, u8, Step)>,
     tracks: &Slab<Track>,
-    target: u64,
+    (target, broke_down): (u64, bool),
 ) -> bool {
-    let Some((track, layer)) = feed else { return true };
+    let Some((track, layer, _)) = feed else { return true };
     if current.track != track {
         return true;
     }
-    let rate = tracks
-        .get(track)
-        .and_then(|track| track.layers.get(usize::from(current.layer)))
-        .map_or(0, |layer| layer.rate(now));
-    layer < current.layer && rate > target + target / 2
+    if broke_down && layer == current.layer && rate_of(now, tracks, current, Step::ALL) > target {
+        return true;
+    }
+    let fewest = Step { temporal: 0, ..current.step };
+    layer < current.layer && rate_of(now, tracks, current, fewest) > target + target / 2
+}
+
+fn rate_of(now: Instant, tracks: &Slab<Track>, feed: Feed, step: Step) -> u64 {
+    let layer = tracks.get(feed.track).and_then(|track| track.layers.get(usize::from(feed.layer)));
+    layer.map_or(0, |layer| layer.rate_of(now, step))
+}
+
+/// Which layers of its encoding a slot gets from now on. What it is to get may have to be asked for.
+fn tune(
+    now: Instant,
+    slot: &mut Slot,
+    (track, layer, step): (u32, u8, Step),
+    (tracks, target): (&Slab<Track>, u64),
+    asks: &mut Vec<(u32, u8)>,
+) {
+    if let Some(next) = &mut slot.next {
+        next.step = step;
+    }
+    let Some(mut current) = slot.current else { return };
+    if current.is(track, layer) {
+        current.step = step;
+    } else if layer < current.layer && rate_of(now, tracks, current, Step::ALL) > target {
+        // Until the smaller one is there, only what it cannot do without.
+        current.step.temporal = 0;
+    }
+    slot.current = Some(current);
+    let Some(has) = slot.step().filter(|_| current.is(track, layer)) else { return };
+    let top = tracks.get(track).and_then(|track| Some(track.layers.get(usize::from(layer))?.top(now)));
+    let top = top.unwrap_or_default();
+    let wanted = Step { spatial: step.spatial.min(top.spatial), temporal: step.temporal.min(top.temporal) };
+    if has.is_below(wanted) {
+        let since = *slot.rises_since.get_or_insert(now);
+        // Temporal layers have points of their own where more may be taken, unless the encoder makes none.
+        if has.spatial < wanted.spatial || now.saturating_since(since) >= RISE {
+            slot.rises_since = None;
+            asks.push((track, layer));
+        }
+    } else {
+        slot.rises_since = None;
+    }
 }
 
 /// What the picture slots of a member are wanted to carry and can, the most important first: screens, then the largest,
 /// then the first.
-fn wanted(member: &Member, tracks: &Slab<Track>, track_of: &dyn Fn(&Want) -> Option<u32>) -> Vec<Wanted> {
+fn wanted(
+    now: Instant,
+    member: &Member,
+    tracks: &Slab<Track>,
+    track_of: &dyn Fn(&Want) -> Option<u32>,
+) -> Vec<Wanted> {
     let slots = member.wants.iter().zip(&member.pictures).enumerate();
     let found = slots.filter_map(|(index, (want, slot))| {
         let want = (*want)?;
         let track = track_of(&want)?;
-        let layers = tracks.get(track)?;
         let fed = slot.next.or(slot.current).filter(|feed| feed.track == track);
         Some(Wanted {
             bit: picture_bit(index),
             want,
             track,
-            best: layers.layer_for(want.height),
-            now: fed.map(|feed| usize::from(feed.layer)),
+            rungs: tracks.get(track).map(|track| rungs(now, track, &want)).unwrap_or_default(),
+            now: fed.map(|feed| (usize::from(feed.layer), feed.step)),
             chosen: None,
         })
     });
@@ -329,57 +404,85 @@ fn wanted(member: &Member, tracks: &Slab<Track>, track_of: &dyn Fn(&Want) -> Opt
     found
 }
 
-/// Shares what the path carries: first the smallest encoding for each, as long as there is room, then larger ones. Whether
-/// with more room somebody would get more.
-fn allot(now: Instant, member: &Member, tracks: &Slab<Track>, wanted: &mut [Wanted]) -> bool {
+/// What there is for a tile, from the least to the best. Before a picture is given up all temporal layers are; before it
+/// becomes smaller, one of them: half as many pictures are better than small ones, a quarter is not. A screen is rather
+/// read than watched: it becomes smaller last.
+fn rungs(now: Instant, track: &Track, want: &Want) -> Vec<Rung> {
+    let best = track.layer_for(want.height);
+    let sent = |at: &usize| track.layers.get(*at).is_some_and(|layer| layer.active);
+    let mut layers: Vec<usize> = (0..=best).filter(sent).collect();
+    if layers.is_empty() {
+        layers.extend((best..track.layers.len()).find(sent));
+    }
+    let mut rungs: Vec<Rung> = Vec::new();
+    for at in layers {
+        let layer = &track.layers[at];
+        let top = layer.top(now);
+        let highest = layer.spatial_for(want.height, top.spatial, track.height(at));
+        for spatial in 0..=highest {
+            let least =
+                rungs.iter().all(|rung| rung.least && (rung.layer, rung.step.spatial) == (at, spatial));
+            let fewest = match want.source {
+                _ if least => 0,
+                Source::Screen => 0,
+                Source::Camera | Source::Microphone => top.temporal.saturating_sub(1),
+            };
+            for temporal in fewest..=top.temporal {
+                // The highest are all: there may be more in a moment.
+                let all = |layer: u8, top: u8| if layer == top { u8::MAX } else { layer };
+                let step = Step { spatial: all(spatial, top.spatial), temporal: all(temporal, top.temporal) };
+                rungs.push(Rung { layer: at, step, cost: layer.rate_of(now, step), least });
+            }
+        }
+    }
+    rungs
+}
+
+/// Shares what the path carries: first the least for each, as long as there is room, then the smallest pictures in full,
+/// then larger ones. Whether with more room somebody would get more, and the room that is left.
+fn allot(now: Instant, member: &Member, tracks: &Slab<Track>, wanted: &mut [Wanted]) -> (bool, u64) {
     let target = member.peer.available_outgoing_bitrate();
-    let rate = |track: u32, layer: usize| {
-        tracks.get(track).and_then(|track| track.layers.get(layer)).map_or(0, |layer| layer.rate(now))
-    };
     let voices = member.voices.iter().filter_map(|slot| slot.current);
-    let voices: u64 = voices.map(|feed| rate(feed.track, 0)).sum();
+    let voices: u64 = voices.map(|feed| rate_of(now, tracks, feed, Step::ALL)).sum();
     // Headers, reports, and what is sent again.
     let mut left = (target - target / 20).saturating_sub(voices);
     let mut more = false;
     for (order, wanted) in wanted.iter_mut().enumerate() {
-        let sent = |at: &usize| {
-            let layer = tracks.get(wanted.track).and_then(|track| track.layers.get(*at));
-            layer.is_some_and(|layer| layer.active)
-        };
-        let Some(least) = (0..=wanted.best).find(sent).or_else(|| (wanted.best..8).find(sent)) else {
-            continue;
-        };
-        let cost = rate(wanted.track, least);
+        let Some(least) = wanted.rungs.first() else { continue };
         // The most important picture is given up last.
         let room = if order == 0 { left.saturating_mul(2).max(target) } else { left };
         let room = if wanted.now.is_some() { room } else { room - room / 10 };
-        if cost <= room {
-            wanted.chosen = Some(least);
-            left = left.saturating_sub(cost);
+        if least.cost <= room {
+            wanted.chosen = Some(0);
+            left = left.saturating_sub(least.cost);
         } else {
             more = true;
         }
     }
-    for wanted in wanted.iter_mut() {
-        let Some(chosen) = wanted.chosen else { continue };
-        let cost = rate(wanted.track, chosen);
-        for larger in (chosen + 1..=wanted.best).rev() {
-            let Some(layer) = tracks.get(wanted.track).and_then(|track| track.layers.get(larger)) else {
-                continue;
-            };
-            if !layer.active {
-                continue;
-            }
-            let additional = rate(wanted.track, larger).saturating_sub(cost);
-            let kept = wanted.now.is_some_and(|now| now >= larger);
-            let needed = if kept { additional } else { additional + additional / 5 };
-            if needed <= left {
-                wanted.chosen = Some(larger);
-                left -= additional.min(left);
-                break;
-            }
-            more = true;
+    for small in [true, false] {
+        for wanted in wanted.iter_mut() {
+            more |= raise(wanted, small, &mut left);
         }
+    }
+    (more, left)
+}
+
+/// Gives a picture the best that there is room for, at first only of the smallest size. Whether there is better.
+fn raise(wanted: &mut Wanted, small: bool, left: &mut u64) -> bool {
+    let Some(chosen) = wanted.chosen else { return false };
+    let mut more = false;
+    for (at, rung) in wanted.rungs.iter().enumerate().skip(chosen + 1).rev() {
+        if small && !rung.least {
+            continue;
+        }
+        let additional = rung.cost.saturating_sub(wanted.rungs[chosen].cost);
+        let needed = if wanted.has(rung) { additional } else { additional + additional / 5 };
+        if needed <= *left {
+            wanted.chosen = Some(at);
+            *left -= additional.min(*left);
+            break;
+        }
+        more = true;
     }
     more
 }

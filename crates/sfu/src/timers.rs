@@ -203,7 +203,13 @@ impl Sfu {
             let (owner, transceiver) = (found.owner.index, found.transceiver);
             let Some(layer) = found.layers.get_mut(usize::from(layer)) else { continue };
             let due = layer.asked.map_or(now, |asked| asked.max(now)) + pause;
-            if layer.ask(now, pause)
+            let ask = layer.ask(now, pause);
+            if ask && transceiver.is_none() {
+                let needed = Event::KeyframeNeeded(found.owner, found.source, layer.rid.clone());
+                self.stats.keyframe_requests += 1;
+                self.push_event(needed);
+            } else if ask
+                && let Some(transceiver) = transceiver
                 && let Some(member) = self.members.get_mut(owner)
             {
                 let rid = Some(layer.rid.0.as_str()).filter(|rid| !rid.is_empty());
@@ -225,7 +231,8 @@ impl Sfu {
         let Some(found) = self.tracks.get_mut(track) else { return };
         found.scheduled = None;
         for (at, layer) in found.layers.iter_mut().enumerate() {
-            let waiting = layer.wanted && layer.active && (found.tapped || !layer.followers.is_empty());
+            let followed = found.tapped || !found.demands.is_empty() || !layer.followers.is_empty();
+            let waiting = layer.wanted && layer.active && followed;
             layer.wanted &= waiting;
             if waiting && let Ok(at) = u8::try_from(at) {
                 self.asks.push((track, at));
@@ -238,6 +245,7 @@ impl Sfu {
     pub(crate) fn remove_track(&mut self, track: u32) {
         self.starve(track);
         self.taps.remove_track(track);
+        self.shares.remove_track(track);
         let Some(found) = self.tracks.remove(track) else { return };
         if let Some(due) = found.scheduled {
             self.timers.remove(&(due, Timer::Track(track)));

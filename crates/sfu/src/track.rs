@@ -1,13 +1,18 @@
 //! What a member sends: a track, with one or several encodings.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use peer::negotiation::TransceiverId;
 use rtp::Unwrapper;
+use rtp::extension::{AudioLevel, VideoOrientation};
 use wire::Instant;
 
-use crate::descriptor::{Descriptor, height};
+use flow::payload::Format;
+
+use crate::descriptor::{Descriptor, height, heights};
 use crate::ring::{Kept, Ring};
+use crate::step::{Layers, STEPS, Step};
 use crate::{MemberId, Rid, Source};
 
 /// Packets kept of pictures: a second and a half of 3 Mbit/s.
@@ -33,14 +38,24 @@ pub(crate) struct Follower {
 
 /// How many bits per second come.
 #[derive(Debug)]
-struct Meter {
+pub(crate) struct Meter {
     begun: Instant,
+    last: Instant,
     bytes: u64,
     rate: u64,
 }
 
 impl Meter {
-    fn add(&mut self, now: Instant, bytes: usize) {
+    pub(crate) const fn new(now: Instant) -> Self {
+        Self { begun: now, last: now, bytes: 0, rate: 0 }
+    }
+
+    /// How long nothing has come.
+    pub(crate) fn idle(&self, now: Instant) -> Duration {
+        now.saturating_since(self.last)
+    }
+
+    pub(crate) fn add(&mut self, now: Instant, bytes: usize) {
         let elapsed = now.saturating_since(self.begun);
         if elapsed >= WINDOW {
             let micros = u64::try_from(elapsed.as_micros()).unwrap_or(u64::MAX).max(1);
@@ -51,16 +66,29 @@ impl Meter {
             (self.begun, self.bytes) = (now, 0);
         }
         self.bytes += bytes as u64;
+        self.last = now;
     }
 
     /// Bits per second; in the first moments what has come until now.
-    fn rate(&self, now: Instant) -> u64 {
+    pub(crate) fn rate(&self, now: Instant) -> u64 {
         if self.rate > 0 {
             return self.rate;
         }
         let elapsed = now.saturating_since(self.begun).max(Duration::from_millis(100));
         self.bytes * 8_000_000 / u64::try_from(elapsed.as_micros()).unwrap_or(u64::MAX)
     }
+}
+
+/// What a packet has beside its payload.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Wire {
+    /// Its number in its stream, without wrapping.
+    pub(crate) number: i64,
+    pub(crate) timestamp: u32,
+    pub(crate) marker: bool,
+    pub(crate) format: Format,
+    pub(crate) level: Option<AudioLevel>,
+    pub(crate) orientation: Option<VideoOrientation>,
 }
 
 /// One encoding.
@@ -72,6 +100,10 @@ pub(crate) struct Layer {
     numbers: Unwrapper,
     pub(crate) followers: Vec<Follower>,
     meter: Meter,
+    /// What its layers cost, once it has told of any.
+    layers: Option<Box<Layers>>,
+    /// How high the pictures of its spatial layers are, where it has said so.
+    heights: Option<[u16; STEPS]>,
     pub(crate) last: Option<Instant>,
     /// Whether it is sent, as far as receivers have been told.
     pub(crate) active: bool,
@@ -95,7 +127,9 @@ impl Layer {
             ring: Ring::new(if sound { KEPT_SOUND } else { KEPT_PICTURES }),
             numbers: Unwrapper::default(),
             followers: Vec::new(),
-            meter: Meter { begun: now, bytes: 0, rate: 0 },
+            meter: Meter::new(now),
+            layers: None,
+            heights: None,
             last: None,
             active: false,
             clock: None,
@@ -109,6 +143,26 @@ impl Layer {
 
     pub(crate) fn rate(&self, now: Instant) -> u64 {
         self.meter.rate(now)
+    }
+
+    /// Bits per second of its layers up to a step.
+    pub(crate) fn rate_of(&self, now: Instant, step: Step) -> u64 {
+        self.layers.as_ref().map_or_else(|| self.rate(now), |layers| layers.rate(now, step))
+    }
+
+    /// Its highest layers.
+    pub(crate) fn top(&self, now: Instant) -> Step {
+        self.layers.as_ref().map(|layers| layers.top(now)).unwrap_or_default()
+    }
+
+    /// The spatial layer for a tile of this height among those up to `top`.
+    pub(crate) fn spatial_for(&self, height: u16, top: u8, own: u16) -> u8 {
+        let high =
+            |spatial: u8| match self.heights.and_then(|heights| heights.get(usize::from(spatial)).copied()) {
+                Some(known) if known > 0 => known,
+                Some(_) | None => own >> (top - spatial).min(8),
+            };
+        (0..top).find(|spatial| fits(high(*spatial), height)).unwrap_or(top)
     }
 
     pub(crate) fn is_silent(&self, now: Instant) -> bool {
@@ -140,7 +194,7 @@ impl Layer {
     }
 
     /// Takes a packet in.
-    pub(crate) fn take(&mut self, now: Instant, packet: &peer::RtpPacket<'_>, format: flow::payload::Format) {
+    pub(crate) fn take(&mut self, now: Instant, packet: &peer::RtpPacket<'_>, format: Format) {
         let rtp = &packet.packet;
         if self.ssrc != rtp.ssrc() {
             // The source has begun anew: its numbers have nothing to do with those before.
@@ -149,28 +203,51 @@ impl Layer {
             }
             (self.ssrc, self.clock) = (rtp.ssrc(), None);
         }
-        let payload = rtp.payload();
+        let wire = Wire {
+            number: self.numbers.unwrap(rtp.sequence_number()),
+            timestamp: rtp.timestamp(),
+            marker: rtp.marker(),
+            format,
+            level: packet.elements.audio_level,
+            orientation: packet.elements.video_orientation,
+        };
+        self.keep(now, wire, rtp.payload());
+    }
+
+    /// Keeps a packet.
+    pub(crate) fn keep(&mut self, now: Instant, wire: Wire, payload: &[u8]) {
+        let Wire { number, timestamp, marker, format, level, orientation } = wire;
         let glimpse = format.glimpse(payload).unwrap_or_default();
         let key = format.is_video() && glimpse.begins && glimpse.keyframe;
+        let descriptor = Descriptor::of(format, payload);
         if key {
-            self.height = height(format, payload).or(self.height);
+            self.heights = if format == Format::Vp9 { heights(payload).or(self.heights) } else { None };
+            let highest = self.heights.and_then(|heights| heights.into_iter().max());
+            self.height = height(format, payload).or(highest).or(self.height);
             self.last_key = Some(self.ring.next());
             self.wanted = false;
         }
         let with = Kept {
-            number: self.numbers.unwrap(rtp.sequence_number()),
+            number,
             at: now,
-            timestamp: rtp.timestamp(),
-            marker: rtp.marker(),
+            timestamp,
+            marker,
             format,
             key,
-            level: packet.elements.audio_level,
-            orientation: packet.elements.video_orientation,
-            descriptor: Descriptor::of(format, payload),
+            level,
+            orientation,
+            descriptor,
             payload: Vec::new(),
         };
         self.ring.push(&with, payload);
         self.meter.add(now, payload.len());
+        if descriptor.layer != Step::default() || self.layers.is_some() {
+            self.layers.get_or_insert_with(|| Box::new(Layers::new())).add(
+                now,
+                descriptor.layer,
+                payload.len(),
+            );
+        }
         self.packets += 1;
         self.last = Some(now);
     }
@@ -184,6 +261,11 @@ impl Layer {
         }
         free
     }
+}
+
+/// Whether a picture this high is good enough for a tile: it need not be enlarged by more than a fifth.
+fn fits(picture: u16, tile: u16) -> bool {
+    u32::from(picture) * 6 >= u32::from(tile) * 5
 }
 
 /// Numbers that go on far behind those before, so that none is taken for one of them.
@@ -209,7 +291,7 @@ impl Loudness {
     /// Of whom it is not told.
     const UNKNOWN: u8 = 60;
 
-    fn take(&mut self, level: Option<u8>) {
+    pub(crate) fn take(&mut self, level: Option<u8>) {
         let new = 16 * (127 - u16::from(level.unwrap_or(Self::UNKNOWN).min(127)));
         if new > self.level {
             self.level += (new - self.level).div_ceil(4);
@@ -235,13 +317,17 @@ pub(crate) struct Track {
     pub(crate) owner: MemberId,
     pub(crate) room: u64,
     pub(crate) source: Source,
-    pub(crate) transceiver: TransceiverId,
+    /// Over which it comes; `None` if it comes from another part of the room.
+    pub(crate) transceiver: Option<TransceiverId>,
     /// From the smallest to the largest.
     pub(crate) layers: Vec<Layer>,
     /// Whether a moderator lets it be forwarded.
     pub(crate) allowed: bool,
     /// Whether it is recorded.
     pub(crate) tapped: bool,
+    /// Whether it is handed to other parts of the room, and which encodings those want, as bits.
+    pub(crate) shared: bool,
+    pub(crate) demands: BTreeMap<usize, u8>,
     /// Whether it is sent, as far as it has been told.
     pub(crate) sending: bool,
     pub(crate) loudness: Loudness,
@@ -255,7 +341,7 @@ impl Track {
     pub(crate) fn new(
         (serial, owner, room): (u64, MemberId, u64),
         source: Source,
-        transceiver: TransceiverId,
+        transceiver: Option<TransceiverId>,
     ) -> Self {
         Self {
             serial,
@@ -266,6 +352,8 @@ impl Track {
             layers: Vec::new(),
             allowed: true,
             tapped: false,
+            shared: false,
+            demands: BTreeMap::new(),
             sending: false,
             loudness: Loudness::default(),
             told: None,
@@ -323,8 +411,9 @@ impl Track {
     /// The encoding for a tile of this height: the smallest that need not be enlarged by more than a fifth, else the
     /// largest.
     pub(crate) fn layer_for(&self, height: u16) -> usize {
-        let fits = |at: &usize| u32::from(self.height(*at)) * 6 >= u32::from(height) * 5;
-        (0..self.layers.len()).find(fits).unwrap_or(self.layers.len().saturating_sub(1))
+        (0..self.layers.len())
+            .find(|at| fits(self.height(*at), height))
+            .unwrap_or(self.layers.len().saturating_sub(1))
     }
 
     pub(crate) fn is_silent(&self, now: Instant) -> bool {
@@ -342,7 +431,7 @@ mod tests {
 
     #[test]
     fn bits_are_counted() {
-        let mut meter = Meter { begun: at(0), bytes: 0, rate: 0 };
+        let mut meter = Meter::new(at(0));
         for n in 0..100 {
             meter.add(at(n * 10), 1250);
         }

@@ -1,11 +1,12 @@
 //! A member: a whole peer that makes frames which tell whose they are, and notes those that it gets.
 
+use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::time::Duration;
 
 use peer::negotiation::{Description, Direction, MediaKind, SdpType, TransceiverId, TransceiverInit};
 use peer::rtp::extension::AudioLevel;
-use peer::{ChannelConfig, ChannelId, ConnectionState, Event, Format, Frame, Kind, Peer, StreamId};
+use peer::{ChannelConfig, ChannelId, ConnectionState, Event, Format, Frame, Kind, Layer, Peer, StreamId};
 use sfu::{Certificate, MemberId};
 use wire::{Instant, Transmit};
 
@@ -54,6 +55,14 @@ pub(crate) struct Client {
     keyframes: Vec<bool>,
     pub(crate) keyframes_asked: u64,
     counts: [u32; 4],
+    /// Whether its encodings have three temporal layers.
+    pub(crate) temporal: bool,
+    /// Bits per second of its encodings, from the smallest.
+    pub(crate) rates: [u64; 3],
+    /// Of each encoding, which picture was its last keyframe.
+    keys: [u32; 3],
+    /// What each picture that it made needs, by encoding and number: the numbers of others.
+    pub(crate) needs: BTreeMap<(u8, u32), Vec<u32>>,
     /// When the next frame is made; `None` while none are.
     pub(crate) sound: Option<Instant>,
     pub(crate) picture: Option<Instant>,
@@ -109,6 +118,10 @@ impl Client {
             obeys: false,
             keyframes_asked: 0,
             counts: [0; 4],
+            temporal: false,
+            rates: RATES,
+            keys: [0; 3],
+            needs: BTreeMap::new(),
             sound: None,
             picture: None,
             level: 30,
@@ -183,7 +196,7 @@ impl Client {
     }
 
     fn send_sound(&mut self, now: Instant) {
-        let data = self.frame(false, (0, 0), 100);
+        let data = self.frame((0, 0), 100);
         let audio_level = Some(AudioLevel { voice: self.level < 50, level: self.level });
         let timestamp = Self::ticks(now, 48_000);
         let frame = Frame { data: &data, timestamp, audio_level, ..Frame::default() };
@@ -200,8 +213,11 @@ impl Client {
             return;
         }
         let keyframe = self.keyframes[layer];
-        let bytes = usize::try_from(RATES[layer] / 8 / 25).unwrap();
-        let data = self.frame(true, (1, layer), if keyframe { bytes * 3 } else { bytes });
+        let bytes = usize::try_from(self.rates[layer] / 8 / 25).unwrap();
+        let of_layer = self.temporal.then(|| self.next_layer(layer, keyframe));
+        // Two fifths of all for the lowest of three layers, one for the next, two for the highest.
+        let bytes = if of_layer.is_some_and(|l| l.id == 0) { bytes * 8 / 5 } else { bytes * 4 / 5 };
+        let data = self.frame((1, layer), if keyframe { bytes * 2 } else { bytes });
         let data = with_header(data, keyframe, HEIGHTS[layer]);
         let frame = Frame {
             data: &data,
@@ -209,13 +225,34 @@ impl Client {
             keyframe,
             rid: rid.as_deref(),
             format: Some(Format::Vp8),
+            layer: of_layer,
             ..Frame::default()
         };
         self.keyframes[layer] = self.peer.send_frame(now, camera, &frame).is_err();
     }
 
+    /// The temporal layer of the next picture, and what it needs: layers 0 2 1 2, those of layer 1 only now and then nothing
+    /// but layer 0.
+    fn next_layer(&mut self, layer: usize, keyframe: bool) -> Layer {
+        let count = self.counts[1 + layer] + 1;
+        if keyframe {
+            self.keys[layer] = count;
+        }
+        let since = count - self.keys[layer];
+        let (id, needs, sync) = match since % 4 {
+            0 => (0, (!keyframe).then(|| count - 4), keyframe),
+            1 => (2, Some(count - 1), true),
+            2 if since % 8 == 2 => (1, Some(count - 2), true),
+            2 => (1, Some(count - 4), false),
+            _ => (2, Some(count - 1), false),
+        };
+        let at = u8::try_from(layer).unwrap();
+        self.needs.insert((at, count), needs.into_iter().collect());
+        Layer { id, sync }
+    }
+
     /// What tells whose it is stands at the end.
-    fn frame(&mut self, _picture: bool, (source, layer): (u8, usize), len: usize) -> Vec<u8> {
+    fn frame(&mut self, (source, layer): (u8, usize), len: usize) -> Vec<u8> {
         let count = &mut self.counts[usize::from(source) + layer];
         *count += 1;
         let mut data: Vec<u8> = vec![u8::try_from(self.number).unwrap(); len.max(32)];

@@ -113,6 +113,8 @@ pub(crate) struct World {
     pub(crate) runs: (u64, u64),
     pub(crate) rng: Rng,
     certificate: Certificate,
+    /// The number of its first client, less one: where several worlds are one room.
+    pub(crate) numbers_from: u32,
 }
 
 pub(crate) fn millis(n: u64) -> Duration {
@@ -153,6 +155,7 @@ impl World {
             runs: (0, 0),
             rng,
             certificate,
+            numbers_from: 0,
         }
     }
 
@@ -164,7 +167,7 @@ impl World {
     /// Somebody comes, with so many voice and picture slots. `rids` are the encodings of the camera; none is no camera,
     /// one is a camera without simulcast.
     pub(crate) fn join(&mut self, rids: &[&str], voices: usize, pictures: usize) -> usize {
-        let number = u32::try_from(self.clients.len() + 1).unwrap();
+        let number = self.next_number();
         self.join_as(JoinConfig { number, ..JoinConfig::default() }, rids, voices, pictures)
     }
 
@@ -181,8 +184,12 @@ impl World {
 
     /// Somebody comes, with no camera, who does not have these codecs.
     pub(crate) fn join_without(&mut self, codecs: &[&str], voices: usize, pictures: usize) -> usize {
-        let number = u32::try_from(self.clients.len() + 1).unwrap();
+        let number = self.next_number();
         self.come(JoinConfig { number, ..JoinConfig::default() }, codecs, (&[], voices, pictures))
+    }
+
+    fn next_number(&self) -> u32 {
+        self.numbers_from + u32::try_from(self.clients.len() + 1).unwrap()
     }
 
     fn come(
@@ -192,7 +199,7 @@ impl World {
         (rids, voices, pictures): (&[&str], usize, usize),
     ) -> usize {
         let at = self.clients.len();
-        let number = u32::try_from(at + 1).unwrap();
+        let number = self.next_number();
         let id = inside(|| self.sfu.join(self.now, self.room, join).unwrap());
         let mut client = Client::new(
             (self.now, self.rng.array(), self.certificate.clone()),
@@ -233,8 +240,8 @@ impl World {
         self.clients[at].id
     }
 
-    fn by_id(&self, id: MemberId) -> usize {
-        self.clients.iter().position(|client| client.id == id).unwrap()
+    fn by_id(&self, id: MemberId) -> Option<usize> {
+        self.clients.iter().position(|client| client.id == id)
     }
 
     /// Takes what all have to say.
@@ -267,8 +274,9 @@ impl World {
     }
 
     fn note(&mut self, event: Event) {
-        if let Event::Wanted(id, rids) = &event {
-            let at = self.by_id(*id);
+        if let Event::Wanted(id, rids) = &event
+            && let Some(at) = self.by_id(*id)
+        {
             self.clients[at].wanted = Some(rids.iter().map(|rid| rid.0.clone()).collect());
         }
         self.events.push((self.now, event));

@@ -53,6 +53,11 @@ const H264 = { mimeType: 'video/h264', format: /packetization-mode=1.*profile-le
 /** The codec of a frame that does not tell its own. */
 const USUAL: Readonly<Record<'audio' | 'video', Codec>> = { audio: 'opus', video: 'vp8' }
 const SCREEN_BITRATE = 2_500_000
+/**
+ * Of everything the server can leave out every other picture, or three of four, for whoever has a narrow path (W3C
+ * webrtc-svc). A browser that does not know this makes what it makes.
+ */
+const LAYERS = { scalabilityMode: 'L1T3' } as const
 const VOICE_BITRATE = 48_000
 
 export interface ServerPeerEvents {
@@ -97,8 +102,8 @@ export class ServerPeer {
     pc.onnegotiationneeded = () => this.negotiate()
     pc.oniceconnectionstatechange = pc.onconnectionstatechange = () => { if (!this.closed) this.way.follow(pc) }
     this.microphone = this.section('audio', { direction: 'sendonly' }, { side: 'send', source: 'microphone' })
-    this.camera = this.section('video', { direction: 'sendonly', sendEncodings: RIDS.map((rid) => ({ rid, ...encodingOf(camera, rid) })) }, { side: 'send', source: 'camera' })
-    this.screen = this.section('video', { direction: 'sendonly', sendEncodings: [{ maxBitrate: SCREEN_BITRATE }] }, { side: 'send', source: 'screen' })
+    this.camera = this.section('video', { direction: 'sendonly', sendEncodings: RIDS.map((rid) => ({ rid, ...LAYERS, ...encodingOf(camera, rid) })) }, { side: 'send', source: 'camera' })
+    this.screen = this.section('video', { direction: 'sendonly', sendEncodings: [{ ...LAYERS, maxBitrate: SCREEN_BITRATE }] }, { side: 'send', source: 'screen' })
     this.voiceSlots = Array.from({ length: VOICE_SLOTS }, () => this.section('audio', { direction: 'recvonly' }, { side: 'receive', slot: null }))
     this.grow(PICTURE_SLOTS[0])
     const channel = pc.createDataChannel('room', { negotiated: true, id: 1 })

@@ -25,6 +25,20 @@ impl Stack {
         }
         object(self.name, &mut command)
     }
+
+    /// The same through a path with these ports, which takes longer to fill.
+    pub(super) fn bulk_through(&self, bytes: usize, millis: u64, ports: &[String; 2]) -> Result<Value> {
+        let (program, first) = self.command.split_first().context("a command")?;
+        let mut command = Command::new("timeout");
+        command.args(["90", program]).args(first);
+        let numbers = [bytes.to_string(), millis.to_string()];
+        if self.name == OURS {
+            command.args(["bulk", "--bytes", &numbers[0], "--millis", &numbers[1], "--through"]).args(ports);
+        } else {
+            command.args(numbers).args(ports);
+        }
+        object(self.name, &mut command)
+    }
 }
 
 /// The name of ours.
@@ -50,8 +64,8 @@ pub(super) fn ours(root: &Path) -> Result<PathBuf> {
     Ok(root.join("target/release/dc-load"))
 }
 
-/// Ours, and of the others what can be had here; of the rest it is said why not.
-pub(super) fn all(root: &Path) -> Result<Vec<Stack>> {
+/// Ours, and those of npm.
+pub(super) fn near(root: &Path) -> Result<Vec<Stack>> {
     let path = |path: PathBuf| path.to_string_lossy().into_owned();
     let mut stacks = vec![Stack { name: OURS, command: vec![path(ours(root)?)] }];
     let interop = root.join("interop");
@@ -69,6 +83,13 @@ pub(super) fn all(root: &Path) -> Result<Vec<Stack>> {
             eprintln!("libwebrtc and libdatachannel are left out: npm could not install them: {error:#}");
         }
     }
+    Ok(stacks)
+}
+
+/// Ours, and of the others what can be had here; of the rest it is said why not.
+pub(super) fn all(root: &Path) -> Result<Vec<Stack>> {
+    let path = |path: PathBuf| path.to_string_lossy().into_owned();
+    let mut stacks = near(root)?;
     // A package of its own, for it is heavy; the first build takes minutes.
     let target = root.join("target/bench-peers");
     let mut build = Command::new("cargo");

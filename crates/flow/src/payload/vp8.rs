@@ -4,21 +4,28 @@
 //! |X|R|N|S|R| PID |  X: the next byte is there; S: a partition begins, PID says which
 //! |I|L|T|K|  RSV  |  I: picture id, L: TL0PICIDX, T or K: a byte of layer and key index
 //! |M| picture id  |  M: 15 bits
+//! |TID|Y| KEYIDX  |  Y: the picture needs nothing but layer 0
 //! ```
 
-use super::{Glimpse, Take, even};
+use super::{Glimpse, Picture, Take, even};
 use rtp::Malformed;
 use wire::Reader;
 
-const DESCRIPTOR_LEN: usize = 4;
-
-pub(super) fn packetize(frame: &[u8], picture: u16, max: usize, take: Take<'_>) {
-    let [high, low] = (picture | 0x8000).to_be_bytes();
-    let parts = even(frame, max - DESCRIPTOR_LEN);
+pub(super) fn packetize(frame: &[u8], picture: Picture, max: usize, take: Take<'_>) {
+    let [high, low] = (picture.number | 0x8000).to_be_bytes();
+    let mut descriptor = [0x80, 0x80, high, low, 0, 0];
+    let mut len = 4;
+    if let Some(layer) = picture.layer {
+        descriptor[1] |= 0x60; // L and T
+        descriptor[4] = layer.base;
+        descriptor[5] = (layer.id & 3) << 6 | u8::from(layer.sync) << 5;
+        len = 6;
+    }
+    let parts = even(frame, max - len);
     let count = parts.len();
     for (at, part) in parts.enumerate() {
-        let start = if at == 0 { 0x10 } else { 0 };
-        take(&[&[0x80 | start, 0x80, high, low], part], at + 1 == count);
+        descriptor[0] = if at == 0 { 0x90 } else { 0x80 };
+        take(&[&descriptor[..len], part], at + 1 == count);
     }
 }
 
@@ -56,6 +63,18 @@ pub(super) fn depacketize(payload: &[u8], frame: &mut Vec<u8>) -> Result<(), Mal
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_temporal_layer_is_told() {
+        let layer = Some(super::super::TemporalLayer { id: 2, sync: true, base: 7 });
+        let mut payloads = Vec::new();
+        packetize(&[1; 15], Picture { number: 0x1234, layer }, 16, &mut |parts, _| {
+            payloads.push(parts.concat())
+        });
+        let heads: Vec<&[u8]> = payloads.iter().map(|payload| &payload[..6]).collect();
+        assert_eq!(heads, [[0x90, 0xe0, 0x92, 0x34, 7, 0xa0], [0x80, 0xe0, 0x92, 0x34, 7, 0xa0]]);
+        assert!(payloads.iter().all(|payload| split(payload).unwrap().1.len() >= 7));
+    }
 
     /// The examples of RFC 7741 §4.5 and shorter forms of the descriptor.
     #[test]

@@ -53,6 +53,11 @@ impl Buffer {
         self.gap_since
     }
 
+    /// Before the first packet: those from this number on are expected.
+    pub(super) fn expect(&mut self, number: i64) {
+        self.first.get_or_insert(number);
+    }
+
     pub(super) fn insert(&mut self, now: Instant, number: i64, slot: Slot) -> Inserted {
         let first = *self.first.get_or_insert(number);
         let Ok(at) = usize::try_from(number - first) else { return Inserted::Late };

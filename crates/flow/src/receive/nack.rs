@@ -74,8 +74,9 @@ impl Nacks {
         for (number, missing) in &mut self.missing {
             if asked.len() < most && now >= missing.ask && missing.tries < MOST_TRIES {
                 missing.tries += 1;
-                // A queue on the way may have made the round trip longer than it was: patience grows.
-                missing.ask = now + pause * u32::from(missing.tries);
+                // What is sent again may be lost as well, so it is asked for once more as soon as it could be there. After
+                // that patience grows: a queue on the way may have made the round trip longer than it was.
+                missing.ask = now + pause * u32::from(missing.tries - 1).max(1);
                 #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "numbers wrap")]
                 asked.push(*number as u16);
             }
@@ -108,8 +109,8 @@ mod tests {
         assert!(!nacks.found(65_536));
         nacks.forget_before(65_537);
         let mut ask = 10;
-        for tries in 1..10 {
-            ask += 100 * tries;
+        for pauses in [1, 1, 2, 3, 4, 5, 6, 7, 8] {
+            ask += 100 * pauses;
             assert_eq!(nacks.take(at(ask - 1), round_trip, 100), []);
             assert_eq!(nacks.take(at(ask), round_trip, 100), [1]);
         }

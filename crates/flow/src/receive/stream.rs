@@ -33,6 +33,10 @@ pub struct StreamConfig {
 /// How long missing packets are waited for when a whole keyframe is there behind them.
 const CHANCE: Duration = Duration::from_millis(150);
 
+/// How many packets before the first one that came are asked for, if it is not the beginning of a keyframe: without that
+/// nothing can be decoded, and a keyframe that is asked for takes longer to come.
+const BEFORE: i64 = 8;
+
 /// How many packets back a forwarded one is still of use to anybody.
 const FORWARDED: i64 = 1024;
 
@@ -92,11 +96,17 @@ impl Stream {
         };
         let before = self.numbers.highest();
         let number = self.numbers.unwrap(packet.sequence_number());
+        self.report.received(now, number, packet.timestamp(), format.clock_rate());
+        if before.is_none() && self.is_video && self.config.nack {
+            let glimpse = glimpse(format, packet.payload()).unwrap_or_default();
+            if !(glimpse.begins && glimpse.keyframe) {
+                self.nacks.miss(now, number - BEFORE..number);
+                self.buffer.expect(number - BEFORE);
+            }
+        }
         if self.config.forward {
-            self.report.received(now, number, packet.timestamp(), format.clock_rate());
             return self.passed(now, before, number, stats);
         }
-        self.report.received(now, number, packet.timestamp(), format.clock_rate());
         self.insert(now, number, format, (packet.timestamp(), packet.marker()), packet.payload(), stats);
     }
 
@@ -190,6 +200,10 @@ impl Stream {
                 self.forget();
                 return None;
             };
+            // Padding between two frames is no frame that has lost something.
+            if packets.iter().all(|slot| slot.payload.is_empty()) {
+                continue;
+            }
             if let Some(frame) = self.assemble(packets, id, stats) {
                 self.forget();
                 return Some(frame);

@@ -1,7 +1,7 @@
 //! One stream that is sent: its numbers, its history, its reports.
 
 use super::history::{History, Slot};
-use crate::payload::Format;
+use crate::payload::{Format, Picture, TemporalLayer};
 use rtp::extension::{AbsSendTime, Elements, ExtensionError, Kind, Map};
 use rtp::rtcp::{SenderInfo, SenderReport};
 use rtp::{Header, NtpTime, Writer};
@@ -50,6 +50,17 @@ pub struct Frame<'a> {
     pub audio_level: Option<rtp::extension::AudioLevel>,
     /// How it must be turned.
     pub video_orientation: Option<rtp::extension::VideoOrientation>,
+    /// Which temporal layer it is of and whether it needs nothing but layer 0, if the encoder makes layers. Only VP8 tells it.
+    pub layer: Option<Layer>,
+}
+
+/// Which temporal layer a frame is of.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Layer {
+    /// The layer, 0 to 3: a frame needs none of a higher one.
+    pub id: u8,
+    /// It needs nothing but frames of layer 0: from it on the layer can be decoded.
+    pub sync: bool,
 }
 
 #[derive(Debug)]
@@ -59,6 +70,8 @@ pub(super) struct Stream {
     /// Packets of the history that wait to be sent.
     pub(super) waiting: usize,
     picture: u16,
+    /// Counts the pictures of the lowest temporal layer (TL0PICIDX).
+    base: u8,
     timestamp_offset: u32,
     rtx_sequence: u16,
     packets: u32,
@@ -85,6 +98,7 @@ impl Stream {
             history: History::new(lower(a, b), history),
             waiting: 0,
             picture: lower(c, d),
+            base: d,
             timestamp_offset: u32::from_be_bytes([e, f, g, h]),
             rtx_sequence: lower(g, f),
             packets: 0,
@@ -104,7 +118,12 @@ impl Stream {
         let begin = self.history.end();
         let format = self.config.format;
         let history = &mut self.history;
-        format.packetize(frame.data, self.picture, max, &mut |parts, last| {
+        let layer = frame.layer.map(|Layer { id, sync }| {
+            self.base = self.base.wrapping_add(u8::from(id == 0));
+            TemporalLayer { id, sync, base: self.base }
+        });
+        let picture = Picture { number: self.picture, layer };
+        format.packetize(frame.data, picture, max, &mut |parts, last| {
             let (_, slot) = history.push();
             slot.timestamp = timestamp;
             // For sound the marker begins a talk spurt (RFC 7587 §4.1), which nobody told of.

@@ -1,5 +1,7 @@
 //! Packets of others that a forwarder sends on: under a source and number of our own, protected anew, at once.
 
+use std::time::Duration;
+
 use flow::payload::Format;
 use rtp::extension::{AbsSendTime, Elements, Kind};
 use rtp::{Header, Template, Writer};
@@ -302,6 +304,12 @@ impl Peer {
     pub fn srtp_overhead(&self) -> usize {
         let protect = self.media.as_ref().and_then(|media| media.protect.as_ref());
         protect.map_or(0, |protect| protect.profile().rtp_overhead())
+    }
+
+    /// How long the path and back is, as far as what was sent has told; 100 ms before.
+    pub fn round_trip(&self) -> Duration {
+        let unknown = Duration::from_millis(100);
+        self.media.as_ref().map_or(unknown, |media| media.sender.estimator().round_trip())
     }
 
     /// Protects the compound RTCP packet in the first `len` bytes of `buf` and says where it is to be sent, at once: for

@@ -3,7 +3,7 @@
 use std::fmt;
 
 use flow::payload::Format;
-use flow::send;
+use flow::send::{self, Layer};
 use rtp::extension::{AudioLevel, VideoOrientation};
 use rtp::rtcp::{
     Bye, CNAME, Fir, FirEntry, Packet as Control, Pli, ReceiverReport, Sdes, SdesItem, Writer as Compound,
@@ -32,6 +32,8 @@ pub struct Frame<'a> {
     pub audio_level: Option<AudioLevel>,
     /// How it must be turned.
     pub video_orientation: Option<VideoOrientation>,
+    /// Which temporal layer it is of, if the encoder makes layers. Only VP8 tells it.
+    pub layer: Option<Layer>,
 }
 
 /// Why media was not sent or asked for.
@@ -133,6 +135,7 @@ impl Media {
             keyframe: frame.keyframe,
             audio_level: frame.audio_level,
             video_orientation: frame.video_orientation,
+            layer: frame.layer,
         };
         self.sender.send_frame(now, flow, &frame).map_err(MediaError::Refused)
     }

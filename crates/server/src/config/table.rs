@@ -136,6 +136,8 @@ keys! {
             "How many conferences there can be at a time.";
         conference_bandwidth: Bandwidth, "conference-bandwidth", "RATE", ["20M"],
             "How much is sent to one member of a conference at most.";
+        conference_thread: Limit, "conference-thread", "N", ["100"],
+            "How many people of one conference are on one media thread before those who come next are on another.";
     }
     "Recordings" {
         recordings: Folder, "recordings", "DIR", ["recordings"],

@@ -57,7 +57,7 @@ impl Outgoing {
             rid: self.layer.filter(|_| simulcast).and_then(|layer| RIDS.get(layer).copied()),
             format: Some(self.format),
             audio_level: self.level,
-            video_orientation: None,
+            ..Frame::default()
         };
         peer.send_frame(now, transceiver, &frame)
     }

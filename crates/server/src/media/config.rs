@@ -31,6 +31,8 @@ pub struct ForwardConfig {
     pub own: Vec<IpAddr>,
     /// Bits per second that are sent to one member at most.
     pub bitrate: u64,
+    /// People of one room on one thread, at least one, before those who come next are on another.
+    pub people_per_thread: usize,
     /// TCP addresses where streams come in that are given to [`MediaPlane::serve_stream`](super::MediaPlane::serve_stream).
     pub streams: Vec<SocketAddr>,
 }

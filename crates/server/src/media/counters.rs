@@ -104,6 +104,8 @@ counters! {
     media_send_calls,
     /// Datagrams, or runs of them, handed over to the thread of their room.
     media_crossed,
+    /// Packets handed to other parts of their room, each counted once for each part.
+    media_shared,
     /// Dropped: the receiver does not know the codec, or has no path.
     media_dropped_unsent,
     /// Dropped: the receiver was too late.
@@ -116,6 +118,8 @@ counters! {
     media_dropped_by_system,
     /// Handed over too fast for the other thread.
     media_dropped_crossing,
+    /// Handed too fast to another part of the room.
+    media_dropped_sharing,
     /// Events that the rendezvous did not take in time.
     media_dropped_events,
     /// Rounds of the loop.

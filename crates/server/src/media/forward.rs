@@ -1,6 +1,8 @@
 //! The forwarder of one media thread: an [`sfu::Sfu`] under the names that the rendezvous gives, above the thread's
 //! sockets.
 
+mod parts;
+
 use std::collections::{BTreeSet, HashMap, VecDeque};
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
@@ -12,6 +14,7 @@ use wire::Instant;
 
 use super::counters::Snapshot;
 use super::crossing::Fragments;
+use super::sharing::Sharing;
 use crate::recording::{Gatherer, Queue};
 use crate::signal::forwarding::{LegKey, MediaCommand, MediaEvent, Part, RoomKey, Source, Wish};
 
@@ -28,21 +31,24 @@ const FRAGMENTS: usize = 2;
 /// What a thread's forwarder is made of.
 pub(super) struct Parts {
     pub(super) sfu: Sfu,
-    /// The number of this thread.
-    pub(super) thread: usize,
     pub(super) fragments: Arc<Fragments>,
     pub(super) events: mpsc::Sender<MediaEvent>,
     pub(super) recorder: Option<Arc<Queue>>,
+    /// The ways to the other threads.
+    pub(super) sharing: Sharing,
 }
 
 /// The rooms of one thread.
 pub(super) struct Forwarder {
     sfu: Sfu,
-    thread: usize,
+    sharing: Sharing,
     fragments: Arc<Fragments>,
     rooms: HashMap<RoomKey, Room>,
     room_keys: HashMap<RoomId, RoomKey>,
     legs: HashMap<LegKey, Leg>,
+    /// How many of the legs stand in for such of other threads, and how many of the rooms began on others.
+    stand_ins: usize,
+    parts: usize,
     leg_keys: HashMap<MemberId, LegKey>,
     events: mpsc::Sender<MediaEvent>,
     late: VecDeque<MediaEvent>,
@@ -69,25 +75,46 @@ struct Room {
     stage: Option<Wish>,
     /// The viewers who are shown that.
     followers: Vec<LegKey>,
+    /// Whether it began on another thread.
+    part: bool,
+    /// The threads that have other parts of it.
+    others: Vec<usize>,
 }
 
 struct Leg {
     member: MemberId,
     room: RoomKey,
+    /// The thread of the leg that this one stands for.
+    home: Option<usize>,
+    number: u32,
+    /// What of it may be passed on.
+    allowed: [bool; 3],
+    /// What it is shown, and whom alone it hears: somebody on another thread may be known here only later.
+    wishes: Vec<Option<Wish>>,
+    hears: Option<LegKey>,
     /// The user fragments of our answers: checks name them.
     fragments: Vec<String>,
 }
 
+impl Leg {
+    fn new(member: MemberId, room: RoomKey, number: u32, home: Option<usize>) -> Self {
+        let (wishes, fragments) = (Vec::new(), Vec::new());
+        Self { member, room, home, number, allowed: [true; 3], wishes, hears: None, fragments }
+    }
+}
+
 impl Forwarder {
     pub(super) fn new(parts: Parts) -> Self {
-        let Parts { sfu, thread, fragments, events, recorder } = parts;
+        let Parts { sfu, fragments, events, recorder, sharing } = parts;
         Self {
             sfu,
-            thread,
+            sharing,
             fragments,
             rooms: HashMap::new(),
             room_keys: HashMap::new(),
             legs: HashMap::new(),
+            stand_ins: 0,
+            parts: 0,
             leg_keys: HashMap::new(),
             events,
             late: VecDeque::new(),
@@ -127,8 +154,9 @@ impl Forwarder {
                 let config = RoomConfig { max_members: members, ..RoomConfig::default() };
                 match self.sfu.open_room(now, config) {
                     Ok(id) => {
-                        tracing::debug!(room = room.0, thread = self.thread, "a room is open");
-                        self.rooms.insert(room, Room { id, stage: None, followers: Vec::new() });
+                        tracing::debug!(room = room.0, thread = self.sharing.thread(), "a room is open");
+                        let (followers, others) = (Vec::new(), Vec::new());
+                        self.rooms.insert(room, Room { id, stage: None, followers, part: false, others });
                         self.room_keys.insert(id, room);
                     }
                     Err(error) => {
@@ -145,7 +173,7 @@ impl Forwarder {
                     self.sfu.candidate(now, found.member, &candidate);
                 }
             }
-            MediaCommand::Layout { leg, slots } => self.lay_out(now, leg, &slots),
+            MediaCommand::Layout { leg, slots } => self.wish(now, leg, slots),
             MediaCommand::Stage { room, wish } => {
                 let Some(found) = self.rooms.get_mut(&room) else { return };
                 found.stage = wish;
@@ -154,14 +182,20 @@ impl Forwarder {
                 }
             }
             MediaCommand::Listen { leg, to } => {
+                if let Some(found) = self.legs.get_mut(&leg) {
+                    found.hears = to;
+                }
                 let to = to.and_then(|to| self.legs.get(&to)).map(|to| to.member);
                 if let Some(found) = self.legs.get(&leg) {
                     self.sfu.listen(now, found.member, to);
                 }
             }
             MediaCommand::Allow { leg, source, allowed } => {
-                if let Some(found) = self.legs.get(&leg) {
-                    self.sfu.allow(now, found.member, to_machine(source), allowed);
+                if let Some(found) = self.legs.get_mut(&leg) {
+                    let source = to_machine(source);
+                    found.allowed[source as usize] = allowed;
+                    self.sfu.allow(now, found.member, source, allowed);
+                    self.introduce_everywhere(leg);
                 }
             }
             MediaCommand::Record { room, on } => {
@@ -175,6 +209,7 @@ impl Forwarder {
                 }
             }
             MediaCommand::Leave { leg } => {
+                self.say_good_bye(leg);
                 if let Some(left) = self.forget(leg) {
                     self.sfu.leave(now, left.member);
                 }
@@ -183,7 +218,8 @@ impl Forwarder {
     }
 
     fn close(&mut self, now: Instant, room: RoomKey) {
-        let Some(Room { id, .. }) = self.rooms.remove(&room) else { return };
+        let Some(Room { id, part, .. }) = self.rooms.remove(&room) else { return };
+        self.parts -= usize::from(part);
         let legs: Vec<LegKey> =
             self.legs.iter().filter(|(_, leg)| leg.room == room).map(|(key, _)| *key).collect();
         for leg in legs {
@@ -193,6 +229,14 @@ impl Forwarder {
         self.room_keys.remove(&id);
         self.recorded.remove(&room);
         self.sfu.close_room(now, id);
+    }
+
+    /// A member has said what it wants to see; somebody may be known here only later.
+    fn wish(&mut self, now: Instant, leg: LegKey, slots: Vec<Option<Wish>>) {
+        self.lay_out(now, leg, &slots);
+        if let Some(found) = self.legs.get_mut(&leg) {
+            found.wishes = slots;
+        }
     }
 
     /// What a member's picture slots are to show.
@@ -216,7 +260,7 @@ impl Forwarder {
         match joined {
             Some(Ok(member)) => {
                 self.leg_keys.insert(member, leg);
-                self.legs.insert(leg, Leg { member, room, fragments: Vec::new() });
+                self.legs.insert(leg, Leg::new(member, room, number, None));
                 if let Some(found) =
                     self.rooms.get_mut(&room).filter(|_| part == Part::Viewer { follows: true })
                 {
@@ -240,7 +284,7 @@ impl Forwarder {
                 Ok(answer) => {
                     for fragment in fragments(&answer) {
                         if !found.fragments.iter().any(|known| known == fragment) {
-                            self.fragments.insert(fragment, self.thread);
+                            self.fragments.insert(fragment, self.sharing.thread());
                             found.fragments.push(fragment.to_owned());
                         }
                     }
@@ -255,10 +299,12 @@ impl Forwarder {
             },
         };
         self.tell(MediaEvent::Answer { leg, answer });
+        self.introduce_everywhere(leg);
     }
 
     fn forget(&mut self, leg: LegKey) -> Option<Leg> {
         let left = self.legs.remove(&leg)?;
+        self.stand_ins -= usize::from(left.home.is_some());
         self.leg_keys.remove(&left.member);
         if let Some(room) = self.rooms.get_mut(&left.room) {
             room.followers.retain(|follower| *follower != leg);
@@ -272,7 +318,7 @@ impl Forwarder {
     /// Passes on what the machine has to tell.
     pub(super) fn report(&mut self) {
         while let Some(event) = self.sfu.poll_event() {
-            if let Some(event) = self.translate(event) {
+            if let Some(event) = self.keep_inside(event).and_then(|event| self.translate(event)) {
                 self.tell(event);
             }
         }
@@ -328,7 +374,7 @@ impl Forwarder {
             Event::Paused(member, slot, paused) => {
                 MediaEvent::Paused { leg: key(&member)?, slot: u16::try_from(slot).ok()?, paused }
             }
-            Event::Reachable(_) => return None,
+            Event::Reachable(_) | Event::KeyframeNeeded(..) | Event::Said(..) => return None,
         })
     }
 
@@ -357,6 +403,7 @@ impl Forwarder {
         socket: impl Fn(u64) -> Option<&'s Socket>,
         mut stream: impl FnMut(SocketAddr, SocketAddr, &[u8]),
     ) {
+        self.share();
         while let Some(transmit) = self.sfu.poll_transmit(now, outbox.room(RUN_BYTES)) {
             self.tally.bytes_out += transmit.len as u64;
             let segment = transmit.segment_size.unwrap_or(transmit.len).max(1);
@@ -395,8 +442,8 @@ impl Forwarder {
 
     pub(super) fn publish(&self, snapshot: &mut Snapshot, sent: net::Counters) {
         let stats = self.sfu.counters();
-        snapshot.legs = self.legs.len() as u64;
-        snapshot.conferences = self.rooms.len() as u64;
+        snapshot.legs = (self.legs.len() - self.stand_ins) as u64;
+        snapshot.conferences = (self.rooms.len() - self.parts) as u64;
         snapshot.media_received = stats.received;
         snapshot.media_forwarded = stats.forwarded;
         snapshot.media_resent = stats.resent;
@@ -412,6 +459,7 @@ impl Forwarder {
         snapshot.media_dropped_unanswered = stats.unanswered;
         snapshot.media_dropped_messages = stats.messages_dropped;
         snapshot.media_dropped_by_system = sent.refused;
+        (snapshot.media_shared, snapshot.media_dropped_sharing) = self.sharing.counts();
         snapshot.media_dropped_events = stats.events_lost + self.tally.events_dropped;
     }
 }
@@ -454,8 +502,9 @@ mod tests {
         let sfu = Sfu::new(sfu::Config::new(certificate.clone(), vec![address]), [2; 32], now);
         let (events, mut heard) = mpsc::channel(100);
         let table = Arc::new(Fragments::default());
+        let sharing = Sharing::new(0, Arc::new([]), Vec::new());
         let mut forwarder =
-            Forwarder::new(Parts { sfu, thread: 0, fragments: table.clone(), events, recorder: None });
+            Forwarder::new(Parts { sfu, fragments: table.clone(), events, recorder: None, sharing });
         let (room, leg) = (RoomKey(1), LegKey(1));
         forwarder.obey(now, MediaCommand::Open { room, members: 3 });
         forwarder.obey(now, MediaCommand::Join { room, leg, number: 1, part: Part::Member });

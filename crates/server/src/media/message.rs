@@ -7,7 +7,7 @@ use tokio::net::TcpStream;
 use turn::{ConnectionId, FiveTuple, OpenError, RelayId};
 
 use super::pipe::Pipe;
-use crate::signal::forwarding::MediaCommand;
+use crate::signal::forwarding::{MediaCommand, RoomKey};
 
 /// From the control plane to a media thread.
 pub(super) enum Command {
@@ -27,6 +27,8 @@ pub(super) enum Command {
     ConnectionClosed(ConnectionId),
     /// Something about a room.
     Forward(MediaCommand),
+    /// A room has these parts on other threads; the first part is where it began.
+    Spread { room: RoomKey, first: bool, others: Vec<usize> },
     /// No new allocations from now on.
     Drain,
 }

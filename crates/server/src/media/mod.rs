@@ -8,7 +8,8 @@
 //!
 //! Rooms share the port with STUN and TURN (RFC 7983). A room lives on one thread, whose [`sfu::Sfu`] forwards its media
 //! by the thread's own sockets; a datagram that the kernel gave to another thread is handed over
-//! ([`crossing`](mod@crossing)).
+//! ([`crossing`](mod@crossing)). A large room has parts on several threads: each packet is handed to every one of them once
+//! ([`sharing`](mod@sharing)).
 //!
 //! Streams end in the control plane, which knows TLS: [`MediaPlane::serve_stream`] cuts them into messages and
 //! exchanges them with a media thread by a bounded [`pipe`](mod@pipe). A client that is too slow to take what is
@@ -23,11 +24,13 @@ mod crossing;
 mod forward;
 mod framed;
 mod message;
+mod parts;
 mod peers;
 mod pipe;
 mod plane;
 mod relays;
 mod rooms;
+mod sharing;
 mod stream;
 mod ways;
 mod worker;

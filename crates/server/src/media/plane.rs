@@ -105,7 +105,7 @@ impl MediaPlane {
                 parts.forwarder = forwarders.pop();
             }
             let (commands, waiting) = mpsc::channel(COMMANDS);
-            tokio::spawn(rooms::route(threads.clone(), waiting));
+            tokio::spawn(rooms::route(threads.clone(), forward.people_per_thread, waiting));
             Forwarding { commands, events }
         });
         let joins = Mutex::default();

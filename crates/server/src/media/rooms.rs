@@ -1,6 +1,5 @@
-//! Which thread a room lives on: between the rendezvous and the media threads.
+//! Rooms between the rendezvous and the media threads.
 
-use std::collections::HashMap;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::sync::Arc;
 
@@ -12,10 +11,10 @@ use wire::{Instant, Rng, Transport};
 use super::config::ForwardConfig;
 use super::crossing::{Crossing, Entrance, Fragments};
 use super::forward::{Forwarder, Parts};
-use super::message::Command;
 use super::plane::Thread;
+use super::sharing::{Door, Sharing};
 use crate::recording::Queue;
-use crate::signal::forwarding::{LegKey, MediaCommand, MediaEvent, RoomKey};
+use crate::signal::forwarding::{MediaCommand, MediaEvent};
 
 /// Events that may wait for the rendezvous.
 const EVENTS: usize = 4096;
@@ -30,59 +29,14 @@ pub struct Forwarding {
     pub events: mpsc::Receiver<MediaEvent>,
 }
 
-/// A room and where it is.
-struct Room {
-    thread: usize,
-    legs: Vec<LegKey>,
-}
-
-/// Passes commands on to the thread that each is for, until nobody gives any more.
-pub(super) async fn route(threads: Vec<Thread>, mut commands: mpsc::Receiver<MediaCommand>) {
-    let mut rooms: HashMap<RoomKey, Room> = HashMap::new();
-    let mut legs: HashMap<LegKey, RoomKey> = HashMap::new();
+/// Passes commands on to the threads that each is for, until nobody gives any more.
+pub(super) async fn route(threads: Vec<Thread>, people: usize, mut commands: mpsc::Receiver<MediaCommand>) {
+    let mut parts = super::parts::Parts::new(threads.len(), people);
     while let Some(command) = commands.recv().await {
-        let room = match &command {
-            MediaCommand::Open { room, .. } => {
-                let thread = least_loaded(&rooms, threads.len());
-                rooms.insert(*room, Room { thread, legs: Vec::new() });
-                *room
-            }
-            MediaCommand::Close { room }
-            | MediaCommand::Record { room, .. }
-            | MediaCommand::Stage { room, .. } => *room,
-            MediaCommand::Join { room, leg, .. } => {
-                if let Some(found) = rooms.get_mut(room) {
-                    found.legs.push(*leg);
-                    legs.insert(*leg, *room);
-                }
-                *room
-            }
-            MediaCommand::Offer { leg, .. }
-            | MediaCommand::Candidate { leg, .. }
-            | MediaCommand::Layout { leg, .. }
-            | MediaCommand::Listen { leg, .. }
-            | MediaCommand::Allow { leg, .. }
-            | MediaCommand::Leave { leg } => match legs.get(leg) {
-                Some(room) => *room,
-                None => continue,
-            },
-        };
-        let Some(found) = rooms.get_mut(&room) else { continue };
-        let thread = found.thread;
-        match &command {
-            MediaCommand::Leave { leg } => {
-                found.legs.retain(|other| other != leg);
-                legs.remove(leg);
-            }
-            MediaCommand::Close { .. } => {
-                for leg in rooms.remove(&room).into_iter().flat_map(|room| room.legs) {
-                    legs.remove(&leg);
-                }
-            }
-            _ => {}
+        tracing::trace!(?command, "to the forwarder");
+        for (thread, command) in parts.route(command) {
+            threads[thread].say(command).await;
         }
-        tracing::trace!(?command, thread, "to the forwarder");
-        threads[thread].say(Command::Forward(command)).await;
     }
 }
 
@@ -95,6 +49,7 @@ pub(super) fn forwarders(
 ) -> (Vec<(Forwarder, Crossing)>, mpsc::Receiver<MediaEvent>) {
     let (events, told) = mpsc::channel(EVENTS);
     let certificate = Certificate::generate(&mut Rng::new(crypto::random()), net::unix_seconds());
+    let doors: Arc<[Door]> = wakers.iter().map(|_| Door::default()).collect();
     let entrances: Arc<[Entrance]> = wakers.iter().map(|_| Entrance::default()).collect();
     for address in addresses {
         tracing::debug!(transport = ?address.transport, socket = %address.socket, advertised = %address.advertised, "rooms");
@@ -107,7 +62,9 @@ pub(super) fn forwarders(
         };
         let sfu = Sfu::new(config, crypto::random(), now);
         let recorder = recorder.clone();
-        let parts = Parts { sfu, thread, fragments: fragments.clone(), events: events.clone(), recorder };
+        let sharing = Sharing::new(thread, doors.clone(), wakers.to_vec());
+        let (fragments_of, events) = (fragments.clone(), events.clone());
+        let parts = Parts { sfu, fragments: fragments_of, events, recorder, sharing };
         let crossing = Crossing::new(thread, fragments.clone(), entrances.clone(), wakers.to_vec());
         (Forwarder::new(parts), crossing)
     };
@@ -145,14 +102,4 @@ pub(super) fn addresses(config: &ForwardConfig, listeners: &[SocketAddr]) -> Vec
     addresses.retain(|a| seen.insert((a.transport, a.advertised)));
     addresses.truncate(MOST_ADDRESSES);
     addresses
-}
-
-/// The thread with the fewest people, of several with equally many that with the fewest rooms.
-fn least_loaded(rooms: &HashMap<RoomKey, Room>, threads: usize) -> usize {
-    let mut load = vec![(0, 0); threads];
-    for room in rooms.values() {
-        load[room.thread].0 += room.legs.len();
-        load[room.thread].1 += 1;
-    }
-    (0..threads).min_by_key(|thread| load[*thread]).unwrap_or_default()
 }

@@ -5,10 +5,12 @@
 //! 2. relay: take a bounded share from each readable socket, show it to the forwarder, then to the relay, pass packets
 //!    on, flush when the inbox is full; then what other threads were given for this one's rooms;
 //! 3. timers of the machines;
-//! 4. commands of the control plane, a bounded number;
+//! 4. commands of the control plane, a bounded number; then what other threads say of rooms that are on both;
 //! 5. what the relay wants done, then its answers; then what the forwarder sends and tells.
 //!
 //! Everything that does not fit a round's budget waits for the next one, which then does not sleep.
+
+mod parts;
 
 use std::collections::HashMap;
 use std::net::SocketAddr;
@@ -151,6 +153,7 @@ impl Worker {
             if called {
                 called = self.obey(now);
             }
+            self.join_in(now);
             // 5.
             self.flush();
             self.act(now);
@@ -280,6 +283,7 @@ impl Worker {
         });
         forwarder.record(now);
         forwarder.report();
+        forwarder.hand_over();
     }
 
     /// Does what the control plane says. True if more may wait.
@@ -315,6 +319,11 @@ impl Worker {
             Command::Forward(command) => {
                 if let Some((forwarder, _)) = &mut self.forwarder {
                     forwarder.obey(now, command);
+                }
+            }
+            Command::Spread { room, first, others } => {
+                if let Some((forwarder, _)) = &mut self.forwarder {
+                    forwarder.spread(now, room, first, others);
                 }
             }
             Command::Drain => self.machine.set_draining(now),

@@ -85,7 +85,7 @@ fn talk(queue: &Queue, number: u32, seconds: u64, formats: [Format; 2]) {
             }
             let mut key = key;
             let mut first = std::mem::take(&mut first[1]) || millis == seconds * 500;
-            format.packetize(&frame, u16::try_from(millis / 40).unwrap(), 1200, &mut |parts, last| {
+            format.packetize(&frame, u16::try_from(millis / 40).unwrap().into(), 1200, &mut |parts, last| {
                 let payload = parts.concat();
                 push(
                     format,

@@ -1,0 +1,291 @@
+//! What a receiver of some layers gets, compared with what a decoder needs.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use flow::payload::Format;
+use peer::Peer;
+use peer::negotiation::{MediaKind, TransceiverInit};
+use wire::Rng;
+
+use super::*;
+use crate::descriptor::{Descriptor, MAX_HEAD};
+
+/// A frame of a layer: its picture, and its spatial layer.
+type Frame = (usize, u8);
+
+struct Packet {
+    frame: Frame,
+    first: bool,
+    last: bool,
+    kept: Kept,
+}
+
+/// A stream of an encoder, and what each of its frames needs.
+struct Stream {
+    packets: Vec<Packet>,
+    needs: BTreeMap<Frame, Vec<Frame>>,
+}
+
+const PATTERN: [u8; 4] = [0, 2, 1, 2];
+const PICTURES: usize = 240;
+/// Between two keyframes.
+const KEYS: usize = 100;
+
+/// The picture before this one that a picture of its temporal layer refers to.
+fn reference(picture: usize, tangled: bool) -> usize {
+    let key = picture / KEYS * KEYS;
+    let at = (picture - key) % PATTERN.len();
+    let cycle = picture - at;
+    match at {
+        0 => cycle - PATTERN.len(),
+        // Every other picture of layer 1 needs the one before of its layer.
+        2 if tangled && (picture - key) / PATTERN.len() % 2 == 1 => picture - PATTERN.len(),
+        1 | 2 => cycle,
+        _ => picture - 1,
+    }
+}
+
+fn kept(
+    format: Format,
+    (number, picture): (i64, usize),
+    (key, marker): (bool, bool),
+    payload: Vec<u8>,
+) -> Kept {
+    Kept {
+        number,
+        at: Instant::from_nanos(picture as u64 * 33_000_000),
+        timestamp: u32::try_from(picture).unwrap() * 3000,
+        marker,
+        format,
+        key,
+        level: None,
+        orientation: None,
+        descriptor: Descriptor::of(format, &payload),
+        payload,
+    }
+}
+
+impl Stream {
+    /// VP8 with three temporal layers.
+    fn vp8(rng: &mut Rng) -> Self {
+        let mut stream = Self { packets: Vec::new(), needs: BTreeMap::new() };
+        let mut base = 250u8;
+        for picture in 0..PICTURES {
+            let key = picture % KEYS == 0;
+            let layer = PATTERN[picture % KEYS % PATTERN.len()];
+            base = base.wrapping_add(u8::from(layer == 0));
+            let needs = if key { Vec::new() } else { vec![(reference(picture, true), 0)] };
+            let sync = needs.iter().all(|(other, _)| PATTERN[other % KEYS % PATTERN.len()] == 0);
+            stream.needs.insert((picture, 0), needs);
+            let count = 1 + rng.below(3);
+            for at in 0..count {
+                let [high, low] = (u16::try_from(picture).unwrap() + 0x7f80 | 0x8000).to_be_bytes();
+                let start = if at == 0 { 0x90 } else { 0x80 };
+                let payload = vec![start, 0xe0, high, low, base, layer << 6 | u8::from(sync) << 5, 1];
+                let number = stream.packets.len() as i64 + 65_000;
+                let last = at + 1 == count;
+                let kept = kept(Format::Vp8, (number, picture), (key && at == 0, last), payload);
+                stream.packets.push(Packet { frame: (picture, 0), first: at == 0, last, kept });
+            }
+        }
+        stream
+    }
+
+    /// VP9 with three spatial and three temporal layers; `key` says that pictures between keyframes need none of a lower
+    /// spatial layer (L3T3_KEY), otherwise they do (L3T3).
+    fn vp9(rng: &mut Rng, only_key: bool) -> Self {
+        let mut stream = Self { packets: Vec::new(), needs: BTreeMap::new() };
+        for picture in 0..PICTURES {
+            let key = picture % KEYS == 0;
+            let layer = PATTERN[picture % KEYS % PATTERN.len()];
+            for spatial in 0..3 {
+                let mut needs = Vec::new();
+                if !key {
+                    needs.push((reference(picture, false), spatial));
+                }
+                if spatial > 0 && (key || !only_key) {
+                    needs.push((picture, spatial - 1));
+                }
+                stream.needs.insert((picture, spatial), needs);
+                let count = 1 + rng.below(2);
+                for at in 0..count {
+                    let (begins, ends) = (at == 0, at + 1 == count);
+                    let predicted = if key { 0 } else { 0x40 };
+                    let first = 0xa0 | predicted | u8::from(begins) << 3 | u8::from(ends) << 2;
+                    let [high, low] = (u16::try_from(picture).unwrap() | 0x8000).to_be_bytes();
+                    // After pictures of the lowest layer, and of layer 1, nothing of a higher one from before is needed.
+                    let free = u8::from(layer < 2) << 4;
+                    let payload = vec![first, high, low, layer << 5 | free | spatial << 1, 7, 1];
+                    let number = stream.packets.len() as i64 - 20;
+                    let kept = kept(
+                        Format::Vp9,
+                        (number, picture),
+                        (key && spatial == 0 && begins, ends && spatial == 2),
+                        payload,
+                    );
+                    stream.packets.push(Packet {
+                        frame: (picture, spatial),
+                        first: begins,
+                        last: ends,
+                        kept,
+                    });
+                }
+            }
+        }
+        stream
+    }
+}
+
+fn slot() -> Slot {
+    let certificate = crate::Certificate::generate(&mut Rng::new([1; 32]), 1_700_000_000);
+    let mut peer = Peer::new(peer::Config::new(certificate), [2; 32], Instant::ZERO).unwrap();
+    let add = |n: &mut peer::negotiation::Negotiator| {
+        n.add_transceiver(MediaKind::Video, TransceiverInit::default())
+    };
+    Slot::new(peer.with_negotiator(add).unwrap(), 1, 0x7ff0, 5)
+}
+
+/// What left under each number: the packet's place in the stream; `None` is padding.
+type Sent = BTreeMap<i64, (Option<usize>, Written)>;
+
+/// Sends a stream through a slot; some packets come late. What is wanted changes now and then.
+fn forward(stream: &Stream, rng: &mut Rng, late: u64, steps: &[Step]) -> (Sent, Slot) {
+    let mut slot = slot();
+    let mut arrivals: Vec<(usize, usize)> = (0..stream.packets.len())
+        .map(|at| (at + if at > 0 && rng.chance(late) { 3 + rng.below(40) as usize } else { 0 }, at))
+        .collect();
+    arrivals.sort_unstable();
+    let mut target = steps[0];
+    slot.begin((1, 1, 0), target, &stream.packets[0].kept);
+    let mut sent = Sent::new();
+    for (_, at) in arrivals {
+        if rng.chance(20) {
+            target = steps[rng.below(steps.len() as u64) as usize];
+        }
+        let kept = &stream.packets[at].kept;
+        let Some(written) = slot.write(kept, target) else { continue };
+        let what = (!written.filler).then_some(at);
+        assert!(sent.insert(written.number, (what, written)).is_none(), "a number is taken once");
+        if what.is_some() && written.number + 100 > slot.out {
+            let (run, number) = slot.origin(written.number).unwrap();
+            assert_eq!((number, run.written(written.number, kept)), (kept.number, written), "as it left");
+        }
+    }
+    (sent, slot)
+}
+
+/// All numbers are there, frames are whole, and every frame has all it needs. How many frames of each layer.
+fn check(stream: &Stream, sent: &Sent, what: &str) -> BTreeMap<Step, usize> {
+    let numbers: Vec<i64> = sent.keys().copied().collect();
+    assert!(numbers.windows(2).all(|pair| pair[1] == pair[0] + 1), "{what}: there is a hole");
+    let forwarded: BTreeSet<usize> = sent.values().filter_map(|(at, _)| *at).collect();
+    let mut frames: BTreeSet<Frame> = BTreeSet::new();
+    let mut count = BTreeMap::new();
+    for (at, packet) in stream.packets.iter().enumerate() {
+        if !packet.first {
+            continue;
+        }
+        let len = stream.packets[at..].iter().position(|packet| packet.last).unwrap() + 1;
+        let there = (at..at + len).filter(|at| forwarded.contains(at)).count();
+        assert!(there == 0 || there == len, "{what}: {there} of {len} packets of {:?}", packet.frame);
+        if there > 0 {
+            for need in &stream.needs[&packet.frame] {
+                assert!(frames.contains(need), "{what}: {:?} needs {need:?}", packet.frame);
+            }
+            frames.insert(packet.frame);
+            *count.entry(packet.kept.descriptor.layer).or_insert(0) += 1;
+        }
+    }
+    for (number, (at, written)) in sent {
+        let Some(at) = *at else { continue };
+        let next = sent.range(number + 1..).find_map(|(_, (at, _))| *at);
+        let ends = next.is_none_or(|next| stream.packets[next].frame.0 != stream.packets[at].frame.0);
+        assert_eq!(written.marker, ends, "{what}: {:?}", stream.packets[at].frame);
+    }
+    count
+}
+
+fn steps(spatial: u8) -> Vec<Step> {
+    let all = |top: u8| (0..top).chain([u8::MAX]);
+    all(spatial).flat_map(|spatial| all(2).map(move |temporal| Step { spatial, temporal })).collect()
+}
+
+#[test]
+fn every_frame_of_vp8_has_all_it_needs_whatever_comes_late() {
+    for seed in 0..200 {
+        let mut rng = Rng::from_number(seed);
+        let stream = Stream::vp8(&mut rng);
+        let late = [0, 30, 150][seed as usize % 3];
+        let (sent, _) = forward(&stream, &mut rng, late, &steps(0));
+        check(&stream, &sent, &format!("seed {seed}"));
+    }
+}
+
+#[test]
+fn every_frame_of_vp9_has_all_it_needs_whatever_comes_late() {
+    for seed in 0..200 {
+        let mut rng = Rng::from_number(seed);
+        let stream = Stream::vp9(&mut rng, seed % 2 == 0);
+        let late = [0, 30, 150][seed as usize % 3];
+        let (sent, _) = forward(&stream, &mut rng, late, &steps(2));
+        check(&stream, &sent, &format!("seed {seed}"));
+    }
+}
+
+/// Each step gets the layers it names, and no others.
+#[test]
+fn a_receiver_gets_the_layers_that_it_is_to_get() {
+    for step in steps(2) {
+        for vp8 in [true, false] {
+            let mut rng = Rng::from_number(7);
+            let stream = if vp8 { Stream::vp8(&mut rng) } else { Stream::vp9(&mut rng, true) };
+            let (sent, _) = forward(&stream, &mut rng, 0, &[step]);
+            let count = check(&stream, &sent, &format!("{step:?}"));
+            for spatial in 0..if vp8 { 1 } else { 3 } {
+                for (temporal, of_four) in [(0, 1), (1, 1), (2, 2)] {
+                    let layer = Step { spatial, temporal };
+                    let expected = if step.holds(layer) { PICTURES * of_four / 4 } else { 0 };
+                    assert_eq!(count.get(&layer).copied().unwrap_or(0), expected, "{step:?} {layer:?}");
+                }
+            }
+        }
+    }
+}
+
+/// The picture identifiers of VP8 go on without a break, TL0PICIDX counts the pictures of the lowest layer; those of VP9
+/// stay as they are.
+#[test]
+fn numbers_in_descriptors_have_no_gap() {
+    for seed in 0..20 {
+        let mut rng = Rng::from_number(seed);
+        let stream = Stream::vp8(&mut rng);
+        let (sent, _) = forward(&stream, &mut rng, 0, &steps(0));
+        let mut last: Option<(u16, u8, usize)> = None;
+        for (at, written) in sent.values() {
+            let packet = &stream.packets[at.unwrap()];
+            let mut head = [0; MAX_HEAD];
+            packet.kept.descriptor.write(&packet.kept.payload, written.shift, &mut head);
+            let picture = u16::from_be_bytes([head[2] & 0x7f, head[3]]);
+            if let Some((last, base, frame)) = last {
+                let (steps, bases) = (picture.wrapping_sub(last) & 0x7fff, head[4].wrapping_sub(base));
+                assert_eq!(steps, u16::from(packet.frame.0 != frame), "seed {seed}: {:?}", packet.frame);
+                let lowest = packet.frame.0 != frame && packet.kept.descriptor.layer.temporal == 0;
+                assert_eq!(bases, u8::from(lowest), "seed {seed}");
+            }
+            last = Some((picture, head[4], packet.frame.0));
+        }
+        let stream = Stream::vp9(&mut rng, false);
+        let (sent, _) = forward(&stream, &mut rng, 0, &steps(2));
+        assert!(sent.values().all(|(_, written)| written.shift == sent.values().next().unwrap().1.shift));
+    }
+}
+
+/// What is remembered of the runs is bounded, and covers all that can be asked for again.
+#[test]
+fn runs_are_forgotten() {
+    let mut rng = Rng::from_number(3);
+    let stream = Stream::vp8(&mut rng);
+    let (sent, slot) = forward(&stream, &mut rng, 100, &steps(0));
+    assert!(slot.runs.len() <= MOST_RUNS && slot.runs.len() > MAX_RUNS);
+    assert!(sent.keys().rev().take(200).all(|number| slot.origin(*number).is_some()));
+}
