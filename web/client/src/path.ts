@@ -7,9 +7,6 @@ const DISCONNECTED_PATIENCE = 2_000
 const RESTART_EVERY = 7_000
 /** Restarts in vain after which a new peer connection is wanted. */
 const RESTARTS_MOST = 3
-/** Milliseconds before ICE is begun anew that gave up while it rings, and how often that is done. */
-const RINGING_PATIENCE = 200
-const RINGING_RESTARTS_MOST = 9
 
 export type PathState = 'connecting' | 'connected' | 'reconnecting'
 
@@ -32,10 +29,7 @@ export class Path {
 
   /** To be called with every change of the ICE state or the connection state. */
   follow({ connectionState, iceConnectionState }: Pick<PeerConnectionLike, 'connectionState' | 'iceConnectionState'>): void {
-    if (this.ringing) {
-      if (iceConnectionState === 'failed') this.wait()
-      return
-    }
+    if (this.ringing) return
     // DTLS failed: no restart of ICE can mend that.
     if (connectionState === 'failed' && iceConnectionState !== 'failed') return this.events.dead()
     switch (iceConnectionState) {
@@ -66,25 +60,15 @@ export class Path {
   expect(states: Pick<PeerConnectionLike, 'connectionState' | 'iceConnectionState'>): void {
     if (!this.ringing) return
     this.ringing = false
-    this.restarts = 0
-    this.close()
-    this.follow(states)
+    // What has given up while there was nothing to try does not come back reliably by a restart.
+    if (states.iceConnectionState === 'failed') this.events.dead()
+    else this.follow(states)
   }
 
   /** No more restarts. */
   close(): void {
     this.cancelRestart?.()
     this.cancelRestart = null
-  }
-
-  /** ICE has given up: it is begun anew, so that it is there when the call is accepted. */
-  private wait(): void {
-    if (this.restarts >= RINGING_RESTARTS_MOST) return
-    this.cancelRestart ??= this.clock.after(RINGING_PATIENCE, () => {
-      this.cancelRestart = null
-      this.restarts++
-      this.events.restart()
-    })
   }
 
   private mend(patience: number): void {
