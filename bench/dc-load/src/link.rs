@@ -27,8 +27,14 @@ pub(crate) struct Path {
 /// Datagrams under way in one direction, in their order, with the times of their arrival.
 #[derive(Default)]
 struct Way {
-    flights: Mutex<(VecDeque<(Instant, Vec<u8>)>, usize)>,
+    flights: Mutex<Flights>,
     more: Condvar,
+}
+
+#[derive(Default)]
+struct Flights {
+    all: VecDeque<(Instant, Vec<u8>)>,
+    bytes: usize,
 }
 
 /// One end as the path sees it: the socket that it sends to, and where it was heard from.
@@ -72,9 +78,9 @@ fn take(from: &Side, way: &Way, path: Path, (mut rng, clock): (Rng, Clock)) {
             continue;
         }
         let mut flights = way.flights.lock().unwrap_or_else(PoisonError::into_inner);
-        if flights.1 + len <= MOST_BYTES {
-            flights.1 += len;
-            flights.0.push_back((clock.now() + path.delay, buf[..len].to_vec()));
+        if flights.bytes + len <= MOST_BYTES {
+            flights.bytes += len;
+            flights.all.push_back((clock.now() + path.delay, buf[..len].to_vec()));
             way.more.notify_one();
         }
     }
@@ -84,18 +90,17 @@ fn take(from: &Side, way: &Way, path: Path, (mut rng, clock): (Rng, Clock)) {
 fn give(to: &Side, way: &Way, clock: Clock) {
     loop {
         let mut flights = way.flights.lock().unwrap_or_else(PoisonError::into_inner);
-        let Some((due, _)) = flights.0.front() else {
+        let Some((due, _)) = flights.all.front() else {
             drop(way.more.wait(flights));
             continue;
         };
         let early = due.saturating_since(clock.now());
         if early > Duration::ZERO {
-            drop(flights);
-            std::thread::sleep(early);
+            drop(way.more.wait_timeout(flights, early));
             continue;
         }
-        let Some((_, bytes)) = flights.0.pop_front() else { continue };
-        flights.1 -= bytes.len();
+        let Some((_, bytes)) = flights.all.pop_front() else { continue };
+        flights.bytes -= bytes.len();
         drop(flights);
         let end = *to.end.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(end) = end {
