@@ -193,7 +193,7 @@ impl FromStr for Candidate {
     type Err = ParseError;
 
     fn from_str(text: &str) -> Result<Self, ParseError> {
-        let text = text.trim();
+        let text = text.trim_ascii();
         if text.len() > MAX_LINE {
             return Err(ParseError::NotACandidate);
         }
