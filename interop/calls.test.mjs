@@ -404,7 +404,8 @@ describe('a call that rings for long', () => {
   })
 
   for (const [from, to] of /** @type {const} */ ([['Chromium', 'Chromium'], ['Firefox', 'Chromium'], ['Chromium', 'Firefox']])) {
-    test(`from ${from} to ${to}: all is prepared, nobody has tried to reach the other, and then they see each other`, async (t) => {
+    const prepares = from === 'Chromium' && to === 'Chromium'
+    test(`from ${from} to ${to}: ${prepares ? 'all is prepared, ' : ''}nobody has tried to reach the other, and then they see each other`, async (t) => {
       const place = { path: patient.url }
       const browsers = [from, to].map((kind) => (kind === 'Firefox' ? firefox : chromium))
       const { ada, bruno } = await two(t, browsers, { 0: place, 1: place })
@@ -414,7 +415,7 @@ describe('a call that rings for long', () => {
       const since = Date.now()
       await bruno.until('it has rung for long', async () => Date.now() - since > LONG)
       for (const person of [ada, bruno]) {
-        await person.until('all is prepared', async () => (await person.page.evaluate(contact)).described)
+        if (prepares) await person.until('all is prepared', async () => (await person.page.evaluate(contact)).described)
         assert.equal((await person.page.evaluate(contact)).tried, 0)
       }
       await bruno.press('Accept')

@@ -7,6 +7,8 @@
  * @param {import('./person.mjs').Person[]} people
  */
 export async function rung(people) {
+  // Firefox prepares nothing.
+  if (people.some(({ kind }) => kind === 'firefox')) return
   for (const person of people) {
     await person.until('the call is prepared', () => person.page.evaluate(() => {
       /** @type {RTCPeerConnection[]} */

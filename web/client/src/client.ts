@@ -116,7 +116,7 @@ export class Core {
     const id = randomId(this.environment)
     this.converse(id, true)
     this.dispatch({ type: 'begin', call: { kind: 'outgoing', id, to: wanted, person: null, ringing: false } })
-    this.signal.send({ type: 'invite', call: id, to: wanted, media: this.sends(), early: true })
+    this.signal.send({ type: 'invite', call: id, to: wanted, media: this.sends(), ...(this.environment.patient ? { early: true } : {}) })
   }
 
   meet(room: string, key: string | null): void {
@@ -228,7 +228,7 @@ export class Core {
         // calls, the two are one call by now and declining this one comes too late to matter (`merged`).
         if (callId(call) !== notice.call) return void this.signal.send({ type: 'decline', call: notice.call, busy: true })
         if (before.kind === 'waiting') this.signal.send({ type: 'leave', room: before.room })
-        if (before !== call) this.converse(notice.call, false).offer(notice.early)
+        if (before !== call) this.converse(notice.call, false).offer(notice.early === true && this.environment.patient)
         return
       case 'started':
         if (!this.knows(notice.call)) return void this.signal.send({ type: 'end', call: notice.call })
