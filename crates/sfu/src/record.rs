@@ -66,8 +66,6 @@ struct Run {
     next: i64,
     /// Packets that the ring had seen: one with fewer is another ring.
     seen: u64,
-    /// Since when the next number is missing.
-    missing: Option<Instant>,
     first: bool,
     lost: u64,
     /// Whether a picture is whole with what was given last.
@@ -268,7 +266,6 @@ fn choose(now: Instant, feed: &mut Feed, track: &Track) -> Option<usize> {
         ssrc: layer.ssrc,
         next,
         seen: layer.ring.next(),
-        missing: None,
         first: true,
         lost: 0,
         marker: true,
@@ -289,25 +286,22 @@ fn newest(ring: &Ring) -> Option<i64> {
     ring.next().checked_sub(1).and_then(|place| ring.get(place)).map(|kept| kept.number)
 }
 
-/// Whether the packet that comes next is there; over a gap that has been waited for long enough, another one is.
+/// Whether the packet that comes next is there; over a gap that has been waited for long enough, another one is. Time runs from
+/// when the packet behind the gap came: so nothing is kept back for longer than that, however many gaps there are.
 fn find_next(now: Instant, run: &mut Run, ring: &Ring) -> bool {
     if ring.find(run.next).is_some() {
-        run.missing = None;
         return true;
     }
     let Some(newest) = newest(ring).filter(|newest| *newest > run.next) else { return false };
-    let since = *run.missing.get_or_insert(now);
+    let Some(behind) = (run.next + 1..=newest).find_map(|number| ring.find(number)) else { return false };
     let kept = i64::try_from(ring.next() - ring.oldest()).unwrap_or(FAR);
     // What is about to be forgotten is taken rather than waited for.
     let late = newest - run.next >= kept - kept / 4;
-    if !late && now.saturating_since(since) < PATIENCE {
+    if !late && now.saturating_since(behind.at) < PATIENCE {
         return false;
     }
-    let Some(next) = (run.next + 1..=newest).find(|number| ring.find(*number).is_some()) else {
-        return false;
-    };
-    run.lost += u64::try_from(next - run.next).unwrap_or(0);
-    (run.next, run.missing) = (next, None);
+    run.lost += u64::try_from(behind.number - run.next).unwrap_or(0);
+    run.next = behind.number;
     true
 }
 

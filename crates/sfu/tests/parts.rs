@@ -226,7 +226,7 @@ fn words_and_farewells_reach_all_parts() {
     parts.worlds[0].clients[0].say(now, b"hello");
     parts.pass(millis(500));
     let expected = [&[0, 0, 0, 1][..], b"hello"].concat();
-    assert_eq!(parts.worlds[1].clients[0].messages, [expected.clone()]);
+    assert_eq!(parts.worlds[1].clients[0].messages, std::slice::from_ref(&expected));
     assert_eq!(parts.worlds[0].clients[1].messages, [expected]);
     let id = parts.worlds[0].id(0);
     let now = parts.worlds[0].now;

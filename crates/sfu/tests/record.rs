@@ -145,13 +145,13 @@ impl Model {
                     continue;
                 }
                 // Lost pictures are repaired, at one in ten not all in time; lost sound is not, and what follows it
-                // is held back for as long as it might be: for most of the second, if one more is lost meanwhile.
+                // is held back for as long as it might be.
                 let least = match (self.world.up[at].loss, source) {
                     (0, _) => most * 3 / 4,
                     (100, _) => most / 5,
                     (_, source) => {
                         if source == Source::Microphone {
-                            most * 2 / 5
+                            most / 2
                         } else {
                             most * 3 / 4
                         }

@@ -130,8 +130,9 @@ async fn serve_tls(
 ) -> anyhow::Result<()> {
     let mut first = [0];
     timeout(PATIENCE, stream.peek(&mut first)).await??;
-    if let ([0], Some(media)) = (first, &media) {
-        // No record of TLS begins so (RFC 8446 §5.1): a member of a room whose network lets only this port through.
+    if let ([..=0x13], Some(media)) = (first, &media) {
+        // A record of TLS begins with its type, 20 or more (RFC 8446 §5.1), this with the length of a check: a member of a
+        // room whose network lets only this port through.
         let stream = Prefixed::empty(stream).holding(slot);
         tokio::select! {
             () = media.serve_framed_stream(stream, caller.local, caller.address) => {}
