@@ -79,6 +79,14 @@ impl Member {
         }
     }
 
+    /// Runs until the forwarder is connected as well, which waits for its last words.
+    async fn known(&mut self, link: &mut Forwarding, leg: LegKey) {
+        tokio::select! {
+            _ = event(link, |event| *event == MediaEvent::Connected { leg }) => {}
+            _ = self.until("nothing", |_| false) => unreachable!(),
+        }
+    }
+
     async fn flush(&mut self) {
         let mut buf = vec![0; 65_536];
         while let Some(transmit) = self.peer.poll_transmit(self.clock.now(), &mut buf) {
@@ -207,11 +215,7 @@ async fn members_come_over_tcp_to_the_thread_of_their_room() {
             member.answered(&answer, tcp.port());
             let channel = member.channel;
             member.until("the channel", |event| *event == Event::ChannelOpened(channel)).await;
-            // The member may be done before the server is, which waits for its last words.
-            tokio::select! {
-                _ = event(&mut link, |event| *event == MediaEvent::Connected { leg }) => {}
-                _ = member.until("nothing", |_| false) => unreachable!(),
-            }
+            member.known(&mut link, leg).await;
             members.push(member);
         }
         // Who has just come may miss what is said; by saying something itself the second shows that it is there.

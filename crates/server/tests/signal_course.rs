@@ -154,7 +154,7 @@ impl Course {
             (Some(_), _) => DoorCommand::Leave,
             (None, _) => {
                 let address = IpAddr::V4(Ipv4Addr::new(192, 0, 2, 9));
-                let purpose = if which % 2 == 0 {
+                let purpose = if which.is_multiple_of(2) {
                     Purpose::Publish { holder: format!("e{which}"), name: format!("E{which}") }
                 } else {
                     Purpose::Watch { invited: true, glance: Glance::default() }
@@ -182,7 +182,7 @@ impl Course {
         let legs: Vec<_> = self.world.forwarder.legs.keys().copied().collect();
         if !legs.is_empty() {
             let leg = legs[self.pick(legs.len())];
-            self.world.media(MediaEvent::Paused { leg, slot: 1, paused: self.seed % 2 == 0 });
+            self.world.media(MediaEvent::Paused { leg, slot: 1, paused: self.seed.is_multiple_of(2) });
             let connected = &mut self.world.forwarder.legs.get_mut(&leg).unwrap().connected;
             *connected = !*connected;
             let event = if *connected {

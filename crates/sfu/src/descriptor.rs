@@ -254,11 +254,13 @@ mod tests {
         }
     }
 
+    type Case = (Format, &'static [u8], Step, (bool, bool), Rise);
+
     #[test]
     fn layers_are_told() {
         let step = |spatial, temporal| Step { spatial, temporal };
         // Layer, whether a frame begins and ends, and where more may be taken.
-        let cases: [(Format, &[u8], Step, (bool, bool), Rise); 12] = [
+        let cases: [Case; 12] = [
             (Format::Vp8, &[0x10, 1], step(0, 0), (true, false), Rise::No),
             (Format::Vp8, &[0x00, 1], step(0, 0), (false, false), Rise::No),
             (Format::Vp8, &[0x90, 0xe0, 0x80, 1, 7, 0x40, 1], step(0, 1), (true, false), Rise::No),

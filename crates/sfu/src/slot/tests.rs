@@ -79,7 +79,7 @@ impl Stream {
             stream.needs.insert((picture, 0), needs);
             let count = 1 + rng.below(3);
             for at in 0..count {
-                let [high, low] = (u16::try_from(picture).unwrap() + 0x7f80 | 0x8000).to_be_bytes();
+                let [high, low] = ((u16::try_from(picture).unwrap() + 0x7f80) | 0x8000).to_be_bytes();
                 let start = if at == 0 { 0x90 } else { 0x80 };
                 let payload = vec![start, 0xe0, high, low, base, layer << 6 | u8::from(sync) << 5, 1];
                 let number = stream.packets.len() as i64 + 65_000;
@@ -148,11 +148,15 @@ fn slot() -> Slot {
 /// What left under each number: the packet's place in the stream; `None` is padding.
 type Sent = BTreeMap<i64, (Option<usize>, Written)>;
 
+fn below(rng: &mut Rng, bound: usize) -> usize {
+    usize::try_from(rng.below(bound as u64)).unwrap()
+}
+
 /// Sends a stream through a slot; some packets come late. What is wanted changes now and then.
 fn forward(stream: &Stream, rng: &mut Rng, late: u64, steps: &[Step]) -> (Sent, Slot) {
     let mut slot = slot();
     let mut arrivals: Vec<(usize, usize)> = (0..stream.packets.len())
-        .map(|at| (at + if at > 0 && rng.chance(late) { 3 + rng.below(40) as usize } else { 0 }, at))
+        .map(|at| (at + if at > 0 && rng.chance(late) { 3 + below(rng, 40) } else { 0 }, at))
         .collect();
     arrivals.sort_unstable();
     let mut target = steps[0];
@@ -160,7 +164,7 @@ fn forward(stream: &Stream, rng: &mut Rng, late: u64, steps: &[Step]) -> (Sent, 
     let mut sent = Sent::new();
     for (_, at) in arrivals {
         if rng.chance(20) {
-            target = steps[rng.below(steps.len() as u64) as usize];
+            target = steps[below(rng, steps.len())];
         }
         let kept = &stream.packets[at].kept;
         let Some(written) = slot.write(kept, target) else { continue };
@@ -215,7 +219,7 @@ fn every_frame_of_vp8_has_all_it_needs_whatever_comes_late() {
     for seed in 0..200 {
         let mut rng = Rng::from_number(seed);
         let stream = Stream::vp8(&mut rng);
-        let late = [0, 30, 150][seed as usize % 3];
+        let late = [0, 30, 150][usize::try_from(seed % 3).unwrap()];
         let (sent, _) = forward(&stream, &mut rng, late, &steps(0));
         check(&stream, &sent, &format!("seed {seed}"));
     }
@@ -226,7 +230,7 @@ fn every_frame_of_vp9_has_all_it_needs_whatever_comes_late() {
     for seed in 0..200 {
         let mut rng = Rng::from_number(seed);
         let stream = Stream::vp9(&mut rng, seed % 2 == 0);
-        let late = [0, 30, 150][seed as usize % 3];
+        let late = [0, 30, 150][usize::try_from(seed % 3).unwrap()];
         let (sent, _) = forward(&stream, &mut rng, late, &steps(2));
         check(&stream, &sent, &format!("seed {seed}"));
     }
