@@ -99,6 +99,7 @@ async fn who_vanishes_is_gone_after_a_while_and_who_comes_back_is_there() {
     }
     // A broken socket is nothing to anybody.
     pages[1].reconnect();
+    pages[1].until("the socket is there again", |book| book.welcomes == 2).await;
     pages[0].sees(&[2, 3], Way::Forwarded).await;
     assert!(pages[0].read(|book| book.log.iter().all(|m| m["type"] != "member-left")));
     pages.pop().unwrap().kill();

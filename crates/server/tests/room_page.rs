@@ -31,6 +31,8 @@ const AGAIN: Duration = Duration::from_millis(50);
 pub(crate) struct Book {
     /// Every message of the server.
     pub(crate) log: Vec<Value>,
+    /// How often the server has greeted it.
+    pub(crate) welcomes: u32,
     pub(crate) direct: Option<String>,
     pub(crate) conference: Option<String>,
     pub(crate) you: u64,
@@ -257,6 +259,7 @@ impl Run {
         let Some(text) = hear(&mut self.socket).await else { return };
         let welcome: Value = serde_json::from_str(&text).unwrap();
         assert_eq!(welcome["type"], "welcome", "{welcome}");
+        self.note(|book| book.welcomes += 1);
         self.session = welcome["session"].as_str().map(str::to_owned);
         self.identity = welcome["identity"].as_str().map(str::to_owned);
         if welcome["resumed"] != true {
