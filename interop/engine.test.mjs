@@ -92,7 +92,8 @@ async function row(name, peer, role) {
           cells['DTLS'] ??= stats.dtls
           // Datagrams of the handshake in checks, sent and received (draft-hancke-webrtc-sped).
           cells['in checks'] ??= stats.carried.join(', ')
-          assert.equal(stats.carried.every((/** @type {number} */ count) => count > 0), peer.carries ?? false, `DTLS in checks: ${stats.carried}`)
+          // Once there is a path the rest goes there: on a short one perhaps all that one side has to say.
+          assert.equal(stats.carried.some((/** @type {number} */ count) => count > 0), peer.carries ?? false, `DTLS in checks: ${stats.carried}`)
         }
       }
       if (expected[step]) current.link.hurry()

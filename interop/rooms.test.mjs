@@ -254,7 +254,7 @@ describe('a meeting of three in Chromium', () => {
       await chloe.page.setViewport({ width: 390, height: 844 })
       await chloe.screenshot('group-phone')
       await chloe.page.setViewport(WIDE)
-      await bruno.until('the groups are over', async () => !(await bruno.page.evaluate(() => document.body.innerText)).includes('Everybody goes back'))
+      await bruno.until('the groups are over', () => bruno.page.evaluate(() => document.querySelector('.group-notice') === null))
       await everybodySees(all)
     })
 
