@@ -86,7 +86,10 @@ impl End {
     fn describe(&mut self) -> Result<()> {
         let now = self.driver.now();
         self.driver.peer.set_local_description(now, None)?;
-        let description = self.driver.peer.local_description().context("there is a description")?;
+        let mut description = self.driver.peer.local_description().context("there is a description")?;
+        if let Some(port) = self.port {
+            description.sdp = led_through(&description.sdp, port);
+        }
         self.say(Signal::Description(description))
     }
 
@@ -197,6 +200,15 @@ fn receive(mut end: End, bytes: usize, length: Duration) -> Result<Seen> {
         }
         end.driver.turn(Some(PATIENCE))?;
     }
+}
+
+/// A description whose candidates have the port of the path.
+fn led_through(sdp: &str, port: u16) -> String {
+    let line = |line: &str| match line.strip_prefix("a=candidate:") {
+        Some(_) => crate::link::through(&line[2..], port).map(|candidate| format!("a={candidate}\r\n")),
+        None => Some(format!("{line}\r\n")),
+    };
+    sdp.lines().filter_map(line).collect()
 }
 
 /// Measures messages of so many bytes for so long.
