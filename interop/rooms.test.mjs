@@ -75,6 +75,17 @@ async function everybodySees(all) {
   await Promise.all(all.map((person) => person.seesAll(all.filter((other) => other !== person))))
 }
 
+/** Three in a room, who see each other. @param {import('node:test').TestContext} t */
+async function three(t) {
+  count++
+  const [ada, bruno, chloe] = [await arrive(t, 'Ada'), await arrive(t, 'Bruno'), await arrive(t, 'Chloé')]
+  const all = [ada, bruno, chloe]
+  await meet(ada, bruno)
+  await chloe.press('Join')
+  await everybodySees(all)
+  return { all, ada, bruno, chloe }
+}
+
 /** The tile that is large. @param {Person} person */
 function large(person) {
   return person.page.evaluate(() => document.querySelector('.seat.large video')?.ariaLabel ?? '')
@@ -208,13 +219,7 @@ describe('a meeting of three in Chromium', () => {
   })
 
   test('is divided into groups, and is one again', async (t) => {
-    count++
-    const all = [await arrive(t, 'Ada'), await arrive(t, 'Bruno'), await arrive(t, 'Chloé')]
-    const [ada, bruno, chloe] = all
-    assert(ada && bruno && chloe)
-    await meet(ada, bruno)
-    await chloe.press('Join')
-    await everybodySees(all)
+    const { all, ada, bruno, chloe } = await three(t)
 
     await t.test('the owner sends two to a group, who see and hear each other there and nobody else', async () => {
       await ada.page.keyboard.press('g')
@@ -276,13 +281,7 @@ describe('a meeting of three in Chromium', () => {
   })
 
   test('goes on when a page is loaded anew, and when the server is', async (t) => {
-    count++
-    const all = [await arrive(t, 'Ada'), await arrive(t, 'Bruno'), await arrive(t, 'Chloé')]
-    const [ada, bruno, chloe] = all
-    assert(ada && bruno && chloe)
-    await meet(ada, bruno)
-    await chloe.press('Join')
-    await everybodySees(all)
+    const { all, ada, bruno, chloe } = await three(t)
 
     await t.test('a reload', async () => {
       await bruno.page.reload({ waitUntil: 'domcontentloaded' })

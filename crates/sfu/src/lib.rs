@@ -86,6 +86,7 @@ mod descriptor;
 mod event;
 mod input;
 mod member;
+mod outlet;
 mod output;
 mod record;
 mod repair;

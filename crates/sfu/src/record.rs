@@ -1,12 +1,12 @@
 //! The tap: what members of a room send, for whoever keeps it. In order, with what is missing told, and never decoded.
 
-use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::time::Duration;
 
 use flow::payload::Format;
 use rtp::extension::VideoOrientation;
 use wire::Instant;
 
+use crate::outlet::Outlet;
 use crate::ring::Ring;
 use crate::sfu::Sfu;
 use crate::track::{Layer, Track};
@@ -74,54 +74,15 @@ struct Run {
 
 /// The tap of one track.
 #[derive(Debug)]
-struct Feed {
+pub(crate) struct Feed {
     serial: u64,
-    queued: bool,
     /// Nothing that came before is given.
     after: Instant,
     run: Option<Run>,
 }
 
-/// All taps. Without one, this costs an empty table.
-#[derive(Debug, Default)]
-pub(crate) struct Taps {
-    rooms: BTreeSet<u64>,
-    feeds: BTreeMap<u32, Feed>,
-    /// Tracks of which there may be something, each once.
-    queue: VecDeque<u32>,
-}
-
-impl Taps {
-    /// A packet of a tapped track has come.
-    #[inline]
-    pub(crate) fn mark(&mut self, track: u32) {
-        if let Some(feed) = self.feeds.get_mut(&track)
-            && !std::mem::replace(&mut feed.queued, true)
-        {
-            self.queue.push_back(track);
-        }
-    }
-
-    pub(crate) fn holds(&self, room: u64) -> bool {
-        self.rooms.contains(&room)
-    }
-
-    pub(crate) fn remove_room(&mut self, room: u64) {
-        self.rooms.remove(&room);
-    }
-
-    pub(crate) fn remove_track(&mut self, track: u32) {
-        self.feeds.remove(&track);
-        self.queue.retain(|queued| *queued != track);
-    }
-
-    /// What a track sent until now is not given, and what it sends next begins anew.
-    pub(crate) fn cut(&mut self, now: Instant, track: u32) {
-        if let Some(feed) = self.feeds.get_mut(&track) {
-            (feed.run, feed.after) = (None, now);
-        }
-    }
-}
+/// All taps.
+pub(crate) type Taps = Outlet<Feed>;
 
 impl Sfu {
     /// Whether what members of a room send is offered by [`Sfu::poll_recorded`], from now on; also of those who come later.
@@ -129,11 +90,7 @@ impl Sfu {
     /// anew, with a keyframe: for a driver that had to drop something.
     pub fn record(&mut self, now: Instant, room: RoomId, on: bool) {
         let Some(tracks) = self.rooms.get(&room.0).map(|found| found.tracks.clone()) else { return };
-        if on {
-            self.taps.rooms.insert(room.0);
-        } else {
-            self.taps.rooms.remove(&room.0);
-        }
+        self.taps.set_room(room.0, on);
         for track in tracks {
             self.taps.remove_track(track);
             if let Some(found) = self.tracks.get_mut(track) {
@@ -155,8 +112,8 @@ impl Sfu {
         }
         found.tapped = true;
         let after = if found.source == Source::Microphone { now } else { before(now, RECENT_KEY) };
-        let feed = Feed { serial: found.serial, queued: false, after, run: None };
-        self.taps.feeds.insert(track, feed);
+        let feed = Feed { serial: found.serial, after, run: None };
+        self.taps.insert(track, feed);
         self.taps.mark(track);
         // Whoever sends pictures needs to be asked, even if its next packet is long in coming.
         if found.source != Source::Microphone
@@ -168,18 +125,22 @@ impl Sfu {
         }
     }
 
+    /// What a track sent until now is not given, and what it sends next begins anew.
+    pub(crate) fn cut_tap(&mut self, now: Instant, track: u32) {
+        if let Some(feed) = self.taps.get_mut(track) {
+            (feed.run, feed.after) = (None, now);
+        }
+    }
+
     /// The next packet of a room that is recorded. Ask after [`Sfu::handle_input`] until there is none; what is not asked
     /// for before the rings have gone round (a second or so) is lost, and that is told by [`Recorded::lost`].
     pub fn poll_recorded(&mut self, now: Instant) -> Option<Recorded<'_>> {
         let (track, run) = loop {
-            let track = *self.taps.queue.front()?;
+            let track = self.taps.first()?;
             if let Some(run) = self.advance(now, track) {
                 break (track, run);
             }
-            self.taps.queue.pop_front();
-            if let Some(feed) = self.taps.feeds.get_mut(&track) {
-                feed.queued = false;
-            }
+            self.taps.pass();
         };
         let wall = |at: Instant| self.wall.1 + at.saturating_since(self.wall.0);
         let found = self.tracks.get(track)?;
@@ -206,7 +167,7 @@ impl Sfu {
     /// Goes on by one packet of a track: the run as it was when that packet was taken, with `next` behind it.
     fn advance(&mut self, now: Instant, track: u32) -> Option<Run> {
         let found = self.tracks.get(track)?;
-        let feed = self.taps.feeds.get_mut(&track).filter(|feed| feed.serial == found.serial)?;
+        let feed = self.taps.get_mut(track).filter(|feed| feed.serial == found.serial)?;
         if !found.allowed {
             return None;
         }

@@ -104,8 +104,8 @@ impl Sfu {
         for at in members {
             self.remove(now, at);
         }
-        self.taps.remove_room(room.0);
-        self.shares.remove_room(room.0);
+        self.taps.set_room(room.0, false);
+        self.shares.set_room(room.0, false);
         if let Some(due) = self.rooms.remove(&room.0).and_then(|room| room.scheduled) {
             self.timers.remove(&(due, Timer::Room(room.0)));
         }
@@ -190,8 +190,8 @@ impl Sfu {
         if std::mem::replace(&mut track.allowed, allowed) == allowed {
             return;
         }
-        self.shares.begin(at, track);
-        self.taps.cut(now, at);
+        self.skip_share(at);
+        self.cut_tap(now, at);
         self.think_over(now, room);
         self.flush_asks(now);
     }

@@ -6,7 +6,6 @@
 //! [`Event::KeyframeNeeded`] of a stand-in are told to the part that has the member itself, by [`Sfu::demand`] and
 //! [`Sfu::request_keyframe`]. Packets that are lost on the way to a receiver are answered by its own part.
 
-use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -16,6 +15,7 @@ use rtp::extension::{AudioLevel, VideoOrientation};
 use wire::Instant;
 
 use crate::member::Member;
+use crate::outlet::Outlet;
 use crate::sfu::Sfu;
 use crate::track::{Track, Wire};
 use crate::{JoinConfig, JoinError, MemberId, Rid, RoomId, Source};
@@ -56,63 +56,14 @@ pub struct Shared<'a> {
     pub payload: &'a [u8],
 }
 
-/// How far each encoding of a track has been handed on.
-#[derive(Debug, Default)]
-struct Handed {
-    queued: bool,
-    places: Vec<u64>,
-}
-
-/// All that is handed on. Without a room of several parts, this costs empty tables.
-#[derive(Debug, Default)]
-pub(crate) struct Shares {
-    rooms: BTreeSet<u64>,
-    tracks: BTreeMap<u32, Handed>,
-    /// Tracks of which there may be something, each once.
-    queue: VecDeque<u32>,
-}
-
-impl Shares {
-    /// A packet of a track that is handed on has come.
-    #[inline]
-    pub(crate) fn mark(&mut self, track: u32) {
-        if let Some(handed) = self.tracks.get_mut(&track)
-            && !std::mem::replace(&mut handed.queued, true)
-        {
-            self.queue.push_back(track);
-        }
-    }
-
-    pub(crate) fn holds(&self, room: u64) -> bool {
-        self.rooms.contains(&room)
-    }
-
-    pub(crate) fn remove_room(&mut self, room: u64) {
-        self.rooms.remove(&room);
-    }
-
-    pub(crate) fn remove_track(&mut self, track: u32) {
-        self.tracks.remove(&track);
-        self.queue.retain(|queued| *queued != track);
-    }
-
-    /// What a track has sent until now is not handed on, or of this encoding alone.
-    pub(crate) fn begin(&mut self, at: u32, track: &Track) {
-        if let Some(handed) = self.tracks.get_mut(&at) {
-            handed.places = track.layers.iter().map(|layer| layer.ring.next()).collect();
-        }
-    }
-}
+/// All that is handed on: how far each encoding of a track has been, by its place in the ring.
+pub(crate) type Shares = Outlet<Vec<u64>>;
 
 impl Sfu {
     /// Whether what members of a room send is offered by [`Sfu::poll_shared`], from now on; also of those who come later.
     pub fn share(&mut self, now: Instant, room: RoomId, on: bool) {
         let Some(tracks) = self.rooms.get(&room.0).map(|found| found.tracks.clone()) else { return };
-        if on {
-            self.shares.rooms.insert(room.0);
-        } else {
-            self.shares.rooms.remove(&room.0);
-        }
+        self.shares.set_room(room.0, on);
         for track in tracks {
             if on {
                 self.share_track(track);
@@ -135,22 +86,25 @@ impl Sfu {
             return;
         }
         found.shared = true;
-        self.shares.tracks.insert(track, Handed::default());
-        self.shares.begin(track, found);
+        self.shares.insert(track, ends(found));
+    }
+
+    /// What a track has sent until now is not handed on.
+    pub(crate) fn skip_share(&mut self, track: u32) {
+        if let (Some(places), Some(found)) = (self.shares.get_mut(track), self.tracks.get(track)) {
+            *places = ends(found);
+        }
     }
 
     /// The next packet for the other parts of its room. Ask after [`Sfu::handle_input`] until there is none; what is not
     /// asked for before the rings have gone round is lost.
     pub fn poll_shared(&mut self) -> Option<Shared<'_>> {
         let (track, encoding, place) = loop {
-            let track = *self.shares.queue.front()?;
+            let track = self.shares.first()?;
             if let Some((encoding, place)) = self.advance_share(track) {
                 break (track, encoding, place);
             }
-            self.shares.queue.pop_front();
-            if let Some(handed) = self.shares.tracks.get_mut(&track) {
-                handed.queued = false;
-            }
+            self.shares.pass();
         };
         let found = self.tracks.get(track)?;
         let layer = found.layers.get(encoding)?;
@@ -177,10 +131,10 @@ impl Sfu {
     /// The next place of a track that was not handed on.
     fn advance_share(&mut self, track: u32) -> Option<(usize, u64)> {
         let found = self.tracks.get(track).filter(|found| found.allowed)?;
-        let handed = self.shares.tracks.get_mut(&track)?;
+        let places = self.shares.get_mut(track)?;
         // Encodings that are negotiated later begin with their first packet.
-        handed.places.resize(found.layers.len(), 0);
-        let each = found.layers.iter().zip(&mut handed.places).enumerate();
+        places.resize(found.layers.len(), 0);
+        let each = found.layers.iter().zip(places).enumerate();
         each.into_iter().find_map(|(encoding, (layer, next))| {
             let place = (*next).max(layer.ring.oldest());
             (place < layer.ring.next()).then(|| {
@@ -328,6 +282,11 @@ impl Sfu {
             self.deliver(now, at, message.clone());
         }
     }
+}
+
+/// Where the rings of a track's encodings end.
+fn ends(track: &Track) -> Vec<u64> {
+    track.layers.iter().map(|layer| layer.ring.next()).collect()
 }
 
 impl Track {
