@@ -115,7 +115,8 @@ pub struct Config {
     pub post_quantum: bool,
     /// The largest datagram that the handshake may send, in bytes: 256 to 16384, taken into that range.
     pub mtu: usize,
-    /// When the first retransmission is due if nothing comes; every further one takes twice as long, up to 3 s.
+    /// When the first retransmission is due if nothing comes; every further one takes twice as long, up to 3 s,
+    /// and the next flight keeps what this one came to, up to 400 ms.
     /// RFC 9147 §5.8.2 wants a second when nothing is known of the path; here ICE has just measured it.
     pub retransmit_after: Duration,
     /// When a handshake that does not complete is given up.

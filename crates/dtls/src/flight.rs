@@ -11,6 +11,9 @@ use crate::records::Records;
 
 /// The longest pause between two retransmissions.
 const MAX_PAUSE: Duration = Duration::from_secs(3);
+/// The longest pause that a flight takes over from the one before: that one may have found nobody there yet, and whoever
+/// answers after that need not be slow.
+const MAX_KEPT: Duration = Duration::from_millis(400);
 /// After so many retransmissions datagrams shrink to what every path carries (RFC 6347 §4.1.1.1).
 const SHRINK_AFTER: u32 = 3;
 const SMALL_DATAGRAM: usize = 548;
@@ -74,8 +77,11 @@ pub(crate) struct Flight {
 }
 
 impl Flight {
-    /// Forgets the flight before and begins a new one.
+    /// Forgets the flight before and begins a new one. If that one had to be sent again, its pause is kept: the peer may be
+    /// slow (RFC 6347 §4.2.4.1, RFC 9147 §5.8.2).
     pub(crate) fn begin(&mut self, pause: Duration, awaits_answer: bool) {
+        let kept = if self.rounds > 0 { self.pause.min(MAX_KEPT) } else { Duration::ZERO };
+        let pause = pause.max(kept);
         *self = Self { pause, awaits_answer, held: self.held, ..Self::default() };
     }
 

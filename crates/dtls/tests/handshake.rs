@@ -189,6 +189,21 @@ fn nobody_there_is_a_timeout() {
     assert!((10..20).contains(&pair.ends[0].stats().retransmissions));
 }
 
+/// GnuTLS in FFmpeg takes 50 ms for each flight and waits for ever in front of one that comes once more after the end.
+#[test]
+fn who_was_slow_for_one_flight_is_given_as_long_for_the_next() {
+    let patient = Config { retransmit_after: Duration::from_secs(1), ..config(Role::Server, V12) };
+    let mut pair = Pair::new(config(Role::Client, V12), patient, 1)
+        .with_fate(|_, bytes| vec![(Duration::from_millis(85), bytes)]);
+    pair.connect();
+    assert_eq!(pair.now, Instant::ZERO + Duration::from_millis(4 * 95));
+    assert_eq!(
+        pair.ends[0].stats().retransmissions,
+        2,
+        "after 50 and 150 ms of the first flight, none of the second"
+    );
+}
+
 #[test]
 fn small_datagrams_carry_every_handshake() {
     for (mtu, versions) in [256, 300, 548, 1200, 5000].iter().flat_map(|mtu| [(*mtu, V12), (*mtu, V13)]) {
