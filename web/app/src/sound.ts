@@ -22,11 +22,25 @@ export const tunes = {
 export type Tune = keyof typeof tunes
 
 let context: AudioContext | null = null
+/** How many tunes ring until they are stopped. */
+let ringing = 0
+/** When the sounds that were begun are over, in milliseconds of `performance.now`. */
+let busyUntil = 0
+let rest: ReturnType<typeof setTimeout> | undefined
+
+/** A context that runs costs a hundredth of a processor and more, sound or not: it rests as soon as nothing is to be heard. */
+function awake(milliseconds: number): AudioContext {
+  context ??= new AudioContext()
+  if (context.state === 'suspended') context.resume().catch(() => undefined)
+  busyUntil = Math.max(busyUntil, performance.now() + milliseconds)
+  clearTimeout(rest)
+  rest = setTimeout(() => { if (ringing === 0) context?.suspend().catch(() => undefined) }, busyUntil - performance.now())
+  return context
+}
 
 /** Browsers give no sound before a gesture: call this in one. */
 export function wakeSound(): void {
-  context ??= new AudioContext()
-  if (context.state === 'suspended') context.resume().catch(() => undefined)
+  awake(1000)
 }
 
 function sound(audio: AudioContext, tone: Tone, out: AudioNode): void {
@@ -46,17 +60,19 @@ function sound(audio: AudioContext, tone: Tone, out: AudioNode): void {
 
 /** Plays a tune, again and again if it rings; the result stops it at once. */
 export function play(name: Tune): () => void {
-  context ??= new AudioContext()
-  const audio = context
-  audio.resume().catch(() => undefined)
+  const tune = tunes[name]
+  const audio = awake(1000 * Math.max(...tune.tones.map(({ at, length }) => at + length)) + 500)
   const out = audio.createGain()
   out.connect(audio.destination)
-  const tune = tunes[name]
   const once = (): void => { for (const tone of tune.tones) sound(audio, tone, out) }
   once()
+  const rings = tune.every === null ? 0 : 1
   const timer = tune.every === null ? undefined : setInterval(once, tune.every * 1000)
+  ringing += rings
   return () => {
     clearInterval(timer)
+    ringing -= rings
+    if (rings > 0) awake(500)
     out.gain.setTargetAtTime(0, audio.currentTime, 0.03)
     setTimeout(() => out.disconnect(), 300)
   }

@@ -22,6 +22,9 @@ interface Source {
   attempt: number
 }
 
+/** After so many milliseconds in which nobody asks for the loudness it is not measured any more. */
+const METER_RESTS_AFTER = 1000
+
 const CONSTRAINTS = {
   camera: { width: { ideal: 1280 }, height: { ideal: 720 }, frameRate: { ideal: 30 } },
   microphone: { echoCancellation: true, noiseSuppression: true, autoGainControl: true },
@@ -35,9 +38,10 @@ export class Media {
   private muted = false
   private speaker = ''
   private meter: Meter | null = null
+  private restMeter: () => void = () => {}
   private readonly refresh = () => void this.list()
 
-  constructor(private readonly environment: Pick<Environment, 'devices' | 'stream' | 'audioContext'>, private readonly events: MediaEvents) {
+  constructor(private readonly environment: Pick<Environment, 'audioContext' | 'clock' | 'devices' | 'stream'>, private readonly events: MediaEvents) {
     this.stream = environment.stream()
     this.environment.devices?.addEventListener('devicechange', this.refresh)
     void this.list()
@@ -133,9 +137,12 @@ export class Media {
     const { audioContext } = this.environment
     if (track === null || audioContext === null || this.muted) return 0
     if (this.meter?.track !== track) {
-      this.meter?.close()
+      this.closeMeter()
       this.meter = new Meter(audioContext(), track)
     }
+    // Whoever looks looks often; in a call nobody does, and it would cost as much as a voice.
+    this.restMeter()
+    this.restMeter = this.environment.clock.after(METER_RESTS_AFTER, () => this.closeMeter())
     return this.meter.level()
   }
 
@@ -207,11 +214,14 @@ export class Media {
     if (track === null) return null
     this.stream.removeTrack(track)
     source.track = null
-    if (this.meter?.track === track) {
-      this.meter.close()
-      this.meter = null
-    }
+    if (this.meter?.track === track) this.closeMeter()
     return track
+  }
+
+  private closeMeter(): void {
+    this.restMeter()
+    this.meter?.close()
+    this.meter = null
   }
 
   private show(kind: Kind, capture: Capture): void {

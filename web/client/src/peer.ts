@@ -18,6 +18,7 @@
  * Everything that touches the descriptions runs one after the other in `work`; so `signalingState` is true when
  * it is looked at, and candidates stay behind the description they belong to.
  */
+import { promising } from './candidates.js'
 import type { Clock, PeerConnectionLike } from './environment.js'
 import { Path, type PathState } from './path.js'
 import type { Candidate, Description } from './protocol.js'
@@ -25,6 +26,15 @@ import { userFragmentOf, userFragments } from './sdp.js'
 
 /** Candidates kept for a description that has not come yet. */
 const EARLY_CANDIDATES_MOST = 256
+
+/** How long the less promising candidates wait, ms: until the checks of the others are on their way. */
+const LESS_PROMISING_AFTER = 50
+
+/**
+ * How long a camera with more than 480 lines is sent at half its size once there is a path, ms. Nothing is known of the path then, so browsers begin
+ * with 300 kbit/s: too little for a large picture, of which they drop some before they make it smaller by themselves.
+ */
+const SMALL_FOR = 1500
 
 export interface PeerEvents {
   /** For the other side. */
@@ -58,6 +68,7 @@ export class Peer {
   private tuning: Promise<void> = Promise.resolve()
   private early: Candidate[] = []
   private opened = false
+  private small: 'yes' | 'still' | 'no' = 'yes'
   private closed = false
   private readonly way: Path
   private outgoing: Outgoing = { microphone: null, camera: null, screen: null }
@@ -66,13 +77,13 @@ export class Peer {
     polite: boolean,
     private configuration: RTCConfiguration,
     private readonly create: (configuration: RTCConfiguration) => PeerConnectionLike,
-    clock: Clock,
+    private readonly clock: Clock,
     /** Names microphone and camera as one stream, so that the other side plays lips and voice together. */
     private readonly stream: MediaStream,
     private readonly events: PeerEvents,
   ) {
     this.polite = polite
-    this.way = new Path(clock, { path: (path) => events.path(path), restart: () => this.restart(), dead: () => events.dead() })
+    this.way = new Path(clock, { path: (path) => this.onPath(path), restart: () => this.restart(), dead: () => events.dead() })
     this.pc = this.fresh()
   }
 
@@ -261,9 +272,14 @@ export class Peer {
       const fragment = userFragmentOf(candidate)
       return fragment === null || known.has(fragment)
     }
-    const now = this.early.filter(belongs)
+    const { now, later } = promising(this.early.filter(belongs), this.pc.localDescription?.sdp ?? '')
     this.early = this.early.filter((candidate) => !belongs(candidate))
-    await Promise.all(now.map((candidate) => this.pc.addIceCandidate(candidate).catch(() => this.dropped++)))
+    const { pc } = this
+    const add = async (candidates: readonly Candidate[]) => {
+      if (pc === this.pc) await Promise.all(candidates.map((candidate) => pc.addIceCandidate(candidate).catch(() => this.dropped++)))
+    }
+    if (later.length > 0) this.clock.after(LESS_PROMISING_AFTER, () => this.enqueue(() => add(later)))
+    await add(now)
   }
 
   /** Not in `work`: a candidate need not wait for it. */
@@ -277,8 +293,17 @@ export class Peer {
     if (this.pc.currentRemoteDescription === null) return
     const [microphone, camera, screen] = this.sections()
     await tune(microphone, 64_000)
-    await tune(camera, 2_500_000, 'balanced')
+    const large = (camera?.sender.track?.getSettings().height ?? 0) > 480
+    await tune(camera, 2_500_000, 'balanced', large && this.small !== 'no' ? 2 : 1)
     await tune(screen, 4_000_000, 'maintain-resolution')
+  }
+
+  private onPath(path: PathState): void {
+    if (path === 'connected' && this.small === 'yes') {
+      this.small = 'still'
+      this.clock.after(SMALL_FOR, () => { this.small = 'no'; this.retune() })
+    }
+    this.events.path(path)
   }
 
   private follow(): void {
@@ -298,15 +323,16 @@ function plain(candidate: RTCIceCandidate): Candidate {
 /** RTCDegradationPreference, which the DOM types leave out of RTCRtpSendParameters. */
 type Degradation = 'balanced' | 'maintain-resolution'
 
-async function tune(transceiver: RTCRtpTransceiver | undefined, maxBitrate: number, degradationPreference?: Degradation): Promise<void> {
+async function tune(transceiver: RTCRtpTransceiver | undefined, maxBitrate: number, degradationPreference?: Degradation, scaleResolutionDownBy?: number): Promise<void> {
   const sender = transceiver?.sender
   const parameters = sender?.getParameters()
   const [encoding] = parameters?.encodings ?? []
   if (sender === undefined || parameters === undefined || encoding === undefined) return
   // Without a track nothing is to be sent; Firefox would send one black frame a second.
   const active = sender.track !== null
-  if (encoding.maxBitrate === maxBitrate && encoding.active === active) return
-  Object.assign(encoding, { maxBitrate, active })
+  const scaled = scaleResolutionDownBy === undefined || encoding.scaleResolutionDownBy === scaleResolutionDownBy
+  if (encoding.maxBitrate === maxBitrate && encoding.active === active && scaled) return
+  Object.assign(encoding, { maxBitrate, active }, scaleResolutionDownBy === undefined ? {} : { scaleResolutionDownBy })
   // A browser that knows no such limit says so; the call goes on without.
   await sender.setParameters(degradationPreference ? Object.assign(parameters, { degradationPreference }) : parameters).catch(() => {})
 }

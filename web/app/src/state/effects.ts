@@ -58,6 +58,9 @@ function soundOfCall(app: App): void {
   })
 }
 
+/** How long after a change of the call its icon follows, ms: it is another request, and painted by the browser's own process, while a call begins. */
+const ICON_AFTER = 1000
+
 /** While it rings the title alternates, so that a hidden tab is noticed. */
 function titleAndIcon(app: App): void {
   const link = document.querySelector<HTMLLinkElement>('link[rel="icon"]')
@@ -73,7 +76,9 @@ function titleAndIcon(app: App): void {
   createEffect(() => {
     const { kind } = app.model().call
     const icon = kind === 'incoming' || kind === 'outgoing' ? '/mark-ringing.svg' : kind === 'running' || kind === 'room' ? '/mark-call.svg' : '/mark.svg'
-    if (loaded() && link && link.getAttribute('href') !== icon) link.href = icon
+    if (!loaded() || !link || link.getAttribute('href') === icon) return
+    const timer = setTimeout(() => { link.href = icon }, kind === 'running' ? ICON_AFTER : 0)
+    onCleanup(() => clearTimeout(timer))
   })
 }
 
