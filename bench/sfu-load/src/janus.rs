@@ -2,6 +2,8 @@
 
 use std::collections::HashMap;
 
+use std::net::Ipv4Addr;
+
 use anyhow::{Context as _, Result, bail, ensure};
 use serde_json::{Value, json};
 use wire::Instant;
@@ -39,7 +41,7 @@ impl Janus {
             shape.publishers == 1,
             "of a Janus only rooms with one publisher are measured: it wants a connection for each direction"
         );
-        let mut socket = JsonSocket::open(url, Some("janus-protocol"))?;
+        let mut socket = JsonSocket::open(url, Ipv4Addr::LOCALHOST, Some("janus-protocol"))?;
         socket.say(&json!({ "janus": "create", "transaction": NOBODY }))?;
         Ok(Self {
             socket,

@@ -1,10 +1,11 @@
 //! Signalling: JSON over a WebSocket that is asked whether something has come.
 
 use std::io;
-use std::net::TcpStream;
+use std::net::{Ipv4Addr, SocketAddr, TcpStream};
 
 use anyhow::{Context as _, Result, bail};
 use serde_json::Value;
+use socket2::{Domain, Socket, Type};
 use tungstenite::client::IntoClientRequest as _;
 use tungstenite::http::HeaderValue;
 use tungstenite::{Message, WebSocket};
@@ -13,10 +14,15 @@ use tungstenite::{Message, WebSocket};
 pub(crate) struct JsonSocket(WebSocket<TcpStream>);
 
 impl JsonSocket {
-    /// Opens one; some servers want to hear the name of a protocol.
-    pub(crate) fn open(url: &str, protocol: Option<&'static str>) -> Result<Self> {
+    /// Opens one to a server on this machine, from one of its own addresses; some servers want to hear the name of a protocol.
+    pub(crate) fn open(url: &str, from: Ipv4Addr, protocol: Option<&'static str>) -> Result<Self> {
         let authority = url.strip_prefix("ws://").and_then(|rest| rest.split('/').next());
-        let stream = TcpStream::connect(authority.context("the URL begins with ws://")?)?;
+        let server: SocketAddr =
+            authority.context("the URL begins with ws://")?.parse().context("the server's address")?;
+        let socket = Socket::new(Domain::IPV4, Type::STREAM, None)?;
+        socket.bind(&SocketAddr::from((from, 0)).into())?;
+        socket.connect(&server.into()).context("connecting to the server")?;
+        let stream = TcpStream::from(socket);
         stream.set_nodelay(true)?;
         let mut request = url.into_client_request()?;
         if let Some(protocol) = protocol {

@@ -1,5 +1,7 @@
 //! Members of a Visavis server: a session each, which meets the others at a link.
 
+use std::net::Ipv4Addr;
+
 use anyhow::{Context as _, Result, bail};
 use serde_json::{Value, json};
 
@@ -9,6 +11,14 @@ use crate::socket::JsonSocket;
 
 /// Messages after which what came is confirmed.
 const CONFIRM: u64 = 16;
+
+/// Members at one address: the server lets so many at least come one right after the other.
+const AT_ONE_ADDRESS: usize = 100;
+
+/// Where a member's session comes from.
+fn address_of(member: usize) -> Ipv4Addr {
+    Ipv4Addr::from_bits(Ipv4Addr::LOCALHOST.to_bits() + u32::try_from(member / AT_ONE_ADDRESS).unwrap_or(0))
+}
 
 /// The server.
 pub(crate) struct Visavis {
@@ -30,8 +40,8 @@ struct Session {
 }
 
 impl Session {
-    fn open(url: &str) -> Result<Self> {
-        let socket = JsonSocket::open(url, None)?;
+    fn open(url: &str, from: Ipv4Addr) -> Result<Self> {
+        let socket = JsonSocket::open(url, from, None)?;
         let (said, heard, confirmed, greeted, answered) = (0, 0, 0, false, false);
         Ok(Self { socket, said, heard, confirmed, greeted, conference: None, answered, shown: Vec::new() })
     }
@@ -123,7 +133,7 @@ impl Visavis {
 
 impl Service for Visavis {
     fn ask(&mut self, load: &mut Load, member: usize) -> Result<()> {
-        let mut session = Session::open(&self.url)?;
+        let mut session = Session::open(&self.url, address_of(member))?;
         let name = format!("member {member}");
         session.socket.say(&json!({ "type": "hello", "protocol": 1, "name": name, "conferences": true }))?;
         self.sessions.push(session);

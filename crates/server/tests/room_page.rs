@@ -3,7 +3,7 @@
 //! It does what the protocol asks of a page, sends sound and pictures that say whose they are, and keeps book of those
 //! that come.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -78,6 +78,7 @@ impl Page {
             session: None,
             identity: None,
             sent: 0,
+            kept: VecDeque::new(),
             received: 0,
             direct: None,
             conference: None,
@@ -182,6 +183,8 @@ struct Run {
     session: Option<String>,
     identity: Option<String>,
     sent: u64,
+    /// What was said and is not confirmed.
+    kept: VecDeque<Value>,
     received: u64,
     direct: Option<Link>,
     conference: Option<Link>,
@@ -262,8 +265,14 @@ impl Run {
         self.note(|book| book.welcomes += 1);
         self.session = welcome["session"].as_str().map(str::to_owned);
         self.identity = welcome["identity"].as_str().map(str::to_owned);
-        if welcome["resumed"] != true {
+        if welcome["resumed"] == true {
+            self.confirmed(welcome["received"].as_u64());
+            for message in self.kept.clone() {
+                self.send(&message).await;
+            }
+        } else {
             (self.sent, self.received) = (0, 0);
+            self.kept.clear();
             if let Some((call, ticket)) = self.ticket.clone() {
                 self.say(json!({"type": "rejoin", "call": call, "ticket": ticket})).await;
             }
@@ -274,6 +283,13 @@ impl Run {
         self.sent += 1;
         message["seq"] = self.sent.into();
         self.send(&message).await;
+        self.kept.push_back(message);
+    }
+
+    /// The server has everything up to this number.
+    fn confirmed(&mut self, number: Option<u64>) {
+        let Some(number) = number else { return };
+        self.kept.retain(|message| message["seq"].as_u64() > Some(number));
     }
 
     async fn send(&mut self, message: &Value) {
@@ -286,6 +302,7 @@ impl Run {
     }
 
     async fn told(&mut self, message: &Value) {
+        self.confirmed(message["ack"].as_u64());
         if let Some(seq) = message["seq"].as_u64() {
             if seq <= self.received {
                 return;

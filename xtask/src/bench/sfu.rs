@@ -39,7 +39,7 @@ const SHAPES: [Shape; 4] = [
     },
     Shape {
         words: "10 rooms of 10, all publish, 1100 B",
-        arguments: &["--rooms", "10", "--members", "10", "--publishers", "10", "--rate", "15"],
+        arguments: &["--rooms", "10", "--members", "10", "--publishers", "10", "--rate", "5"],
         one_publisher: false,
     },
 ];
