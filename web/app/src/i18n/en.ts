@@ -170,6 +170,7 @@ export const en = {
   recallNow: 'Back at once',
   groupsEnd: 'Everybody is back in',
   groupsClosing: 'Everybody goes back to the main room',
+  groupsOver: 'Everybody is in the main room again',
   inGroup: (name: string) => `You are in ${name}`,
   yourGroup: (name: string) => `Your group is ${name}`,
   groupsOn: 'The meeting is in groups',

@@ -168,6 +168,7 @@ export const fr: Dictionary = {
   recallNow: 'Tout de suite',
   groupsEnd: 'Tout le monde est de retour dans',
   groupsClosing: 'Tout le monde retourne dans la salle principale',
+  groupsOver: 'Tout le monde est de nouveau dans la salle principale',
   inGroup: (name: string) => `Vous êtes dans ${name}`,
   yourGroup: (name: string) => `Votre groupe est ${name}`,
   groupsOn: 'La réunion est en groupes',

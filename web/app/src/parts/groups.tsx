@@ -1,7 +1,7 @@
 /** Groups of a room: who goes where, and what an owner does with them. */
 import type { Placed } from '@visavis/client/protocol.js'
 import type { RoomCall } from '@visavis/client/model.js'
-import { createEffect, createMemo, createSignal, For, Index, Show, type JSX } from 'solid-js'
+import { createEffect, createMemo, createSignal, For, Index, on, Show, type JSX } from 'solid-js'
 import { clock } from '../format.js'
 import { useApp } from '../state/app.js'
 import { commands, situation } from '../commands.js'
@@ -31,7 +31,10 @@ export function GroupNotice(props: { readonly room: RoomCall }): JSX.Element {
     if (breakout.at !== null) return app.t().inGroup(name(breakout.at))
     return breakout.yours !== null ? app.t().yourGroup(name(breakout.yours)) : app.t().groupsOn
   })
-  createEffect(() => { if (text() !== '') app.announce(text()) })
+  createEffect(on(text, (now, before) => {
+    if (now !== '') app.announce(now)
+    else if (before) app.announce(app.t().groupsOver)
+  }))
   return (
     <Show when={props.room.breakout}>
       {breakout => (
