@@ -97,8 +97,9 @@ impl Track {
             peer.send_frame(now, id, &frame)
         };
         match connection.with(send).await? {
-            // The path is full for now: pictures go on with the next keyframe.
-            Ok(()) | Err(peer::MediaError::Refused(_)) => Ok(()),
+            // The path is full for now: pictures go on with the next keyframe. Or the other one has just left: the next event
+            // says so.
+            Ok(()) | Err(peer::MediaError::Refused(_) | peer::MediaError::NotConnected) => Ok(()),
             Err(error) => Err(error.into()),
         }
     }
