@@ -22,8 +22,8 @@ interface Source {
   attempt: number
 }
 
-/** After so many milliseconds in which nobody asks for the loudness it is not measured any more. */
-const METER_RESTS_AFTER = 1000
+/** After so many milliseconds in which nobody asks for the loudness it is not measured any more. A hidden page asks once a second. */
+const METER_RESTS_AFTER = 3000
 
 const CONSTRAINTS = {
   camera: { width: { ideal: 1280 }, height: { ideal: 720 }, frameRate: { ideal: 30 } },

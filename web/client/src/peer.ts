@@ -31,8 +31,8 @@ const EARLY_CANDIDATES_MOST = 256
 const LESS_PROMISING_AFTER = 50
 
 /**
- * How long a camera with more than 480 lines is sent at half its size once there is a path, ms. Nothing is known of the path then, so browsers begin
- * with 300 kbit/s: too little for a large picture, of which they drop some before they make it smaller by themselves.
+ * How long a camera with more than 480 lines is sent at half its size once there is a path, ms. Nothing is known of the
+ * path then, so browsers begin with few bits, and half the size costs a quarter of the work while a call begins.
  */
 const SMALL_FOR = 1500
 

@@ -1,5 +1,5 @@
 /** Negotiation between two peers: who gives way, what waits for what, and when a path is found anew. */
-import { expect, test } from 'vitest'
+import { expect, test, vi } from 'vitest'
 import type { Candidate, Description } from '../src/protocol.js'
 import type { PathState } from '../src/path.js'
 import { Peer } from '../src/peer.js'
@@ -111,6 +111,35 @@ test('candidates that come before their description wait for it', async () => {
   for (const message of [...messages].reverse()) two.polite.take(message)
   await two.cross()
   expect([two.connected, two.polite.peer.dropped]).toEqual([true, 0])
+})
+
+test('the private addresses of another home are tried a moment after the public ones', async () => {
+  const two = new Two()
+  two.impolite.peer.open()
+  await two.cross()
+  const [pc] = two.impolite.pcs
+  const added = vi.spyOn(pc!, 'addIceCandidate')
+  const types = () => added.mock.calls.map(([{ candidate }]) => / typ (\S+)/.exec(candidate ?? '')?.[1])
+  pc!.localDescription!.sdp += 'a=candidate:1 1 udp 1 203.0.113.1 9 typ srflx raddr 10.0.0.1 rport 9\r\n'
+  const usernameFragment = two.polite.pcs[0]!.fragment
+  const candidates = ['192.168.1.2 9 typ host', '203.0.113.2 9 typ srflx'].map((place) => ({ candidate: `candidate:1 1 udp 1 ${place}`, usernameFragment }))
+  two.impolite.peer.candidates(candidates)
+  await two.wait(49)
+  expect(types()).toEqual(['srflx'])
+  await two.wait(1)
+  expect(types()).toEqual(['srflx', 'host'])
+})
+
+test.each([[720, [2, 1]], [480, [1, 1]]])('a camera of %i lines begins at a size for which there is room', async (height, scales) => {
+  const two = new Two()
+  const camera = { kind: 'video', getSettings: () => ({ height }) } as unknown as MediaStreamTrack
+  two.impolite.peer.attach({ microphone: null, camera, screen: null })
+  two.impolite.peer.open()
+  await two.cross()
+  const scale = () => two.impolite.pcs[0]?.getTransceivers()[1]?.sender.getParameters().encodings[0]?.scaleResolutionDownBy
+  const begun = scale()
+  await two.wait(1500)
+  expect([two.connected, begun, scale()]).toEqual([true, ...scales])
 })
 
 test('an answer nobody waits for, a description that is junk and a candidate of no generation are dropped', async () => {
