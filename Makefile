@@ -22,14 +22,14 @@ lint: web
 	npm run check --prefix web
 
 unit: web ## the Rust tests
-	cargo $(NEXTEST) --workspace
-	cargo test --quiet --workspace --doc
+	cargo $(NEXTEST)
+	cargo test --quiet --doc
 
 page: deps ## the tests of the page and its client, in Node
 	npm test --prefix web
 
 browsers: deps-test web ## the tests in real browsers, behind real NATs, and with other people's stacks
-	cargo build --package server --bin visavis
+	cargo build --bin visavis
 	npm test --prefix interop
 
 fuzz: deps web ## libFuzzer, a minute for every target; `make fuzz TARGETS=dtls SECONDS_EACH=600` for one

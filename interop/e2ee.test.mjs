@@ -1,8 +1,12 @@
 /** End-to-end encrypted rooms in real browsers, through our server, which forwards what it cannot decode. */
 import assert from 'node:assert/strict'
+import { mkdtempSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import path from 'node:path'
 import { after, before, describe, test } from 'node:test'
+import { syllables } from './browser/files.mjs'
 import { Browser } from './browser/launch.mjs'
-import { Person } from './browser/person.mjs'
+import { Person, SMALL_WINDOW } from './browser/person.mjs'
 import { Visavis } from './servers/visavis.mjs'
 
 /** The colours that people's cameras film. */
@@ -15,6 +19,7 @@ const GAP_MOST = 1000
 /** For how long nothing may be seen by somebody who must not see, ms. */
 const DARK_FOR = 4000
 
+const folder = mkdtempSync(path.join(tmpdir(), 'visavis-e2ee-'))
 /** @type {Visavis} */
 let server
 /** @type {Browser} */
@@ -22,11 +27,12 @@ let chromium
 
 before(async () => {
   server = await Visavis.local(['--sessions-per-address', '1000', '--connections-per-address', '1000'])
-  chromium = await Browser.launch('chromium')
+  chromium = await Browser.launch('chromium', { media: { audio: syllables(folder) } })
 })
 after(async () => {
   await chromium?.close()
   await server?.stop()
+  rmSync(folder, { recursive: true, force: true })
 })
 
 let count = 0
@@ -40,7 +46,7 @@ let count = 0
  */
 async function arrive(t, name, { browser = chromium, key = KEY, before } = {}) {
   const url = `${server.url}/r/secret-${count}${key === null ? '' : `#k=${key}`}`
-  const person = await Person.arrive(browser, `${name} ${count}`, url, { ...(browser.kind === 'chromium' ? { hue: HUES[name] } : {}), ...(before ? { before } : {}) })
+  const person = await Person.arrive(browser, `${name} ${count}`, url, { viewport: SMALL_WINDOW, ...(browser.kind === 'chromium' ? { hue: HUES[name] } : {}), ...(before ? { before } : {}) })
   t.after(() => person.leave())
   await person.introduce()
   return person
@@ -183,7 +189,7 @@ describe('an encrypted room of three in Chromium', () => {
     await t.test('the server goes on choosing sizes and telling who speaks', async () => {
       await ada.page.setViewport({ width: 520, height: 420 })
       await ada.until('a small picture arrives', async () => { const height = await ada.receives(bruno); return height > 0 && height <= 180 })
-      await ada.page.setViewport({ width: 1280, height: 800 })
+      await ada.page.setViewport(SMALL_WINDOW)
       await ada.turn('Keep ' + bruno.name + ' large', true)
       await ada.until('a large picture arrives', async () => (await ada.receives(bruno)) >= 360)
       await ada.turn('Keep ' + bruno.name + ' large', false)

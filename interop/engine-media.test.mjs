@@ -56,7 +56,7 @@ const BROWSERS = [
 ]
 
 before(() => {
-  const built = spawnSync('cargo', ['build', '--package', 'endpoint', '--examples'], { cwd: ROOT, stdio: 'inherit' })
+  const built = spawnSync('cargo', ['build', '--examples'], { cwd: ROOT, stdio: 'inherit' })
   assert.equal(built.status, 0, 'our side builds')
   command('ffmpeg', ['-v', 'error', '-f', 'lavfi', '-i', 'testsrc=size=320x240:rate=25:duration=20', '-c:v', 'libvpx', '-b:v', '500k', '-g', '50', '-deadline', 'realtime', 'test.ivf'])
   command('ffmpeg', ['-v', 'error', '-f', 'lavfi', '-i', 'sine=frequency=440:duration=20', '-ac', '2', '-c:a', 'libopus', 'test.ogg'])

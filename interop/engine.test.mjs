@@ -18,8 +18,8 @@ import { STACKS, build } from './stacks/stacks.mjs'
 const ROOT = fileURLToPath(new URL('..', import.meta.url))
 const OURS = process.env['INTEROP_PEER'] ?? `${ROOT}/target/debug/examples/interop_peer`
 const file = (/** @type {string} */ name) => fileURLToPath(new URL(`engine/${name}`, import.meta.url))
-/** Where the peers written in Rust are built: outside of our workspace, and kept between runs. */
-const RUST = path.join(ROOT, 'target', 'interop-sides')
+/** Where the peers written in Rust are built: they are not of our workspace, but share what both need. */
+const RUST = path.join(ROOT, 'target')
 const folder = mkdtempSync(path.join(tmpdir(), 'visavis-engine-'))
 const missing = Object.fromEntries(STACKS.map(({ name, missing }) => [name, missing]))
 
@@ -114,7 +114,7 @@ async function row(name, peer, role) {
 }
 
 before(() => {
-  const { status } = process.env['INTEROP_PEER'] ? { status: 0 } : spawnSync('cargo', ['build', '--package', 'endpoint', '--example', 'interop_peer'], { cwd: ROOT, stdio: 'inherit' })
+  const { status } = process.env['INTEROP_PEER'] ? { status: 0 } : spawnSync('cargo', ['build', '--example', 'interop_peer'], { cwd: ROOT, stdio: 'inherit' })
   assert.equal(status, 0, 'our side builds')
 })
 after(() => {

@@ -159,7 +159,7 @@ async function browser(kind) {
 }
 
 before(() => {
-  const { status } = spawnSync('cargo', ['build', '--package', 'peer', '--example', 'negotiate'], { cwd: ROOT, stdio: 'inherit' })
+  const { status } = spawnSync('cargo', ['build', '--example', 'negotiate'], { cwd: ROOT, stdio: 'inherit' })
   assert.equal(status, 0, 'our side builds')
 })
 

@@ -5,9 +5,8 @@ import { tmpdir } from 'node:os'
 import path from 'node:path'
 import { after, before, describe, test } from 'node:test'
 import { Browser } from './browser/launch.mjs'
-import { randomFile } from './browser/files.mjs'
-import { Person } from './browser/person.mjs'
-import { command } from './lab/namespaces.mjs'
+import { randomFile, syllables } from './browser/files.mjs'
+import { Person, SMALL_WINDOW } from './browser/person.mjs'
 import { Visavis } from './servers/visavis.mjs'
 
 /**
@@ -33,11 +32,8 @@ let server
 let chromium
 
 before(async () => {
-  const voice = path.join(folder, 'voice.wav')
-  // Syllables: a tone that comes and goes four times a second.
-  command(['ffmpeg', '-loglevel', 'error', '-y', '-f', 'lavfi', '-i', 'sine=frequency=220:duration=8,tremolo=f=4:d=0.7,volume=6dB', '-ar', '48000', voice])
   server = await Visavis.local(['--sessions-per-address', '1000', '--connections-per-address', '1000'])
-  chromium = await Browser.launch('chromium', { media: { audio: voice } })
+  chromium = await Browser.launch('chromium', { media: { audio: syllables(folder) } })
 })
 after(async () => {
   await chromium?.close()
@@ -56,7 +52,7 @@ let count = 0
  * @param {Visavis} [at]
  */
 async function arrive(t, name, browser = chromium, at = server) {
-  const person = await Person.arrive(browser, `${name} ${count}`, `${at.url}/r/room-${count}`, browser.kind === 'chromium' ? { hue: HUES[name] } : {})
+  const person = await Person.arrive(browser, `${name} ${count}`, `${at.url}/r/room-${count}`, { viewport: SMALL_WINDOW, ...(browser.kind === 'chromium' ? { hue: HUES[name] } : {}) })
   t.after(() => person.leave())
   await person.introduce()
   return person

@@ -8,7 +8,6 @@ fn main() {
     let dist = Path::new(&env::var("CARGO_MANIFEST_DIR").expect("cargo sets it")).join("../../web/app/dist");
     println!("cargo::rerun-if-changed=build.rs");
     println!("cargo::rerun-if-changed={}", dist.display());
-    println!("cargo::rerun-if-changed=migrations");
     let Ok(dist) = dist.canonicalize() else { missing() };
     if !dist.join("index.html").is_file() {
         missing();

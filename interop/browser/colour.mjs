@@ -1,4 +1,4 @@
-/** A camera that films one colour, so that a test can tell whose picture it sees. */
+/** Cameras of tests: one that films one colour, so that a test can tell whose picture it sees, and a small one. */
 
 /**
  * Runs in the page: whoever asks for a camera gets a canvas of that colour, on which something moves; large enough for
@@ -41,5 +41,19 @@ export function paintCamera(hue) {
       stop: { value: () => { clearInterval(timer); camera.stop(); stop() } },
     })
     return new MediaStream([track])
+  }
+}
+
+/**
+ * Runs in the page: the browser's own camera, no larger and no faster than the painted one. Several browsers share
+ * the cores that one person has alone.
+ */
+export function smallCamera() {
+  const { mediaDevices } = navigator
+  if (!mediaDevices) return
+  const getUserMedia = mediaDevices.getUserMedia.bind(mediaDevices)
+  mediaDevices.getUserMedia = ({ audio, video } = {}) => {
+    const asked = typeof video === 'object' ? video : {}
+    return getUserMedia({ audio: audio ?? false, video: video ? { ...asked, width: 640, height: 360, frameRate: 15 } : false })
   }
 }

@@ -15,6 +15,7 @@ const MEDIA = {
   'media.navigator.permission.disabled': true,
   // Without a sound device there would be no audio clock.
   'media.cubeb.force_mock_context': true,
+  'layout.frame_rate': 20,
   'media.gmp-manager.url': 'data:,',
   'media.gmp-manager.updateEnabled': false,
   'media.gmp-provider.enabled': false,

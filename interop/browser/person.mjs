@@ -6,13 +6,16 @@ import assert from 'node:assert/strict'
 import { mkdirSync } from 'node:fs'
 import path from 'node:path'
 import { fileURLToPath } from 'node:url'
-import { paintCamera } from './colour.mjs'
+import { paintCamera, smallCamera } from './colour.mjs'
 import { install } from './hook.mjs'
 
 const OUT = fileURLToPath(new URL('../out', import.meta.url))
 
 /** How long anything may take before a test fails, in milliseconds. */
 export const PATIENCE = 30_000
+
+/** A window for those who are several on one machine: what it costs to paint grows with its area. */
+export const SMALL_WINDOW = { width: 960, height: 640 }
 
 /** How often a condition is looked at, in milliseconds. */
 const INTERVAL = 50
@@ -66,6 +69,7 @@ export class Person {
     await page.setViewport(viewport)
     await page.evaluateOnNewDocument(install)
     if (hue !== undefined) await page.evaluateOnNewDocument(paintCamera, hue)
+    else if (browser.kind === 'firefox') await page.evaluateOnNewDocument(smallCamera)
     if (before) await page.evaluateOnNewDocument(before)
     if (language) {
       const session = await page.createCDPSession()

@@ -18,7 +18,7 @@ export function program() {
   if (named) return named
   const builds = ['debug', 'release'].map((profile) => fileURLToPath(new URL(`../../target/${profile}/visavis`, import.meta.url)))
   const [newest] = builds.filter((file) => existsSync(file)).sort((a, b) => statSync(b).mtimeMs - statSync(a).mtimeMs)
-  if (!newest) throw new Error('there is no visavis to test: run `cargo build --package server --bin visavis`, or name one in INTEROP_BIN')
+  if (!newest) throw new Error('there is no visavis to test: run `cargo build --bin visavis`, or name one in INTEROP_BIN')
   return newest
 }
 

@@ -9,11 +9,20 @@ use std::path::Path;
 use std::time::Duration;
 
 use anyhow::{Context as _, Result};
-use sqlx::SqlitePool;
+use sqlx::migrate::{Migration, MigrationType, Migrator};
 use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous};
+use sqlx::{SqlStr, SqlitePool};
 
 pub use accounts::{Account, Listed, NameTaken, Passkey};
 pub use applications::{EventRow, RoomRow};
+
+/// What made the tables what they are, in order. A file that was published never changes; a change is a new one.
+///
+/// They are listed here and not found by sqlx's macro, which would build SQLite a second time, for the compiler.
+const MIGRATIONS: [(&str, &str); 2] = [
+    ("accounts", include_str!("../../migrations/0001_accounts.sql")),
+    ("applications", include_str!("../../migrations/0002_applications.sql")),
+];
 
 /// The database.
 #[derive(Clone, Debug)]
@@ -40,7 +49,7 @@ impl Store {
             .connect_with(options)
             .await
             .with_context(|| format!("cannot open {}", path.display()))?;
-        sqlx::migrate!().run(&pool).await.with_context(|| {
+        migrator().run(&pool).await.with_context(|| {
             format!("cannot bring the tables of {} up to date with this version", path.display())
         })?;
         Ok(Self { pool })
@@ -54,5 +63,29 @@ impl Store {
     /// Writes the log into the file and closes it.
     pub async fn close(&self) {
         self.pool.close().await;
+    }
+}
+
+fn migrator() -> Migrator {
+    let migrations = (1..).zip(MIGRATIONS).map(|(version, (description, sql))| {
+        Migration::new(version, description.into(), MigrationType::Simple, SqlStr::from_static(sql), false)
+    });
+    Migrator::with_migrations(migrations.collect())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{MIGRATIONS, Path};
+
+    #[test]
+    fn every_migration_of_the_folder_is_listed() {
+        let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("migrations");
+        let files = std::fs::read_dir(folder).expect("the folder is there");
+        let mut files: Vec<_> =
+            files.map(|file| file.expect("readable").file_name().into_string().expect("UTF-8")).collect();
+        files.sort();
+        let listed: Vec<_> =
+            (1..).zip(MIGRATIONS).map(|(version, (name, _))| format!("{version:04}_{name}.sql")).collect();
+        assert_eq!(listed, files);
     }
 }
