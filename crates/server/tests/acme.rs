@@ -44,7 +44,7 @@ impl Pebble {
             .arg("-config")
             .arg(path("pebble.json"))
             .env("PEBBLE_VA_NOSLEEP", "1")
-            .env("PEBBLE_WFE_NONCEREJECT", "20")
+            .env("PEBBLE_WFE_NONCEREJECT", "10")
             .stdout(Stdio::piped())
             .spawn()
             .expect("Debian's package `pebble` is installed (`make test` installs it)");
