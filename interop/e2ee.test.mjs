@@ -4,6 +4,7 @@ import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import path from 'node:path'
 import { after, before, describe, test } from 'node:test'
+import { smallCamera } from './browser/colour.mjs'
 import { syllables } from './browser/files.mjs'
 import { Browser } from './browser/launch.mjs'
 import { Person, SMALL_WINDOW } from './browser/person.mjs'
@@ -46,7 +47,7 @@ let count = 0
  */
 async function arrive(t, name, { browser = chromium, key = KEY, before } = {}) {
   const url = `${server.url}/r/secret-${count}${key === null ? '' : `#k=${key}`}`
-  const person = await Person.arrive(browser, `${name} ${count}`, url, { viewport: SMALL_WINDOW, ...(browser.kind === 'chromium' ? { hue: HUES[name] } : {}), ...(before ? { before } : {}) })
+  const person = await Person.arrive(browser, `${name} ${count}`, url, { viewport: SMALL_WINDOW, ...(browser.kind === 'chromium' ? { hue: HUES[name] } : { before: smallCamera }), ...(before ? { before } : {}) })
   t.after(() => person.leave())
   await person.introduce()
   return person

@@ -5,6 +5,7 @@ import { tmpdir } from 'node:os'
 import path from 'node:path'
 import { after, before, describe, test } from 'node:test'
 import { Browser } from './browser/launch.mjs'
+import { smallCamera } from './browser/colour.mjs'
 import { randomFile, syllables } from './browser/files.mjs'
 import { Person, SMALL_WINDOW } from './browser/person.mjs'
 import { Visavis } from './servers/visavis.mjs'
@@ -52,7 +53,7 @@ let count = 0
  * @param {Visavis} [at]
  */
 async function arrive(t, name, browser = chromium, at = server) {
-  const person = await Person.arrive(browser, `${name} ${count}`, `${at.url}/r/room-${count}`, { viewport: SMALL_WINDOW, ...(browser.kind === 'chromium' ? { hue: HUES[name] } : {}) })
+  const person = await Person.arrive(browser, `${name} ${count}`, `${at.url}/r/room-${count}`, { viewport: SMALL_WINDOW, ...(browser.kind === 'chromium' ? { hue: HUES[name] } : { before: smallCamera }) })
   t.after(() => person.leave())
   await person.introduce()
   return person

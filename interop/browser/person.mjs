@@ -6,7 +6,7 @@ import assert from 'node:assert/strict'
 import { mkdirSync } from 'node:fs'
 import path from 'node:path'
 import { fileURLToPath } from 'node:url'
-import { paintCamera, smallCamera } from './colour.mjs'
+import { paintCamera } from './colour.mjs'
 import { install } from './hook.mjs'
 
 const OUT = fileURLToPath(new URL('../out', import.meta.url))
@@ -69,7 +69,6 @@ export class Person {
     await page.setViewport(viewport)
     await page.evaluateOnNewDocument(install)
     if (hue !== undefined) await page.evaluateOnNewDocument(paintCamera, hue)
-    else if (browser.kind === 'firefox') await page.evaluateOnNewDocument(smallCamera)
     if (before) await page.evaluateOnNewDocument(before)
     if (language) {
       const session = await page.createCDPSession()
