@@ -105,6 +105,33 @@ async function visit(t, path, browser = chromium) {
 }
 
 /**
+ * A page of another site, with nothing but what browsers have.
+ *
+ * @param {import('node:test').TestContext} t
+ */
+async function elsewhere(t) {
+  const site = createServer((_, response) => response.setHeader('content-type', 'text/html').end('<video autoplay muted playsinline></video>'))
+  await once(site.listen(0, '127.0.0.1'), 'listening')
+  t.after(() => site.close())
+  const plain = await visit(t, '/')
+  await plain.page.goto(`http://127.0.0.1:${/** @type {import('node:net').AddressInfo} */ (site.address()).port}/`)
+  return plain
+}
+
+/**
+ * Ends the session that a page of another site began.
+ *
+ * @param {Person} plain
+ * @param {string} key
+ */
+async function end(plain, key) {
+  return plain.page.evaluate(async (key) => {
+    const { session } = /** @type {any} */ (window)
+    return (await fetch(session, { method: 'DELETE', headers: { authorization: `Bearer ${key}` } })).status
+  }, key)
+}
+
+/**
  * Waits until a picture in a page moves; gives its height.
  *
  * @param {Person} person
@@ -181,12 +208,7 @@ describe('whip', () => {
     await player.tells({ plays: 'audio' })
     assert.equal((await player.tells({ plays: 'video' })).height, 480)
 
-    // A page of another site, with nothing but what browsers have.
-    const site = createServer((_, response) => response.setHeader('content-type', 'text/html').end('<video autoplay muted playsinline></video>'))
-    await once(site.listen(0, '127.0.0.1'), 'listening')
-    t.after(() => site.close())
-    const plain = await visit(t, '/')
-    await plain.page.goto(`http://127.0.0.1:${/** @type {import('node:net').AddressInfo} */ (site.address()).port}/`)
+    const plain = await elsewhere(t)
     const streams = await plain.page.evaluate(async (whep, key) => {
       const peer = new RTCPeerConnection()
       /** @type {string[][]} */
@@ -217,14 +239,56 @@ describe('whip', () => {
     await guest.page.reload()
     assert.equal(await plays(guest, 'video'), 480)
     await owner.hears('watchers', ({ count }) => count === 4)
-    const deleted = await plain.page.evaluate(async (key) => {
-      const { session } = /** @type {any} */ (window)
-      return (await fetch(session, { method: 'DELETE', headers: { authorization: `Bearer ${key}` } })).status
-    }, watch)
-    assert.equal(deleted, 200)
+    assert.equal(await end(plain, watch), 200)
     await player.end()
     await owner.hears('watchers', ({ count }) => count === 2)
     await encoder.end()
+  })
+
+  test('a browser publishes three sizes, and who watches gets the one for them', async (t) => {
+    const { name, owner, whip, publish } = await room(t)
+    const plain = await elsewhere(t)
+    const answered = await plain.page.evaluate(async (whip, key) => {
+      const canvas = Object.assign(document.createElement('canvas'), { width: 1280, height: 720 })
+      const paint = canvas.getContext('2d')
+      let frame = 0
+      setInterval(() => {
+        if (!paint) return
+        paint.fillStyle = `hsl(${(frame += 3)} 80% 50%)`
+        paint.fillRect(0, 0, canvas.width, canvas.height)
+      }, 66)
+      const peer = new RTCPeerConnection()
+      const sendEncodings = [{ rid: 'q', scaleResolutionDownBy: 4 }, { rid: 'h', scaleResolutionDownBy: 2 }, { rid: 'f' }]
+      const stream = canvas.captureStream()
+      for (const track of stream.getTracks()) peer.addTransceiver(track, { direction: 'sendonly', sendEncodings, streams: [stream] })
+      await peer.setLocalDescription()
+      const headers = { authorization: `Bearer ${key}`, 'content-type': 'application/sdp' }
+      const answer = await fetch(whip, { method: 'POST', headers, body: peer.localDescription?.sdp ?? '' })
+      const sdp = await answer.text()
+      Object.assign(window, { session: new URL(answer.headers.get('location') ?? '', whip).href, peer })
+      await peer.setRemoteDescription({ type: 'answer', sdp })
+      return sdp
+    }, `${whip}?name=Stage`, publish)
+    assert.match(answered, /a=simulcast:recv q;h;f/)
+    await owner.hears('member', ({ member }) => member.kind === 'encoder' && member.sending.camera)
+    const sizes = () => plain.page.evaluate(async () => {
+      const { peer } = /** @type {any} */ (window)
+      const stats = [...(await peer.getStats()).values()].filter(({ type, framesSent }) => type === 'outbound-rtp' && framesSent > 0)
+      return stats.map(({ frameHeight }) => frameHeight).sort((a, b) => a - b)
+    })
+    await plain.until('three sizes are sent', async () => (await sizes()).join() === '180,360,720')
+    owner.moderate({ kind: 'watching', on: true })
+    const whole = await visit(t, `/watch/${name}`)
+    const height = (/** @type {Person} */ person) => person.page.evaluate(() => [...document.querySelectorAll('video')].find(({ videoHeight }) => videoHeight > 0)?.videoHeight)
+    await whole.until('the largest arrives', async () => (await height(whole)) === 720)
+    const small = await visit(t, `/r/${name}`)
+    await small.page.setViewport({ width: 390, height: 500 })
+    await small.introduce()
+    await small.press('Join')
+    const seen = () => small.page.evaluate(() => /** @type {HTMLVideoElement | null} */ (document.querySelector('video[aria-label="Stage"]'))?.videoHeight)
+    await small.until('a smaller one arrives', async () => [180, 360].includes((await seen()) ?? 0))
+    assert.equal(await height(whole), 720)
+    assert.equal(await end(plain, publish), 200)
   })
 
   test('an owner finds address and key in the page', async (t) => {

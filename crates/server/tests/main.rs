@@ -27,6 +27,7 @@ mod signal_doors;
 mod signal_early;
 mod signal_forwarder;
 mod signal_moderation;
+mod signal_news;
 mod signal_recording;
 mod signal_resume;
 mod signal_rooms;

@@ -84,8 +84,8 @@ fn people_go_to_their_groups_and_come_back_as_they_were() {
     world.act(ann, ClientMessage::Moderate { call: main.clone(), action: Action::Mute { member: 3 } });
     let mut news = News::of(&world);
     breakout(&mut world, ann, start(&[&[2, 3], &[4]]));
-    assert_eq!(news.told(&world, ann), "moved breakout", "one message for all who went");
-    assert_eq!(news.told(&world, eve), "moved breakout");
+    assert_eq!(news.told(&world, ann), "members:-2,-3,-4 breakout", "one message for all who went");
+    assert_eq!(news.told(&world, eve), "members:-2,-3,-4 breakout");
     assert_eq!(news.told(&world, bob), "conference:2:Presenter:of2 breakout");
     assert_eq!(place(&world, cyd), (Some(main.clone()), vec![2, 3], Some(1)));
     assert_eq!(place(&world, dan), (Some(main.clone()), vec![4], Some(2)));
@@ -114,7 +114,7 @@ fn people_go_to_their_groups_and_come_back_as_they_were() {
     let mut news = News::of(&world);
     world.pass(Duration::from_millis(1));
     assert_eq!(rooms(&world), [vec![1, 2, 3, 4, 5, 6]]);
-    assert_eq!(news.told(&world, ann), "breakout moved");
+    assert_eq!(news.told(&world, ann), "breakout members:2,3,4");
     assert_eq!(news.told(&world, dan), "conference:4:Presenter:of6");
     assert_eq!(told(&world, ann), None);
     assert_eq!(conference(&world, dan), main);

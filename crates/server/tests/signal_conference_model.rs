@@ -134,14 +134,15 @@ impl View {
                 assert_ne!(member.number, self.you, "one is not told of oneself");
                 self.members.insert(member.number, member);
             }
+            ServerMessage::Members { call, left, members } if call == self.call => {
+                self.members.retain(|number, _| !left.contains(number));
+                for member in members.iter() {
+                    assert_ne!(member.number, self.you, "one is not told of oneself");
+                    self.members.insert(member.number, member.clone());
+                }
+            }
             ServerMessage::MemberLeft { call, number, .. } if call == self.call => {
                 assert!(self.members.remove(&number).is_some(), "who left was there");
-            }
-            ServerMessage::Moved { call, came, left } if call == self.call => {
-                for number in left {
-                    assert!(self.members.remove(&number).is_some(), "who went was there");
-                }
-                self.members.extend(came.into_iter().map(|member| (member.number, member)));
             }
             ServerMessage::Role { call, role, .. } if call == self.call => self.role = role,
             ServerMessage::Settings { call, locked, lobby, listeners, .. } if call == self.call => {

@@ -2,11 +2,12 @@
 //! model.
 
 use std::collections::BTreeSet;
+use std::time::Duration;
 
 use server::signal::protocol::*;
 
 use crate::signal_conference_model::{Link, Page, Seat, View, barred};
-use crate::signal_conference_walk::{PEOPLE, ROOMS, Walk};
+use crate::signal_conference_walk::{PEOPLE, ROOMS, Walk, config};
 use crate::signal_forwarder::Leg;
 use crate::signal_world::*;
 
@@ -226,5 +227,37 @@ impl Walk {
                 "seed {seed}: {other:?}"
             );
         }
+    }
+
+    pub(crate) fn pass_up_to(&mut self, most: u64) {
+        let duration = Duration::from_millis(self.rng.below(most));
+        self.pass(duration);
+    }
+
+    /// Lets time pass; sessions without a socket end in the order in which they lost it.
+    pub(crate) fn pass(&mut self, duration: Duration) {
+        let end = self.world.now + duration;
+        let life = config().resume_timeout;
+        while let Some(at) = self.gone.iter().position(|(since, _)| *since + life <= end) {
+            let (since, place) = self.gone.remove(at);
+            let left = (since + life).saturating_since(self.world.now);
+            self.world.pass(left);
+            // The model looks at pages as they were before.
+            let room = ROOMS.into_iter().find(|room| {
+                let link = &self.links[room];
+                link.inside.iter().any(|seat| seat.place == place)
+                    || link.waiting.contains(&place)
+                    || link.lobby.iter().any(|(_, waiter)| *waiter == place)
+            });
+            if let Some(room) = room {
+                self.note_moves();
+                self.depart(room, place);
+                self.count("was lost");
+            }
+            self.react();
+        }
+        let left = end.saturating_since(self.world.now);
+        self.world.pass(left);
+        self.react();
     }
 }

@@ -28,7 +28,7 @@ pub(crate) struct Walk {
     pub(crate) seed: u64,
 }
 
-fn config() -> Config {
+pub(crate) fn config() -> Config {
     let rate = Rate { burst: 1_000_000, every: Duration::from_nanos(1) };
     Config {
         forwarding: true,
@@ -42,7 +42,8 @@ fn config() -> Config {
 
 impl Walk {
     fn new(seed: u64) -> Self {
-        let mut world = World::new(config());
+        let told_at_once = if seed % 4 == 3 { 2 } else { PEOPLE };
+        let mut world = World::new(Config { told_at_once, ..config() });
         for who in 0..PEOPLE {
             world.join(&format!("p{who}"), &format!("P{who}"));
         }
@@ -56,7 +57,7 @@ impl Walk {
         usize::try_from(self.rng.below(most as u64)).unwrap()
     }
 
-    fn count(&mut self, what: &'static str) {
+    pub(crate) fn count(&mut self, what: &'static str) {
         *self.met.entry(what).or_default() += 1;
     }
 
@@ -111,7 +112,19 @@ impl Walk {
             }
         }
         self.react();
+        if self.is_large() {
+            // What changes is told together with what else changes in the meantime.
+            if self.rng.chance(700) {
+                return;
+            }
+            self.pass(Duration::from_millis(10));
+        }
         self.compare();
+    }
+
+    /// Whether three make a large conference in this walk.
+    fn is_large(&self) -> bool {
+        self.seed % 4 == 3
     }
 
     fn connect(&mut self, who: usize) {
@@ -228,7 +241,7 @@ impl Walk {
     }
 
     /// A session is at this link no more.
-    fn depart(&mut self, room: &'static str, place: Place) {
+    pub(crate) fn depart(&mut self, room: &'static str, place: Place) {
         let attached: BTreeSet<usize> = (0..PEOPLE).filter(|who| self.attached(self.place(*who))).collect();
         let link = self.links.get_mut(room).unwrap();
         link.waiting.retain(|waiter| *waiter != place);
@@ -424,38 +437,6 @@ impl Walk {
         let event =
             if *connected { MediaEvent::Connected { leg } } else { MediaEvent::Lost { leg, over: false } };
         self.world.media(event);
-        self.react();
-    }
-
-    fn pass_up_to(&mut self, most: u64) {
-        let duration = Duration::from_millis(self.rng.below(most));
-        self.pass(duration);
-    }
-
-    /// Lets time pass; sessions without a socket end in the order in which they lost it.
-    fn pass(&mut self, duration: Duration) {
-        let end = self.world.now + duration;
-        let life = config().resume_timeout;
-        while let Some(at) = self.gone.iter().position(|(since, _)| *since + life <= end) {
-            let (since, place) = self.gone.remove(at);
-            let left = (since + life).saturating_since(self.world.now);
-            self.world.pass(left);
-            // The model looks at pages as they were before.
-            let room = ROOMS.into_iter().find(|room| {
-                let link = &self.links[room];
-                link.inside.iter().any(|seat| seat.place == place)
-                    || link.waiting.contains(&place)
-                    || link.lobby.iter().any(|(_, waiter)| *waiter == place)
-            });
-            if let Some(room) = room {
-                self.note_moves();
-                self.depart(room, place);
-                self.count("was lost");
-            }
-            self.react();
-        }
-        let left = end.saturating_since(self.world.now);
-        self.world.pass(left);
         self.react();
     }
 }

@@ -430,6 +430,10 @@ pub(crate) fn candidate(call: &str, text: Option<&str>) -> ClientMessage {
 }
 
 /// A message in few words: its type, and what distinguishes it.
+fn state(member: &Member) -> String {
+    format!("{}{}", member.number, if member.connected { ":connected" } else { "" })
+}
+
 pub(crate) fn brief(message: &ServerMessage) -> String {
     let value = serde_json::to_value(message).expect("messages can be written");
     let text = |key: &str| value.get(key).and_then(|v| v.as_str()).unwrap_or_default().to_owned();
@@ -445,9 +449,10 @@ pub(crate) fn brief(message: &ServerMessage) -> String {
         ServerMessage::Conference { you, role, members, .. } => {
             format!("{name}:{you}:{role:?}:of{}", members.len())
         }
-        ServerMessage::Member { member, .. } => {
-            let connected = if member.connected { ":connected" } else { "" };
-            format!("{name}:{}{connected}", member.number)
+        ServerMessage::Member { member, .. } => format!("{name}:{}", state(member)),
+        ServerMessage::Members { left, members, .. } => {
+            let left = left.iter().map(|number| format!("-{number}"));
+            format!("{name}:{}", left.chain(members.iter().map(state)).collect::<Vec<_>>().join(","))
         }
         ServerMessage::MemberLeft { number, reason, .. } => format!("{name}:{number}:{reason:?}"),
         ServerMessage::Role { role, .. } => format!("{name}:{role:?}"),

@@ -255,8 +255,8 @@ export class Core {
       case 'whispered': return void room?.whispered(notice.from, notice.text)
       case 'announced': return room?.chat.announce(notice.from?.name ?? '', notice.text)
       case 'member':
+      case 'members':
       case 'member-left':
-      case 'moved':
         return room?.membersChanged()
       case 'ringing':
       case 'lobby':

@@ -401,6 +401,16 @@ export type ServerMessage =
     member: Member
   }
   | {
+    type: 'members'
+    /** The conference. */
+    call: string
+    /** Who is in it no more, before `members`: somebody may have left and come again. One may never have been told
+ * of them. */
+    left: Array<number>
+    /** Who came, and about whom something changed. */
+    members: Array<Member>
+  }
+  | {
     type: 'member-left'
     /** The conference. */
     call: string
@@ -408,15 +418,6 @@ export type ServerMessage =
     number: number
     /** Why: `hung-up`, `lost`, `removed`, or `moved` (to the call of two that goes on for it). */
     reason: EndReason
-  }
-  | {
-    type: 'moved'
-    /** The conference. */
-    call: string
-    /** Who is in it now, and was not. */
-    came: Array<Member>
-    /** Who is in it no more. */
-    left: Array<number>
   }
   | {
     type: 'breakout'

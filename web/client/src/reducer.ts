@@ -118,6 +118,7 @@ function noticed(model: Model, notice: Notice, about: Request | null, now: numbe
     case 'opened': return inside(model, notice.call, (call) => (call.kind === 'running' ? { ...call, room: notice.room } : call))
     case 'knocking':
     case 'member':
+    case 'members':
     case 'member-left':
     case 'voices':
     case 'speaking':
@@ -131,7 +132,6 @@ function noticed(model: Model, notice: Notice, about: Request | null, now: numbe
     case 'watchers':
     case 'unplayable':
     case 'paused':
-    case 'moved':
     case 'breakout':
     case 'announced':
       return inside(model, notice.call, (call) => (call.kind === 'room' ? advanceRoom(call, notice, now) : call))

@@ -7,7 +7,7 @@ import type { Notice } from './signal.js'
 
 type Of<T extends Notice['type']> = Extract<Notice, { type: T }>
 /** The messages about a room that goes on. */
-export type RoomNotice = Of<'knocking' | 'member' | 'member-left' | 'voices' | 'speaking' | 'shown' | 'wanted' | 'expressed' | 'muted' | 'role' | 'settings' | 'recording' | 'watchers' | 'unplayable' | 'paused' | 'moved' | 'breakout' | 'announced'>
+export type RoomNotice = Of<'knocking' | 'member' | 'members' | 'member-left' | 'voices' | 'speaking' | 'shown' | 'wanted' | 'expressed' | 'muted' | 'role' | 'settings' | 'recording' | 'watchers' | 'unplayable' | 'paused' | 'breakout' | 'announced'>
 
 /** Feelings shown at the same time; the oldest go first. */
 const REACTIONS_MOST = 30
@@ -69,15 +69,18 @@ function without(room: RoomCall, left: readonly number[]): RoomCall {
   }
 }
 
+/** The room with these members as they are now. */
+function withMembers(room: RoomCall, members: RoomCall['members']): RoomCall {
+  const numbers = new Set(members.map(({ number }) => number))
+  return { ...room, members: sorted([...room.members.filter(({ number }) => !numbers.has(number)), ...members]) }
+}
+
 export function advanceRoom(room: RoomCall, notice: RoomNotice, now: number): RoomCall {
   switch (notice.type) {
     case 'knocking': return { ...room, knocking: notice.people }
-    case 'member': return { ...room, members: sorted([...room.members.filter(({ number }) => number !== notice.member.number), notice.member]) }
+    case 'member': return withMembers(room, [notice.member])
+    case 'members': return withMembers(without(room, notice.left), notice.members)
     case 'member-left': return without(room, [notice.number])
-    case 'moved': {
-      const rest = without(room, [...notice.left, ...notice.came.map(({ number }) => number)])
-      return { ...rest, members: sorted([...rest.members, ...notice.came]) }
-    }
     case 'breakout': return { ...room, ...divided(notice.breakout, now) }
     case 'voices': return { ...room, voices: notice.slots }
     case 'speaking': return { ...room, speaking: notice.members }

@@ -163,8 +163,8 @@ export class Conferences implements ConferenceServer {
     from.seats = from.seats.filter((it) => it !== seat)
     seat.pc?.close()
     Object.assign(seat, { pc: null, layout: [], slots: [], member: { ...seat.member, connected: false } })
-    for (const other of from.seats) this.tell(other, { type: 'moved', call: from.id, came: [], left: [number] })
-    for (const other of to.seats) this.tell(other, { type: 'moved', call: to.id, came: [seat.member], left: [] })
+    for (const other of from.seats) this.tell(other, { type: 'members', call: from.id, left: [number], members: [] })
+    for (const other of to.seats) this.tell(other, { type: 'members', call: to.id, left: [], members: [seat.member] })
     to.seats.push(seat)
     this.admit(to, seat.session, null, true)
   }
@@ -339,7 +339,12 @@ export class Conferences implements ConferenceServer {
 
   private change(conference: Conference, seat: Seat, change: Partial<Member>): void {
     seat.member = { ...seat.member, ...change }
-    for (const other of conference.seats) this.tell(other, { type: 'member', call: conference.id, member: seat.member })
+    for (const other of conference.seats) {
+      // In a large conference, which begins early here, changes come together with others.
+      const large = conference.seats.length > 3
+      const members = conference.seats.map(({ member }) => member)
+      this.tell(other, large ? { type: 'members', call: conference.id, left: [], members } : { type: 'member', call: conference.id, member: seat.member })
+    }
   }
 
   private tellVoices(conference: Conference): void {

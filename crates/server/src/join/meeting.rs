@@ -13,7 +13,8 @@ use super::session::{Exit, Session, plain};
 use crate::client::servers;
 use crate::client::signalling::Notice;
 use crate::signal::protocol::{
-    ClientMessage, Description, DescriptionKind, EndReason, ErrorCode, Person, Role, Secret, ServerMessage,
+    ClientMessage, Description, DescriptionKind, EndReason, ErrorCode, Member, MemberNumber, Person, Role,
+    Secret, ServerMessage,
 };
 use crate::transfer::link::Link;
 
@@ -103,42 +104,44 @@ impl Session<'_> {
         Ok(())
     }
 
+    /// Somebody came, or something about them changed.
+    fn member(&mut self, member: Member) {
+        let Some(conference) = &mut self.conference else { return };
+        let name = plain(&member.person.name);
+        let fields = json!({ "number": member.number, "name": name, "connected": member.connected });
+        let new = !conference.members.contains_key(&member.number);
+        let text = if new { format!("{name} comes in.") } else { String::new() };
+        conference.members.insert(member.number, member);
+        self.output.say("member", fields, &text);
+    }
+
+    fn member_left(&mut self, number: MemberNumber) {
+        let Some(conference) = &mut self.conference else { return };
+        let Some(member) = conference.members.remove(&number) else { return };
+        let name = plain(&member.person.name);
+        self.output.say("left", json!({ "number": number, "name": name }), &format!("{name} has left."));
+    }
+
     /// What is about the conference that one is in.
     async fn room_message(&mut self, message: ServerMessage) -> Result<()> {
         let Some(conference) = &mut self.conference else { return Ok(()) };
         let ours = |call: &String| *call == conference.call;
         match message {
             ServerMessage::Member { call, member } if ours(&call) => {
-                let name = plain(&member.person.name);
-                let fields = json!({ "number": member.number, "name": name, "connected": member.connected });
-                let new = !conference.members.contains_key(&member.number);
-                let text = if new { format!("{name} comes in.") } else { String::new() };
-                conference.members.insert(member.number, member);
-                self.output.say("member", fields, &text);
+                self.member(member);
+                self.lay_out().await?;
+            }
+            ServerMessage::Members { call, left, members } if ours(&call) => {
+                for number in left {
+                    self.member_left(number);
+                }
+                for member in members.iter() {
+                    self.member(member.clone());
+                }
                 self.lay_out().await?;
             }
             ServerMessage::MemberLeft { call, number, .. } if ours(&call) => {
-                if let Some(member) = conference.members.remove(&number) {
-                    let name = plain(&member.person.name);
-                    self.output.say(
-                        "left",
-                        json!({ "number": number, "name": name }),
-                        &format!("{name} has left."),
-                    );
-                }
-                self.lay_out().await?;
-            }
-            ServerMessage::Moved { call, came, left } if ours(&call) => {
-                for number in left {
-                    conference.members.remove(&number);
-                }
-                conference.members.extend(came.into_iter().map(|member| (member.number, member)));
-                let people: Vec<_> = conference.members.values().map(|it| plain(&it.person.name)).collect();
-                self.output.say(
-                    "moved",
-                    json!({ "people": people }),
-                    &format!("Here now: {}.", people.join(", ")),
-                );
+                self.member_left(number);
                 self.lay_out().await?;
             }
             ServerMessage::Announced { call, from, text } if ours(&call) => {

@@ -165,17 +165,17 @@ impl Person {
                 }
                 self.lay_out().await;
             }
+            ServerMessage::Members { members, left, .. } => {
+                if let Some(conference) = &mut self.conference {
+                    conference.members.retain(|number, _| !left.contains(number));
+                    conference.members.extend(members.iter().map(|m| (m.number, m.sending.camera)));
+                }
+                self.lay_out().await;
+            }
             ServerMessage::MemberLeft { number, .. } => {
                 if let Some(conference) = &mut self.conference {
                     conference.members.remove(&number);
                 }
-            }
-            ServerMessage::Moved { came, left, .. } => {
-                if let Some(conference) = &mut self.conference {
-                    conference.members.retain(|number, _| !left.contains(number));
-                    conference.members.extend(came.into_iter().map(|m| (m.number, m.sending.camera)));
-                }
-                self.lay_out().await;
             }
             ServerMessage::Error { code: ErrorCode::RateLimited, .. } => return Ok(true),
             ServerMessage::Error { code, message, .. } => match code {

@@ -1,5 +1,7 @@
 //! What the server says.
 
+use std::sync::Arc;
+
 use serde::{Deserialize, Serialize};
 
 use super::breakout::Breakout;
@@ -266,6 +268,17 @@ pub enum ServerMessage {
         /// Who they are now.
         member: Member,
     },
+    /// The same, and [`Self::MemberLeft`], of several people together: in large conferences, and of those who went to
+    /// groups or came back from them.
+    Members {
+        /// The conference.
+        call: CallId,
+        /// Who is in it no more, before `members`: somebody may have left and come again. One may never have been told
+        /// of them.
+        left: Vec<MemberNumber>,
+        /// Who came, and about whom something changed.
+        members: Arc<Vec<Member>>,
+    },
     /// Somebody is in the conference no more.
     MemberLeft {
         /// The conference.
@@ -274,15 +287,6 @@ pub enum ServerMessage {
         number: MemberNumber,
         /// Why: `hung-up`, `lost`, `removed`, or `moved` (to the call of two that goes on for it).
         reason: EndReason,
-    },
-    /// Several people at once went to groups or came back from them.
-    Moved {
-        /// The conference.
-        call: CallId,
-        /// Who is in it now, and was not.
-        came: Vec<Member>,
-        /// Who is in it no more.
-        left: Vec<MemberNumber>,
     },
     /// How the room is divided into groups. To owners again whenever somebody is somewhere else.
     Breakout {

@@ -55,6 +55,9 @@ pub struct Config {
     pub door_timeout: Duration,
     /// How long a change of the number of viewers waits for others before members are told.
     pub viewers_delay: Duration,
+    /// Members of a conference up to which each change about one of them is told at once; in a larger one a change
+    /// waits for others.
+    pub told_at_once: usize,
     /// Rooms that applications have set up.
     pub kept_rooms: usize,
     /// Whether applications are told what happens (`Event::Notice`).
@@ -113,6 +116,7 @@ impl Default for Config {
             viewers_per_conference: 1000,
             door_timeout: Duration::from_secs(20),
             viewers_delay: Duration::from_millis(500),
+            told_at_once: 16,
             kept_rooms: 10_000,
             notices: false,
             lobby_places: 50,

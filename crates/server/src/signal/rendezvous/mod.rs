@@ -186,6 +186,7 @@ impl Rendezvous {
                 Timer::Conference(call) => self.conference_timeout(&call),
                 Timer::Door(door) => self.door_timeout(door),
                 Timer::Viewers(call) => self.tell_viewers(&call),
+                Timer::News(call) => self.tell_news(&call),
                 Timer::Breakout(call) => self.breakout_timeout(&call),
                 Timer::Places(call) => self.places_timeout(&call),
                 Timer::Room(room) => self.room_timeout(&room),

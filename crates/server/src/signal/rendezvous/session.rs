@@ -188,7 +188,7 @@ fn weight(message: &ServerMessage) -> usize {
         ServerMessage::IceServers { ice_servers, .. } => ice_servers.len() * REST,
         ServerMessage::Error { message, .. } => message.len(),
         ServerMessage::Conference { members, .. } => members.len() * REST,
-        ServerMessage::Moved { came, left, .. } => came.len() * REST + left.len() * 4,
+        ServerMessage::Members { members, left, .. } => members.len() * REST + left.len() * 4,
         ServerMessage::Breakout { breakout, .. } => {
             breakout.as_ref().map_or(0, |it| (it.groups.len() + it.people.len()) * REST)
         }

@@ -25,6 +25,8 @@ pub(super) enum Timer {
     Door(DoorId),
     /// The members of this conference are told how many watch.
     Viewers(CallId),
+    /// The members of this conference are told who came and what changed.
+    News(CallId),
     /// Everybody in the groups of this conference is to be back.
     Breakout(CallId),
     /// The owners of this conference are told who is in which group.

@@ -7,6 +7,7 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD as BASE64;
 
 use super::admin::Doors;
 use super::family::InGroup;
+use super::news::News;
 use super::{Conference, Encoder, Member, Mute, Phase, Waiter};
 use crate::signal::admin::What;
 use crate::signal::forwarding::{LegKey, MediaCommand, Part, RoomKey, Source};
@@ -113,6 +114,7 @@ impl Rendezvous {
             viewers_due: None,
             viewers_told: 0,
             stage: None,
+            news: News::default(),
         };
         self.conferences.insert(id.clone(), conference);
         let members = self.config.members_per_conference.saturating_add(self.config.viewers_per_conference);

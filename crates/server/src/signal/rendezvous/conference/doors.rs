@@ -340,6 +340,8 @@ impl Rendezvous {
         if !taken || !matches!(conference.phase, Phase::Returning { .. }) {
             return;
         }
+        self.tell_news(call);
+        let Some(conference) = self.conferences.get_mut(call) else { return };
         let number = conference.next_number.max(seat.number + 1);
         conference.next_number = number + 1;
         let Some(member) = conference.members.remove(&seat.number) else { return };
@@ -374,6 +376,10 @@ impl Rendezvous {
         if let Some(due) = conference.viewers_due {
             self.timers.clear(due, Timer::Viewers(call.clone()));
             self.timers.set(due, Timer::Viewers(id.clone()));
+        }
+        if let Some(due) = conference.news.due {
+            self.timers.clear(due, Timer::News(call.clone()));
+            self.timers.set(due, Timer::News(id.clone()));
         }
         self.rooms_by_key.insert(conference.key, id.clone());
         self.rooms.entry(conference.room.clone()).or_default().take(id);

@@ -18,6 +18,7 @@ mod family;
 mod forward;
 mod moderate;
 mod moves;
+mod news;
 mod notice;
 mod pair;
 mod record;
@@ -33,9 +34,10 @@ use self::admin::Rules;
 use self::breakout::Breakout;
 pub(super) use self::doors::Place;
 use self::family::InGroup;
+use self::news::News;
 
 use super::calls::{Failure, no_such_call};
-use super::session::{Engaged, Link};
+use super::session::Engaged;
 use super::timers::Timer;
 use super::{Rendezvous, SessionKey};
 use crate::signal::admin::What;
@@ -77,6 +79,7 @@ pub(super) struct Conference {
     viewers_told: u32,
     /// What viewers see who did not ask for anything else, as the forwarder was told.
     stage: Option<Wish>,
+    news: News,
 }
 
 /// Where a conference is on its way between two and more.
@@ -229,44 +232,6 @@ impl Rendezvous {
         })
     }
 
-    /// Tells everybody but themselves what somebody is now.
-    fn tell_of(&mut self, call: &CallId, number: MemberNumber) {
-        let Some(conference) = self.conferences.get(call) else { return };
-        let Some(member) = self.described(conference, number) else { return };
-        self.record_member(call, number);
-        let message = ServerMessage::Member { call: call.clone(), member };
-        let sessions = &self.sessions;
-        let Some(conference) = self.conferences.get_mut(call) else { return };
-        let mut here = Vec::new();
-        for (_, other) in conference.members.iter_mut().filter(|(other, _)| **other != number) {
-            if other.encoder.is_some() {
-                continue;
-            }
-            if sessions.get(&other.session).is_some_and(|s| matches!(s.link, Link::Attached(_))) {
-                here.push(other.session);
-            } else {
-                other.missed.entry(number).or_insert(false);
-            }
-        }
-        for session in here {
-            self.tell(session, message.clone());
-        }
-        self.look_at_views(call);
-        self.places_changed(&self.main_of(call));
-    }
-
-    /// Tells everybody but themselves of somebody who is new.
-    fn tell_of_new(&mut self, call: &CallId, number: MemberNumber) {
-        let sessions = &self.sessions;
-        let Some(conference) = self.conferences.get_mut(call) else { return };
-        for (_, other) in conference.members.iter_mut().filter(|(other, _)| **other != number) {
-            if sessions.get(&other.session).is_some_and(|s| matches!(s.link, Link::Detached(_))) {
-                other.missed.insert(number, true);
-            }
-        }
-        self.tell_of(call, number);
-    }
-
     /// Tells the owners who waits, wherever they are.
     fn tell_knocking(&mut self, call: &CallId) {
         for (at, owner) in self.owners_of(&self.main_of(call)) {
@@ -315,13 +280,7 @@ impl Rendezvous {
             self.forget_door(encoder.door, reason);
         }
         self.release_conference(member.session, call);
-        let message = ServerMessage::MemberLeft { call: call.clone(), number, reason };
-        let Some(conference) = self.conferences.get_mut(call) else { return };
-        let knew = |other: &mut Member| other.missed.remove(&number) != Some(true);
-        let others = conference.members.values_mut().filter_map(|other| knew(other).then_some(other.session));
-        for session in others.collect::<Vec<_>>() {
-            self.tell(session, message.clone());
-        }
+        self.tell_left(call, number, reason);
         self.ensure_owner(call);
         self.look_at_views(call);
         let call = &self.main_of(call);
@@ -385,6 +344,9 @@ impl Rendezvous {
         }
         if let Some(due) = conference.viewers_due {
             self.timers.clear(due, Timer::Viewers(call.clone()));
+        }
+        if let Some(due) = conference.news.due {
+            self.timers.clear(due, Timer::News(call.clone()));
         }
         self.rooms_by_key.remove(&conference.key);
         self.forwarder(MediaCommand::Close { room: conference.key });

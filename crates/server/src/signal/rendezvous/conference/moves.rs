@@ -2,6 +2,7 @@
 //! new media connection.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 use crate::signal::admin::What;
 use crate::signal::protocol::{CallId, MemberNumber, ServerMessage};
@@ -25,6 +26,10 @@ struct Change {
 impl Rendezvous {
     /// Moves them all; whoever stays is told once, and whoever goes is told where they are now.
     pub(super) fn move_members(&mut self, moves: &[Move]) {
+        let touched: BTreeSet<&CallId> = moves.iter().flat_map(|it| [&it.from, &it.to]).collect();
+        for call in touched {
+            self.tell_news(call);
+        }
         let mut changes: BTreeMap<CallId, Change> = BTreeMap::new();
         for Move { number, from, to } in moves {
             let there = self.conferences.get_mut(from).and_then(|it| it.members.remove(number));
@@ -70,6 +75,7 @@ impl Rendezvous {
     fn tell_moved(&mut self, call: &CallId, change: &Change) {
         let Some(conference) = self.conferences.get(call) else { return };
         let came: Vec<_> = change.came.iter().filter_map(|n| self.described(conference, *n)).collect();
+        let (came, nobody) = (Arc::new(came), Arc::default());
         let sessions = &self.sessions;
         let Some(conference) = self.conferences.get_mut(call) else { return };
         let fresh: BTreeSet<MemberNumber> = change.came.iter().copied().collect();
@@ -84,13 +90,13 @@ impl Rendezvous {
             if !here {
                 other.missed.extend(change.came.iter().map(|number| (*number, true)));
             }
-            let came = if here { came.clone() } else { Vec::new() };
-            if !came.is_empty() || !left.is_empty() {
-                news.push((other.session, came, left));
+            let members = Arc::clone(if here { &came } else { &nobody });
+            if !members.is_empty() || !left.is_empty() {
+                news.push((other.session, left, members));
             }
         }
-        for (session, came, left) in news {
-            self.tell(session, ServerMessage::Moved { call: call.clone(), came, left });
+        for (session, left, members) in news {
+            self.tell(session, ServerMessage::Members { call: call.clone(), left, members });
         }
     }
 }

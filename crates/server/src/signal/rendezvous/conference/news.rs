@@ -1,0 +1,160 @@
+//! What members are told of each other: at once in a small conference, several changes together in a large one.
+//!
+//! Whoever comes into a conference of n, or leaves it, is told to n people, and so is everything about them that
+//! changes. When hundreds come within a minute, and leave within ten seconds, those are as many messages as there are
+//! pairs, each with a wake-up and a write of its own. Where more than
+//! [`Config::told_at_once`](crate::signal::rendezvous::Config::told_at_once) are, a change waits for others, a millisecond
+//! for each member, and they leave as one message with everybody as they are then.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+use std::time::Duration;
+
+use wire::Instant;
+
+use super::Conference;
+use crate::signal::protocol::{self, CallId, EndReason, MemberNumber, ServerMessage};
+use crate::signal::rendezvous::session::Link;
+use crate::signal::rendezvous::timers::Timer;
+use crate::signal::rendezvous::{Rendezvous, SessionKey};
+
+/// Nobody hears later than this that somebody came or left.
+const MOST: Duration = Duration::from_millis(500);
+
+/// What the members of a conference were not told yet.
+#[derive(Default)]
+pub(super) struct News {
+    /// Of whom, and whether those are new.
+    of: BTreeMap<MemberNumber, bool>,
+    left: BTreeSet<MemberNumber>,
+    /// When they are told.
+    pub(super) due: Option<Instant>,
+}
+
+/// The same, as it is told.
+struct Told {
+    call: CallId,
+    left: Vec<MemberNumber>,
+    people: Arc<Vec<protocol::Member>>,
+    nobody: Arc<Vec<protocol::Member>>,
+}
+
+impl Conference {
+    /// How long a change waits for others.
+    fn patience(&self, told_at_once: usize) -> Duration {
+        let members = self.members.len();
+        if members <= told_at_once {
+            return Duration::ZERO;
+        }
+        Duration::from_millis(members as u64).min(MOST)
+    }
+}
+
+impl Rendezvous {
+    /// Tells everybody but themselves what somebody is now.
+    pub(super) fn tell_of(&mut self, call: &CallId, number: MemberNumber) {
+        self.news_of(call, number, false);
+    }
+
+    /// Tells everybody but themselves of somebody who is new.
+    pub(super) fn tell_of_new(&mut self, call: &CallId, number: MemberNumber) {
+        self.news_of(call, number, true);
+    }
+
+    fn news_of(&mut self, call: &CallId, number: MemberNumber, new: bool) {
+        let Some(conference) = self.conferences.get_mut(call) else { return };
+        if !conference.members.contains_key(&number) {
+            return;
+        }
+        *conference.news.of.entry(number).or_default() |= new;
+        self.tell_in_time(call);
+        self.record_member(call, number);
+        self.look_at_views(call);
+        self.places_changed(&self.main_of(call));
+    }
+
+    /// Tells everybody that somebody is there no more.
+    pub(super) fn tell_left(&mut self, call: &CallId, number: MemberNumber, reason: EndReason) {
+        let told_at_once = self.config.told_at_once;
+        let Some(conference) = self.conferences.get_mut(call) else { return };
+        // Who was away when they came was not told of them at all.
+        let knew = |other: &mut super::Member| other.missed.remove(&number) != Some(true);
+        let others = conference.members.values_mut().filter_map(|other| knew(other).then_some(other.session));
+        let others: Vec<SessionKey> = others.collect();
+        if conference.news.due.is_none() && conference.patience(told_at_once).is_zero() {
+            let message = ServerMessage::MemberLeft { call: call.clone(), number, reason };
+            for session in others {
+                self.tell(session, message.clone());
+            }
+            return;
+        }
+        conference.news.of.remove(&number);
+        conference.news.left.insert(number);
+        self.tell_in_time(call);
+    }
+
+    /// Tells what waits when it has waited long enough, which may be now.
+    fn tell_in_time(&mut self, call: &CallId) {
+        let told_at_once = self.config.told_at_once;
+        let Some(conference) = self.conferences.get_mut(call) else { return };
+        let patience = conference.patience(told_at_once);
+        if patience.is_zero() {
+            self.tell_news(call);
+        } else if conference.news.due.is_none() {
+            let due = self.now + patience;
+            conference.news.due = Some(due);
+            self.timers.set(due, Timer::News(call.clone()));
+        }
+    }
+
+    /// Tells what waits, before it is due if something else is to be told that comes after it.
+    pub(in crate::signal::rendezvous) fn tell_news(&mut self, call: &CallId) {
+        let Some(conference) = self.conferences.get_mut(call) else { return };
+        let News { of, left, due } = std::mem::take(&mut conference.news);
+        if let Some(due) = due {
+            self.timers.clear(due, Timer::News(call.clone()));
+        }
+        if of.is_empty() && left.is_empty() {
+            return;
+        }
+        let Some(conference) = self.conferences.get(call) else { return };
+        let people = of.keys().filter_map(|number| self.described(conference, *number)).collect();
+        let left = left.into_iter().collect();
+        let told = Told { call: call.clone(), left, people: Arc::new(people), nobody: Arc::default() };
+        let sessions = &self.sessions;
+        let Some(conference) = self.conferences.get_mut(call) else { return };
+        let mut messages = Vec::new();
+        for (number, other) in conference.members.iter_mut().filter(|(_, other)| other.encoder.is_none()) {
+            let here = sessions.get(&other.session).is_some_and(|s| matches!(s.link, Link::Attached(_)));
+            if !here {
+                // What changes in the meantime is told when they are back.
+                for (who, new) in of.iter().filter(|(who, _)| *who != number) {
+                    *other.missed.entry(*who).or_default() |= new;
+                }
+            }
+            messages.extend(told.to(*number, here).map(|message| (other.session, message)));
+        }
+        for (session, message) in messages {
+            self.tell(session, message);
+        }
+    }
+}
+
+impl Told {
+    /// What a member is told, who is not told of themselves.
+    fn to(&self, number: MemberNumber, here: bool) -> Option<ServerMessage> {
+        let others = if !here {
+            self.nobody.clone()
+        } else if self.people.iter().any(|member| member.number == number) {
+            Arc::new(self.people.iter().filter(|member| member.number != number).cloned().collect())
+        } else {
+            self.people.clone()
+        };
+        let call = self.call.clone();
+        match (self.left.as_slice(), others.as_slice()) {
+            ([], []) => None,
+            ([], [member]) => Some(ServerMessage::Member { call, member: member.clone() }),
+            _ => Some(ServerMessage::Members { call, left: self.left.clone(), members: others }),
+        }
+    }
+}
