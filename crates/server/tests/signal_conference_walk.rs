@@ -42,8 +42,8 @@ pub(crate) fn config() -> Config {
 
 impl Walk {
     fn new(seed: u64) -> Self {
-        let told_at_once = if seed % 4 == 3 { 2 } else { PEOPLE };
-        let mut world = World::new(Config { told_at_once, ..config() });
+        let (told_at_once, members_per_message) = if seed % 4 == 3 { (2, 2) } else { (PEOPLE, PEOPLE) };
+        let mut world = World::new(Config { told_at_once, members_per_message, ..config() });
         for who in 0..PEOPLE {
             world.join(&format!("p{who}"), &format!("P{who}"));
         }

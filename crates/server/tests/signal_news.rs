@@ -79,3 +79,19 @@ fn who_is_away_when_it_is_told_hears_it_when_back_and_of_nobody_who_has_gone() {
     let told = news.told(&world, at[0]);
     assert!(told.contains("member:5") && !told.contains(":6"), "{told}");
 }
+
+#[test]
+fn many_are_told_of_page_by_page() {
+    let config = Config { told_at_once: 3, members_per_message: 2, ..config() };
+    let (mut world, at) = room_with(config, &["ann", "bob", "cyd", "dan"]);
+    world.pass(Duration::from_secs(1));
+    let late: Vec<usize> = ["eve", "fay", "gil"].iter().map(|id| world.join(id, id)).collect();
+    let mut news = News::of(&world);
+    for one in &late {
+        world.act(*one, meet());
+    }
+    let told = "conference:7:Presenter:of2 members:2:connected,3:connected members:4:connected,5 members:6";
+    assert_eq!(news.told(&world, late[2]), told);
+    world.pass(Duration::from_millis(7));
+    assert_eq!(news.told(&world, at[0]), "members:5,6 member:7");
+}

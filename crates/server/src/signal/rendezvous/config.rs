@@ -58,6 +58,9 @@ pub struct Config {
     /// Members of a conference up to which each change about one of them is told at once; in a larger one a change
     /// waits for others.
     pub told_at_once: usize,
+    /// Members of a conference who are told of in one message; what there is more follows in others. A socket keeps
+    /// the room that its longest message took.
+    pub members_per_message: usize,
     /// Rooms that applications have set up.
     pub kept_rooms: usize,
     /// Whether applications are told what happens (`Event::Notice`).
@@ -117,6 +120,7 @@ impl Default for Config {
             door_timeout: Duration::from_secs(20),
             viewers_delay: Duration::from_millis(500),
             told_at_once: 16,
+            members_per_message: 32,
             kept_rooms: 10_000,
             notices: false,
             lobby_places: 50,

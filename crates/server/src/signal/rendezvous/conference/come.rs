@@ -344,7 +344,7 @@ impl Rendezvous {
         let main = conference.group.as_ref().map(|group| group.main.clone());
         // Its doors are the main room's.
         let Some(outer) = self.conferences.get(main.as_ref().unwrap_or(call)) else { return };
-        let members = conference.members.keys().filter_map(|n| self.described(conference, *n)).collect();
+        let (members, more) = self.first_page(conference, number);
         let message = ServerMessage::Conference {
             call: call.clone(),
             room: conference.room.clone(),
@@ -368,6 +368,10 @@ impl Rendezvous {
             member.missed.clear();
         }
         self.tell(session, message);
+        for members in more {
+            let message = ServerMessage::Members { call: call.clone(), left: Vec::new(), members };
+            self.tell(session, message);
+        }
     }
 
     /// What brings a member back after the server has forgotten the conference.

@@ -35,9 +35,12 @@ pub(super) struct News {
 struct Told {
     call: CallId,
     left: Vec<MemberNumber>,
-    people: Arc<Vec<protocol::Member>>,
-    nobody: Arc<Vec<protocol::Member>>,
+    people: Page,
+    nobody: Page,
 }
+
+/// People who are told of in one message.
+type Page = Arc<Vec<protocol::Member>>;
 
 impl Conference {
     /// How long a change waits for others.
@@ -71,6 +74,25 @@ impl Rendezvous {
         self.record_member(call, number);
         self.look_at_views(call);
         self.places_changed(&self.main_of(call));
+    }
+
+    /// Everybody in a conference as one of them is told who comes into it: themselves and the first in `conference`,
+    /// the others page by page.
+    pub(super) fn first_page(
+        &self,
+        conference: &Conference,
+        number: MemberNumber,
+    ) -> (Vec<protocol::Member>, Vec<Page>) {
+        let numbers = conference.members.keys().copied().filter(|other| *other != number);
+        let numbers = std::iter::once(number).chain(numbers);
+        let mut first: Vec<_> = numbers.filter_map(|number| self.described(conference, number)).collect();
+        let more = first.split_off(first.len().min(self.config.members_per_message));
+        first.sort_by_key(|member| member.number);
+        (first, self.pages(more))
+    }
+
+    fn pages(&self, people: Vec<protocol::Member>) -> Vec<Page> {
+        people.chunks(self.config.members_per_message).map(|page| Arc::new(page.to_vec())).collect()
     }
 
     /// Tells everybody that somebody is there no more.
@@ -119,8 +141,12 @@ impl Rendezvous {
         }
         let Some(conference) = self.conferences.get(call) else { return };
         let people = of.keys().filter_map(|number| self.described(conference, *number)).collect();
-        let left = left.into_iter().collect();
-        let told = Told { call: call.clone(), left, people: Arc::new(people), nobody: Arc::default() };
+        let mut pages = self.pages(people).into_iter();
+        // Who has left stands on the first page, even if it has nothing else.
+        let first =
+            Told { left: left.into_iter().collect(), ..Told::page(call, pages.next().unwrap_or_default()) };
+        let told: Vec<Told> =
+            std::iter::once(first).chain(pages.map(|page| Told::page(call, page))).collect();
         let sessions = &self.sessions;
         let Some(conference) = self.conferences.get_mut(call) else { return };
         let mut messages = Vec::new();
@@ -132,7 +158,8 @@ impl Rendezvous {
                     *other.missed.entry(*who).or_default() |= new;
                 }
             }
-            messages.extend(told.to(*number, here).map(|message| (other.session, message)));
+            let mine = told.iter().filter_map(|page| page.to(*number, here));
+            messages.extend(mine.map(|message| (other.session, message)));
         }
         for (session, message) in messages {
             self.tell(session, message);
@@ -141,6 +168,10 @@ impl Rendezvous {
 }
 
 impl Told {
+    fn page(call: &CallId, people: Page) -> Self {
+        Self { call: call.clone(), left: Vec::new(), people, nobody: Arc::default() }
+    }
+
     /// What a member is told, who is not told of themselves.
     fn to(&self, number: MemberNumber, here: bool) -> Option<ServerMessage> {
         let others = if !here {
