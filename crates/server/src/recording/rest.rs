@@ -1,26 +1,21 @@
 //! Recordings over HTTP: the list for those who may have them, and files by links. `docs/recording.md` describes it.
 
-use std::io::SeekFrom;
 use std::sync::Arc;
 
-use axum::body::{Body, Bytes};
+use axum::body::Body;
 use axum::extract::{Path, Query, State};
 use axum::http::{HeaderMap, HeaderValue, Response, StatusCode, header};
 use axum::response::IntoResponse as _;
 use axum::routing::{delete, get};
 use axum::{Json, Router};
 use serde::{Deserialize, Serialize};
-use tokio::fs::File;
-use tokio::io::{AsyncReadExt as _, AsyncSeekExt as _};
 
+use super::archive::Unavailable;
 use super::timeline::FILE;
-use super::{Recordings, State as Progress, Timeline};
+use super::{Deleted, Recordings, State as Progress, Timeline};
 use crate::app::App;
 use crate::clock;
 use crate::signal::protocol::Person;
-
-/// Bytes of a file that are sent in one piece.
-const PIECE: usize = 64 << 10;
 
 /// `/api/v1/recordings` and `/recordings`.
 pub(crate) fn router() -> Router<Arc<App>> {
@@ -71,6 +66,11 @@ fn nothing() -> Response<Body> {
 }
 
 fn failed(error: &anyhow::Error) -> Response<Body> {
+    if error.is::<Unavailable>() {
+        tracing::warn!(error = format!("{error:#}"), "cannot reach recordings");
+        let message = "recordings are kept in a store that does not answer: try again in a moment";
+        return refuse(StatusCode::SERVICE_UNAVAILABLE, "unavailable", message);
+    }
     tracing::error!(error = format!("{error:#}"), "cannot read recordings");
     refuse(
         StatusCode::INTERNAL_SERVER_ERROR,
@@ -101,7 +101,7 @@ async fn list(State(app): State<Arc<App>>, headers: HeaderMap) -> Response<Body>
         Ok(who) => who,
         Err(refused) => return refused,
     };
-    let folder = recordings.folder().clone();
+    let folder = recordings.archive().folder().clone();
     let found = tokio::task::spawn_blocking(move || folder.list()).await;
     let found = found.map_err(anyhow::Error::from).and_then(|found| found);
     let now = clock::unix_seconds();
@@ -141,22 +141,17 @@ async fn remove(State(app): State<Arc<App>>, Path(id): Path<String>, headers: He
         Ok(who) => who,
         Err(refused) => return refused,
     };
-    let folder = recordings.folder().clone();
-    let removed = tokio::task::spawn_blocking(move || {
-        let Some(timeline) = folder.load(&id)?.filter(|found| found.owners.contains(&person.id)) else {
-            return Ok(None);
-        };
-        if timeline.state == Progress::Recording {
-            return Ok(Some(false));
-        }
-        folder.delete(&id).map(Some)
-    });
-    match removed.await.map_err(anyhow::Error::from).and_then(|removed| removed) {
-        Ok(Some(true)) => StatusCode::NO_CONTENT.into_response(),
-        Ok(Some(false)) => {
+    match recordings.delete(&id, |found| found.owners.contains(&person.id)).await {
+        Ok(Deleted::Gone) => StatusCode::NO_CONTENT.into_response(),
+        Ok(Deleted::GoesOn) => {
             refuse(StatusCode::CONFLICT, "recording", "it goes on: stop the recording, then delete it")
         }
-        Ok(None) => nothing(),
+        Ok(Deleted::Nothing) => nothing(),
+        Err(error) if error.is::<Unavailable>() => {
+            tracing::warn!(error = format!("{error:#}"), "a recording is to be deleted");
+            let message = "the store of recordings does not answer: this one is deleted as soon as it does";
+            refuse(StatusCode::SERVICE_UNAVAILABLE, "unavailable", message)
+        }
         Err(error) => failed(&error),
     }
 }
@@ -185,9 +180,12 @@ async fn file(
         let message = "this link is not good any more: take a new one from the list of recordings";
         return refuse(StatusCode::FORBIDDEN, "expired", message);
     }
-    let Some(path) = recordings.folder().of(&id).map(|folder| folder.join(&name)) else { return nothing() };
-    let Ok(mut file) = File::open(path).await else { return nothing() };
-    let Ok(size) = file.metadata().await.map(|found| found.len()) else { return nothing() };
+    let found = match recordings.archive().find(&id, &name).await {
+        Ok(Some(found)) => found,
+        Ok(None) => return nothing(),
+        Err(error) => return failed(&error),
+    };
+    let size = found.size;
     let asked = headers.get(header::RANGE).and_then(|value| value.to_str().ok());
     let (from, to, status) = match range(asked, size) {
         Asked::Whole => (0, size, StatusCode::OK),
@@ -198,10 +196,11 @@ async fn file(
             return response;
         }
     };
-    if from > 0 && file.seek(SeekFrom::Start(from)).await.is_err() {
-        return nothing();
-    }
-    let mut response = Response::new(Body::from_stream(pieces(file, to - from)));
+    let pieces = match found.read(from, to).await {
+        Ok(pieces) => pieces,
+        Err(error) => return failed(&error),
+    };
+    let mut response = Response::new(Body::from_stream(pieces));
     *response.status_mut() = status;
     put(&mut response, header::CONTENT_TYPE, content_type(&name));
     put(&mut response, header::CONTENT_LENGTH, &(to - from).to_string());
@@ -228,25 +227,6 @@ fn content_type(name: &str) -> &'static str {
         "mkv" => "video/x-matroska",
         _ => "application/json",
     }
-}
-
-/// So many bytes of a file, piece by piece.
-fn pieces(file: File, left: u64) -> impl futures_util::Stream<Item = std::io::Result<Bytes>> {
-    futures_util::stream::unfold((file, left), |(mut file, left)| async move {
-        let most = usize::try_from(left).unwrap_or(usize::MAX).min(PIECE);
-        if most == 0 {
-            return None;
-        }
-        let mut piece = vec![0; most];
-        match file.read(&mut piece).await {
-            Ok(0) => Some((Err(std::io::ErrorKind::UnexpectedEof.into()), (file, 0))),
-            Ok(len) => {
-                piece.truncate(len);
-                Some((Ok(Bytes::from(piece)), (file, left - len as u64)))
-            }
-            Err(error) => Some((Err(error), (file, 0))),
-        }
-    })
 }
 
 /// What of a file is asked for.

@@ -121,6 +121,11 @@ impl Timeline {
         self.people.iter().flat_map(|person| &person.files).map(|part| part.bytes).sum()
     }
 
+    /// The names of all files.
+    pub(super) fn names(&self) -> impl Iterator<Item = &str> {
+        self.people.iter().flat_map(|person| &person.files).map(|part| part.name.as_str())
+    }
+
     /// Somebody of that number, made if they were not there yet.
     pub(super) fn attended(&mut self, number: MemberNumber, person: &Person) -> &mut Attended {
         let found = self.people.iter().position(|known| known.number == number);
