@@ -220,7 +220,7 @@ describe('a meeting is recorded', () => {
 
     await t.test('who began it gets it over HTTP, plays it and nobody else does', async () => {
       const identity = (/** @type {Person} */ person) => person.page.evaluate(() => localStorage.getItem('visavis.identity') ?? '')
-      const list = async (/** @type {Person} */ person) => (await fetch(`${server.url}/api/v1/recordings`, { headers: { authorization: `Bearer ${await identity(person)}` } })).json()
+      const list = async (/** @type {Person} */ person) => (await fetch(`${server.url}/recordings`, { headers: { authorization: `Bearer ${await identity(person)}` } })).json()
       assert.deepEqual(await list(bruno), [])
       const [entry] = await list(ada)
       assert.equal(entry.id, first.id)
@@ -230,7 +230,7 @@ describe('a meeting is recorded', () => {
       assert.deepEqual([part.status, Buffer.from(await part.arrayBuffer())], [206, whole.subarray(4, 20)])
       assert.equal(whole.length, entry.files[0].bytes)
       assert.equal((await fetch(link.replace(/key=../, 'key=AA'))).status, 403)
-      assert.equal((await fetch(`${server.url}/api/v1/recordings/${first.id}`, { method: 'DELETE', headers: { authorization: `Bearer ${await identity(bruno)}` } })).status, 404)
+      assert.equal((await fetch(`${server.url}/recordings/${first.id}`, { method: 'DELETE', headers: { authorization: `Bearer ${await identity(bruno)}` } })).status, 404)
       await choose(ada, 'Recordings')
       await ada.press(`Play: ${chloe.name}`)
       await ada.until('it plays', () => ada.page.evaluate(() => {
@@ -289,7 +289,7 @@ describe('a meeting is recorded', () => {
       assert.match(await (await fetch(`${server.url}/metrics`)).text(), /^visavis_recordings_waiting 0$/m)
 
       const headers = { authorization: `Bearer ${await ada.page.evaluate(() => localStorage.getItem('visavis.identity') ?? '')}` }
-      const [entry] = await (await fetch(`${server.url}/api/v1/recordings`, { headers })).json()
+      const [entry] = await (await fetch(`${server.url}/recordings`, { headers })).json()
       for (const file of entry.files) assert.equal(complaints(server.url + file.link), '', file.name)
       const link = server.url + entry.files[0].link
       const whole = Buffer.from(await (await fetch(link)).arrayBuffer())
@@ -319,7 +319,7 @@ describe('a meeting is recorded', () => {
       await store.halt()
       assert.equal((await fetch(link)).status, 503)
       await store.start()
-      assert.equal((await fetch(`${server.url}/api/v1/recordings/${recording.id}`, { method: 'DELETE', headers })).status, 204)
+      assert.equal((await fetch(`${server.url}/recordings/${recording.id}`, { method: 'DELETE', headers })).status, 204)
       assert.deepEqual([store.objects('films'), existsSync(kept), (await fetch(link)).status], [[], false, 404])
     })
   })

@@ -13,6 +13,7 @@ pub(crate) mod archive;
 mod assemble;
 pub(crate) mod command;
 mod folder;
+mod listed;
 mod part;
 mod queue;
 mod recorder;
@@ -33,6 +34,7 @@ use tokio::sync::mpsc;
 
 pub use archive::Archive;
 pub use folder::Folder;
+pub(crate) use listed::Listed;
 pub(crate) use queue::{Gatherer, Message, Queue};
 pub use timeline::{Attended, Part, Shows, Span, Speaking, State, Timeline};
 
@@ -239,18 +241,37 @@ impl Recordings {
         }
     }
 
+    /// All of them, the latest first.
+    ///
+    /// # Errors
+    /// They cannot be read.
+    pub(crate) async fn list(&self) -> Result<Vec<Timeline>> {
+        let folder = self.archive.folder().clone();
+        tokio::task::spawn_blocking(move || folder.list()).await?
+    }
+
+    /// One of them, if it is there.
+    ///
+    /// # Errors
+    /// It cannot be read.
+    pub(crate) async fn get(&self, id: &str) -> Result<Option<Timeline>> {
+        let (folder, id) = (self.archive.folder().clone(), id.to_owned());
+        tokio::task::spawn_blocking(move || folder.load(&id)).await?
+    }
+
     /// Removes a recording for good, if it is one of those.
     ///
     /// # Errors
     /// It cannot be read or removed.
     pub(crate) async fn delete(&self, id: &str, allowed: impl FnOnce(&Timeline) -> bool) -> Result<Deleted> {
-        let (folder, name) = (self.archive.folder().clone(), id.to_owned());
-        let found = tokio::task::spawn_blocking(move || folder.load(&name)).await??;
-        match found.filter(allowed) {
+        match self.get(id).await?.filter(allowed) {
             None => Ok(Deleted::Nothing),
             Some(found) if found.state == State::Recording => Ok(Deleted::GoesOn),
             Some(_) => {
-                self.archive.delete(id).await.map(|was| if was { Deleted::Gone } else { Deleted::Nothing })
+                let (archive, id) = (self.archive.clone(), id.to_owned());
+                // Whoever asked may go away; what was begun is finished.
+                let deleted = tokio::spawn(async move { archive.delete(&id).await });
+                Ok(if deleted.await?? { Deleted::Gone } else { Deleted::Nothing })
             }
         }
     }

@@ -8,53 +8,20 @@ use axum::http::{HeaderMap, HeaderValue, Response, StatusCode, header};
 use axum::response::IntoResponse as _;
 use axum::routing::{delete, get};
 use axum::{Json, Router};
-use serde::{Deserialize, Serialize};
+use serde::Deserialize;
 
 use super::archive::Unavailable;
-use super::timeline::FILE;
-use super::{Deleted, Recordings, State as Progress, Timeline};
+use super::{Deleted, Listed, Recordings};
 use crate::app::App;
 use crate::clock;
 use crate::signal::protocol::Person;
 
-/// `/api/v1/recordings` and `/recordings`.
+/// `/recordings`.
 pub(crate) fn router() -> Router<Arc<App>> {
     Router::new()
-        .route("/api/v1/recordings", get(list))
-        .route("/api/v1/recordings/{id}", delete(remove))
+        .route("/recordings", get(list))
+        .route("/recordings/{id}", delete(remove))
         .route("/recordings/{id}/{file}", get(file))
-}
-
-/// A recording in the list.
-#[derive(Serialize)]
-#[serde(rename_all = "camelCase")]
-struct Entry {
-    id: String,
-    room: String,
-    /// Milliseconds since 1970.
-    begun: u64,
-    /// Milliseconds.
-    duration: u64,
-    state: Progress,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    problem: Option<String>,
-    by: Person,
-    bytes: u64,
-    timeline: String,
-    files: Vec<Entrance>,
-}
-
-/// A file of a recording in the list.
-#[derive(Serialize)]
-#[serde(rename_all = "camelCase")]
-struct Entrance {
-    name: String,
-    person: String,
-    shows: super::Shows,
-    offset: u64,
-    duration: u64,
-    bytes: u64,
-    link: String,
 }
 
 fn refuse(status: StatusCode, code: &'static str, message: &str) -> Response<Body> {
@@ -101,39 +68,18 @@ async fn list(State(app): State<Arc<App>>, headers: HeaderMap) -> Response<Body>
         Ok(who) => who,
         Err(refused) => return refused,
     };
-    let folder = recordings.archive().folder().clone();
-    let found = tokio::task::spawn_blocking(move || folder.list()).await;
-    let found = found.map_err(anyhow::Error::from).and_then(|found| found);
     let now = clock::unix_seconds();
-    match found {
+    match recordings.list().await {
         Ok(found) => {
             let own = found.into_iter().filter(|timeline| timeline.owners.contains(&person.id));
-            let entries: Vec<Entry> = own.map(|timeline| entry(&recordings, timeline, now)).collect();
+            let entries: Vec<Listed> =
+                own.map(|timeline| Listed::new(&recordings, timeline, ("", now))).collect();
             let mut response = Json(entries).into_response();
             response.headers_mut().insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
             response
         }
         Err(error) => failed(&error),
     }
-}
-
-fn entry(recordings: &Recordings, timeline: Timeline, now: u64) -> Entry {
-    let bytes = timeline.bytes();
-    let link = |file: &str| recordings.link(&timeline.id, file, now);
-    let files = timeline.people.iter().flat_map(|person| {
-        person.files.iter().map(|part| Entrance {
-            name: part.name.clone(),
-            person: person.person.name.clone(),
-            shows: part.shows,
-            offset: part.offset,
-            duration: part.duration,
-            bytes: part.bytes,
-            link: link(&part.name),
-        })
-    });
-    let (files, own) = (files.collect(), link(FILE));
-    let Timeline { id, room, begun, duration, state, problem, by, .. } = timeline;
-    Entry { id, room, begun, duration, state, problem, by, bytes, timeline: own, files }
 }
 
 async fn remove(State(app): State<Arc<App>>, Path(id): Path<String>, headers: HeaderMap) -> Response<Body> {
