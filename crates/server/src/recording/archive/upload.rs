@@ -63,16 +63,13 @@ impl Uploader {
     /// # Errors
     /// The last failure.
     pub(super) async fn pass(&mut self) -> Result<()> {
-        let mut known = match self.known.take() {
+        let known = match self.known.take() {
             Some(known) => known,
             None => self.adopt().await?,
         };
         let folder = self.archive.folder.clone();
-        let (ids, mut known) = tokio::task::spawn_blocking(move || {
-            let ids = folder.unsettled(&known);
-            (ids, std::mem::take(&mut known))
-        })
-        .await?;
+        let looked = tokio::task::spawn_blocking(move || (folder.unsettled(&known), known));
+        let (ids, mut known) = looked.await?;
         let result = match ids {
             Ok(ids) => self.settle_all(ids, &mut known).await,
             Err(error) => Err(error),
