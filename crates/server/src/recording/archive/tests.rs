@@ -254,7 +254,12 @@ impl World {
 
 impl Moody {
     fn archive(&self, scratch: &Scratch, name: &str) -> Archive {
-        let bucket = Bucket::of(Arc::new(self.clone()), PART, Duration::from_millis(100));
+        self.archive_for(scratch, name, Duration::from_secs(60))
+    }
+
+    /// One that waits so long for an answer.
+    fn archive_for(&self, scratch: &Scratch, name: &str, answer: Duration) -> Archive {
+        let bucket = Bucket::of(Arc::new(self.clone()), PART, answer);
         Archive::new(Folder::new(scratch.0.join(name)), Some(bucket))
     }
 }
@@ -434,16 +439,18 @@ async fn a_new_machine_has_the_recordings_of_the_old_one() {
 #[tokio::test]
 async fn a_store_that_is_silent_is_not_waited_for() {
     let world = World::with_recordings("store-silent");
+    let impatient = world.store.archive_for(&world.scratch, "recordings", Duration::from_millis(20));
+    let mut uploader = Uploader::new(impatient.clone(), Arc::clone(&world.tally)).unwrap();
     world.mood(Mood::Silent);
-    assert!(world.uploader().pass().await.unwrap_err().is::<Unavailable>());
-    world.assert_whole("while the store is silent").await;
+    assert!(uploader.pass().await.unwrap_err().is::<Unavailable>());
     world.mood(Mood::Well);
+    world.assert_whole("after the store was silent").await;
     world.uploader().pass().await.unwrap();
     assert_eq!((world.tally.waiting(), world.tally.stored_bytes.load(Ordering::Relaxed) > 3200), (0, true));
     world.mood(Mood::Silent);
     let (name, _) = FILES[0];
-    assert!(world.archive.find(FILM, name).await.unwrap_err().is::<Unavailable>());
-    assert!(world.archive.delete(FILM).await.unwrap_err().is::<Unavailable>());
+    assert!(impatient.find(FILM, name).await.unwrap_err().is::<Unavailable>());
+    assert!(impatient.delete(FILM).await.unwrap_err().is::<Unavailable>());
     assert!(world.archive.folder.has(FILM), "it is still to be deleted");
     world.mood(Mood::Well);
     world.uploader().pass().await.unwrap();
