@@ -50,7 +50,7 @@ before(async () => {
   hook.listen(0, '127.0.0.1')
   await once(hook, 'listening')
   const { port } = /** @type {import('node:net').AddressInfo} */ (hook.address())
-  server = await Visavis.local(['--api-keys', keys, '--webhook', `http://127.0.0.1:${port}/`, '--webhook-key', 'shop', '--webhook-allow', '127.0.0.0/8'])
+  server = await Visavis.local(['--api-keys', keys, '--webhook', `http://127.0.0.1:${port}/`, '--webhook-key', 'shop', '--webhook-allow', '127.0.0.0/8', '--recording-free', '1M'])
   chromium = await Browser.launch('chromium')
   document = await (await fetch(`${server.url}/api/v1/openapi.json`)).json()
   ajv.addSchema(document, 'api')
@@ -169,13 +169,30 @@ describe('an application', () => {
       assert.equal((await ask('GET', '/rooms/{room}/members', room)).body.members.length, 1)
     })
 
+    await t.test('it records the lecture, fetches the recording and deletes it', async () => {
+      const { id } = (await ask('PUT', '/rooms/{room}/recording', room)).body
+      const recording = { recording: id }
+      const listed = async () => (await ask('GET', '/recordings')).body.recordings[0]
+      await ada.until('something is written', async () => (await listed())?.files[0]?.bytes > 0)
+      assert.equal((await ask('DELETE', '/recordings/{recording}', recording)).status, 409)
+      await ask('DELETE', '/rooms/{room}/recording', room)
+      await ada.until('it is finished', async () => (await listed()).state === 'finished')
+      const { body } = await ask('GET', '/recordings/{recording}', recording)
+      assert.deepEqual([body.id, body.room, body.files.length, body.files[0].person], [id, 'physics', 1, 'Ada'])
+      const file = await (await fetch(body.files[0].link)).arrayBuffer()
+      assert.equal(file.byteLength, body.files[0].bytes)
+      assert.equal((await ask('DELETE', '/recordings/{recording}', recording)).status, 204)
+      assert.equal((await ask('GET', '/recordings/{recording}', recording)).status, 404)
+      assert.equal((await fetch(body.files[0].link)).status, 404)
+    })
+
     await t.test('it ends the lecture and was told of everything in order', async () => {
       await ask('DELETE', '/rooms/{room}', room)
       await ada.says('over for everyone')
       await ada.until('the last event has come', () => events.some(({ type }) => type === 'room.deleted'))
       assert.deepEqual(events.map(({ type, member: who, reason }) => [type, who?.subject, who?.role, reason].filter(Boolean).join(' ')), [
         'room.started', 'member.joined teacher owner', 'member.joined pupil attendee', 'member.hand pupil attendee', 'member.role pupil presenter',
-        'member.hand pupil presenter', 'member.left pupil presenter removed', 'member.left teacher owner closed', 'room.ended closed', 'room.deleted ended',
+        'member.hand pupil presenter', 'member.left pupil presenter removed', 'recording.started', 'recording.finished', 'member.left teacher owner closed', 'room.ended closed', 'room.deleted ended',
       ])
       for (const event of events) fits(place('webhooks', event.type, 'post', 'requestBody', 'content', 'application/json', 'schema'), event)
       assert.equal((await ask('GET', '/rooms/{room}', room)).status, 404)

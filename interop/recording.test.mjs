@@ -9,6 +9,7 @@ import { CLAP, paintClapper } from './browser/clapper.mjs'
 import { Browser } from './browser/launch.mjs'
 import { Person } from './browser/person.mjs'
 import { command } from './lab/namespaces.mjs'
+import { S3 } from './servers/s3.mjs'
 import { program, Visavis } from './servers/visavis.mjs'
 
 /** Sound and picture may be apart by so much, ms. */
@@ -52,6 +53,12 @@ function timelines() {
     const file = path.join(recordings(), id, 'timeline.json')
     return existsSync(file) ? [JSON.parse(readFileSync(file, 'utf8'))] : []
   })
+}
+
+/** @param {string} what @param {() => boolean} holds */
+async function until(what, holds) {
+  for (const end = Date.now() + PATIENCE; Date.now() < end; await new Promise((resolve) => setTimeout(resolve, 50))) if (holds()) return
+  throw new Error(`in ${PATIENCE} ms not: ${what}`)
 }
 
 /** Waits until a timeline is as wanted. @param {string} what @param {(timeline: Timeline) => boolean} wanted */
@@ -213,7 +220,7 @@ describe('a meeting is recorded', () => {
 
     await t.test('who began it gets it over HTTP, plays it and nobody else does', async () => {
       const identity = (/** @type {Person} */ person) => person.page.evaluate(() => localStorage.getItem('visavis.identity') ?? '')
-      const list = async (/** @type {Person} */ person) => (await fetch(`${server.url}/api/v1/recordings`, { headers: { authorization: `Bearer ${await identity(person)}` } })).json()
+      const list = async (/** @type {Person} */ person) => (await fetch(`${server.url}/recordings`, { headers: { authorization: `Bearer ${await identity(person)}` } })).json()
       assert.deepEqual(await list(bruno), [])
       const [entry] = await list(ada)
       assert.equal(entry.id, first.id)
@@ -223,7 +230,7 @@ describe('a meeting is recorded', () => {
       assert.deepEqual([part.status, Buffer.from(await part.arrayBuffer())], [206, whole.subarray(4, 20)])
       assert.equal(whole.length, entry.files[0].bytes)
       assert.equal((await fetch(link.replace(/key=../, 'key=AA'))).status, 403)
-      assert.equal((await fetch(`${server.url}/api/v1/recordings/${first.id}`, { method: 'DELETE', headers: { authorization: `Bearer ${await identity(bruno)}` } })).status, 404)
+      assert.equal((await fetch(`${server.url}/recordings/${first.id}`, { method: 'DELETE', headers: { authorization: `Bearer ${await identity(bruno)}` } })).status, 404)
       await choose(ada, 'Recordings')
       await ada.press(`Play: ${chloe.name}`)
       await ada.until('it plays', () => ada.page.evaluate(() => {
@@ -262,6 +269,58 @@ describe('a meeting is recorded', () => {
       assert(listed.includes(found.id) && listed.includes('interrupted') && listed.includes('finished'), listed)
       execFileSync(program(), ['recordings', 'delete', first.id, '--data', path.dirname(recordings())])
       assert(!existsSync(path.join(recordings(), first.id)))
+    })
+
+    await t.test('with a store it goes there, is played from there, is found by another server, and is deleted', async () => {
+      const store = await S3.with('films')
+      t.after(() => store.stop())
+      Object.assign(process.env, store.environment)
+      const flags = ['--recording-store', 's3://films/of/us', '--recording-store-endpoint', store.url]
+      server.argv.push(...flags)
+      await server.halt('SIGKILL')
+      await server.start()
+      const [recording] = timelines()
+      if (!recording) throw new Error('there is one')
+      const kept = path.join(recordings(), recording.id)
+      await until('only the timeline is here', () => readdirSync(kept).join() === 'timeline.json')
+      const parts = recording.people.flatMap((person) => person.files)
+      const names = [...parts.map((part) => part.name), 'timeline.json'].sort()
+      assert.deepEqual(store.objects('films'), names.map((name) => `of/us/${recording.id}/${name}`))
+      assert.match(await (await fetch(`${server.url}/metrics`)).text(), /^visavis_recordings_waiting 0$/m)
+
+      const headers = { authorization: `Bearer ${await ada.page.evaluate(() => localStorage.getItem('visavis.identity') ?? '')}` }
+      const [entry] = await (await fetch(`${server.url}/recordings`, { headers })).json()
+      for (const file of entry.files) assert.equal(complaints(server.url + file.link), '', file.name)
+      const link = server.url + entry.files[0].link
+      const whole = Buffer.from(await (await fetch(link)).arrayBuffer())
+      assert.equal(whole.length, parts[0]?.bytes)
+      const some = await fetch(link, { headers: { range: 'bytes=-100' } })
+      assert.deepEqual([some.status, Buffer.from(await some.arrayBuffer())], [206, whole.subarray(-100)])
+      await choose(ada, 'Recordings')
+      await ada.press(`Play: ${chloe.name}`)
+      await ada.until('it plays', () => ada.page.evaluate(() => {
+        const video = document.querySelector('dialog video')
+        return video instanceof HTMLVideoElement && video.currentTime > 0.5 && video.videoWidth > 0
+      }))
+
+      const other = await Visavis.local(flags)
+      t.after(() => other.stop())
+      const visavis = (/** @type {string[]} */ argv, /** @type {NodeJS.ProcessEnv} */ env = process.env) =>
+        spawnSync(program(), ['recordings', ...argv, '--data', other.argv[other.argv.indexOf('--data') + 1] ?? '', ...flags], { env, encoding: 'utf8' })
+      await until('the other server lists it', () => visavis(['list']).stdout.includes(recording.id))
+      const copy = path.join(folder, 'copy')
+      const wrong = visavis(['export', recording.id, copy], { ...process.env, AWS_SECRET_ACCESS_KEY: 'another' })
+      assert(wrong.status === 1 && /the store of recordings: .*403 Forbidden/.test(wrong.stderr), wrong.stderr)
+      assert(!existsSync(copy))
+      assert.equal(visavis(['export', recording.id, copy]).status, 0)
+      assert.deepEqual(readdirSync(copy).sort(), names)
+      assert(readFileSync(path.join(copy, entry.files[0].name)).equals(whole))
+
+      await store.halt()
+      assert.equal((await fetch(link)).status, 503)
+      await store.start()
+      assert.equal((await fetch(`${server.url}/recordings/${recording.id}`, { method: 'DELETE', headers })).status, 204)
+      assert.deepEqual([store.objects('films'), existsSync(kept), (await fetch(link)).status], [[], false, 404])
     })
   })
 })

@@ -2,12 +2,12 @@
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { existsSync, mkdtempSync, rmSync, statSync } from 'node:fs'
-import net from 'node:net'
 import { tmpdir } from 'node:os'
 import path from 'node:path'
 import { createInterface } from 'node:readline'
 import { fileURLToPath } from 'node:url'
 import { SERVER } from '../lab/lab.mjs'
+import { freePort } from './ports.mjs'
 
 /** How many of its last lines a failure quotes. */
 const QUOTED = 30
@@ -151,13 +151,4 @@ export async function visavisTurn(lab, identity, name) {
   if (code !== 0) throw new Error(`no welcome from the server: ${stderr}`)
   const { username, credential } = JSON.parse(stdout)
   return { username, credential, stop: () => server.stop() }
-}
-
-async function freePort() {
-  const server = net.createServer().listen(0, '127.0.0.1')
-  await once(server, 'listening')
-  const { port } = /** @type {net.AddressInfo} */ (server.address())
-  server.close()
-  await once(server, 'close')
-  return port
 }

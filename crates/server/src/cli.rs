@@ -64,7 +64,8 @@ fn dispatch(matches: &ArgMatches) -> Result<()> {
         Some(("recordings", matches)) => {
             let (action, matches) = matches.subcommand().context("clap requires one")?;
             let (_, config) = read(matches)?;
-            recordings(action, matches, &config)
+            let done = recordings(action, matches, &config);
+            Runtime::new().context("cannot start the runtime")?.block_on(done)
         }
         Some(("account", matches)) => {
             let (action, matches) = matches.subcommand().context("clap requires one")?;
@@ -265,15 +266,14 @@ async fn account(action: &str, name: &str, config: &Config) -> Result<()> {
     done
 }
 
-fn recordings(action: &str, matches: &ArgMatches, config: &Config) -> Result<()> {
-    let folder = config.recordings.0.as_ref().context("`recordings` is off")?;
-    let folder = recording::Folder::new(config.data.join(folder));
+async fn recordings(action: &str, matches: &ArgMatches, config: &Config) -> Result<()> {
+    let archive = recording::Archive::open(config)?.context("`recordings` is off")?;
     let id = matches.try_get_one::<String>("id").ok().flatten().cloned().unwrap_or_default();
     let to = matches.try_get_one::<PathBuf>("to").ok().flatten().cloned().unwrap_or_default();
     print(&match action {
-        "list" => recording::command::list(&folder)?,
-        "export" => recording::command::export(&folder, &id, &to)?,
-        "delete" => recording::command::delete(&folder, &id)?,
+        "list" => recording::command::list(archive.folder())?,
+        "export" => recording::command::export(&archive, &id, &to).await?,
+        "delete" => recording::command::delete(&archive, &id).await?,
         _ => bail!("clap requires an action"),
     })
 }

@@ -77,6 +77,11 @@ fn recording(counts: &Counts) {
     }
     counter!("visavis_recording_frames_lost_total").absolute(counts.frames_lost);
     counter!("visavis_recording_write_errors_total").absolute(counts.write_errors);
+    if let Some(store) = &counts.store {
+        gauge!("visavis_recordings_waiting").set(number(store.waiting));
+        counter!("visavis_recording_stored_bytes_total").absolute(store.bytes);
+        counter!("visavis_recording_store_failures_total").absolute(store.failures);
+    }
 }
 
 fn relay(stats: &Snapshot) {

@@ -22,7 +22,7 @@ use crate::doors::Sessions;
 use crate::http::{self, Limits as HttpLimits, Listener, Speaks};
 use crate::ice::Ice;
 use crate::media::MediaPlane;
-use crate::recording::{self, Folder, Limits, Recordings};
+use crate::recording::{self, Archive, Limits, Recordings};
 use crate::signal::hub::{Hub, HubConfig};
 use crate::store::Store;
 use crate::tls::Tls;
@@ -143,15 +143,19 @@ async fn assemble(config: Config, bound: &Bound, hostname: &str) -> Result<App> 
 
 /// Starts the recorder, if there is to be one.
 fn record(config: &Config, secret: &[u8; 32]) -> Result<Option<(Arc<Recordings>, recording::Link)>> {
-    let Some(folder) = config.recordings.0.as_ref() else { return Ok(None) };
-    let folder = Folder::new(config.data.join(folder));
+    let Some(archive) = Archive::open(config)? else { return Ok(None) };
     let limits = Limits { bytes: config.recording_bytes.0, free: config.recording_free.0.unwrap_or(0) };
     if let Some(keep) = config.recording_keep.0 {
-        tokio::spawn(Recordings::expire(folder.clone(), keep));
+        tokio::spawn(Recordings::expire(archive.clone(), keep));
     }
     let key = data::derive(secret, "visavis recordings 1");
-    let (recordings, link) = Recordings::start(folder, limits, key)?;
-    Ok(Some((Arc::new(recordings), link)))
+    let (recordings, link) = Recordings::start(archive, limits, key)?;
+    let recordings = Arc::new(recordings);
+    tokio::spawn({
+        let recordings = Arc::clone(&recordings);
+        async move { recordings.keep().await }
+    });
+    Ok(Some((recordings, link)))
 }
 
 /// Each connection takes a file descriptor, and many systems allow no more than 1024 unless a program asks.

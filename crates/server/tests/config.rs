@@ -68,6 +68,11 @@ fn wrong_keys_and_values_are_named_with_their_place() {
         ("", &[], &["--tls", "acme"], &["flag --tls", "needs `public-host`"]),
         ("tls = \"files\"\ntls-cert = \"a\"", &[], &[], &["line 1", "`tls-key` is missing"]),
         ("tls-key = \"a\"", &[], &[], &["line 1", "`tls-key`", "only read with"]),
+        ("", &[], &["--recording-store", "films"], &["flag --recording-store", "`s3://BUCKET/PREFIX`"]),
+        ("", &[], &["--recording-store", "s3://a/b"], &["`a` is no name of a bucket"]),
+        ("", &[], &["--recording-store", "s3://films", "--recordings", "off"], &["it needs `recordings`"]),
+        ("", &[], &["--recording-store-endpoint", "https://a:b@c.d"], &["AWS_ACCESS_KEY_ID"]),
+        ("", &[], &["--recording-store-endpoint", "https://c.d"], &["only read with `recording-store"]),
         ("", &[], &["--http", "off", "--tls", "off"], &["nothing would be served"]),
     ];
     for (content, environment, flags, wanted) in table {

@@ -11,6 +11,7 @@ mod http;
 mod join;
 mod load;
 mod passkeys;
+mod recordings;
 mod room;
 mod room_link;
 mod room_page;

@@ -1,4 +1,4 @@
-/** Recordings over HTTP: `/api/v1/recordings`, as `docs/recording.md` describes it. */
+/** Recordings over HTTP: `/recordings`, as `docs/recording.md` describes it. */
 import type { Person } from '@visavis/client/protocol.js'
 
 /** One person's microphone and camera, or their screen. */
@@ -36,7 +36,7 @@ const proof = (identity: string): Record<string, string> => ({ authorization: `B
 /** Ours, the latest first; null if the server does not say. */
 export async function listRecordings(identity: string, request = browserFetch): Promise<readonly RecordingEntry[] | null> {
   try {
-    const response = await request('/api/v1/recordings', { headers: proof(identity) })
+    const response = await request('/recordings', { headers: proof(identity) })
     // A server that does not record has none.
     if (response.status === 404) return []
     return response.ok ? await response.json() as readonly RecordingEntry[] : null
@@ -48,7 +48,7 @@ export async function listRecordings(identity: string, request = browserFetch): 
 /** Deletes one for good; whether that was done. */
 export async function deleteRecording(identity: string, id: string, request = browserFetch): Promise<boolean> {
   try {
-    return (await request(`/api/v1/recordings/${encodeURIComponent(id)}`, { method: 'DELETE', headers: proof(identity) })).ok
+    return (await request(`/recordings/${encodeURIComponent(id)}`, { method: 'DELETE', headers: proof(identity) })).ok
   } catch {
     return false
   }

@@ -8,6 +8,7 @@ mod openapi;
 mod operations;
 mod people;
 mod problem;
+mod recordings;
 mod rooms;
 pub mod token;
 pub(crate) mod types;

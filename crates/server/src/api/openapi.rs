@@ -125,6 +125,7 @@ fn parameters(operation: &Operation) -> Vec<Value> {
     let in_path = in_path.map(|name| {
         let (kind, meaning) = match name {
             "room" => ("string", "The room's name, as it stands in its link."),
+            "recording" => ("string", "The recording's name."),
             _ => ("integer", "The member's number, or that of somebody who waits."),
         };
         json!({ "name": name, "in": "path", "required": true, "description": meaning, "schema": { "type": kind } })

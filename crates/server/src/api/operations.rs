@@ -9,8 +9,9 @@ use super::groups::{Announcement, Destination, Groups, Key, NewGroups, NewKey, R
 use super::types::{
     Lobby, Member, MemberChange, Members, NewRoom, NewToken, Room, RoomSettings, Rooms, Status, Token,
 };
-use super::{groups, people, rooms};
+use super::{groups, people, recordings, rooms};
 use crate::app::App;
+use crate::recording::Listed;
 
 /// Makes the schema of a type.
 pub(super) type Shape = fn(&mut SchemaGenerator) -> Schema;
@@ -327,6 +328,40 @@ pub(super) const OPERATIONS: &[Operation] = &[
         answers: DONE,
         problems: &[404, 422],
         route: || routing::delete(groups::stop_recording),
+        ..PLAIN
+    },
+    Operation {
+        path: "/recordings",
+        id: "listRecordings",
+        summary: "Recordings of all rooms or of one, the latest first.",
+        parameters: &[
+            ("room", "query", "string", "Recordings of this room only, which need not be there any more."),
+            ("after", "query", "string", "Recordings after this one only: `next` of the page before."),
+            ("limit", "query", "integer", "Recordings in one answer, from 1 to 500; 100 if absent."),
+        ],
+        answers: &[(200, "A page of recordings.", Some(of::<recordings::Page>))],
+        problems: &[400, 404, 422],
+        route: || routing::get(recordings::list),
+        ..PLAIN
+    },
+    Operation {
+        path: "/recordings/{recording}",
+        id: "getRecordingById",
+        summary: "One recording, with links to its files.",
+        answers: &[(200, "The recording.", Some(of::<Listed>))],
+        problems: &[404],
+        route: || routing::get(recordings::look_up),
+        ..PLAIN
+    },
+    Operation {
+        method: "delete",
+        path: "/recordings/{recording}",
+        id: "deleteRecording",
+        summary: "Deletes a recording for good, wherever it is kept.",
+        more: "If the store of recordings does not answer (503), it is deleted as soon as that does.",
+        answers: DONE,
+        problems: &[404, 409, 503],
+        route: || routing::delete(recordings::delete),
         ..PLAIN
     },
     Operation {

@@ -5,6 +5,7 @@ use axum::response::{IntoResponse, Response};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use crate::recording::archive::Unavailable;
 use crate::signal::protocol::ErrorCode;
 
 /// Why a request was not carried out.
@@ -83,6 +84,11 @@ impl From<(ErrorCode, String)> for Problem {
 
 impl From<anyhow::Error> for Problem {
     fn from(error: anyhow::Error) -> Self {
+        if error.is::<Unavailable>() {
+            tracing::warn!(error = format!("{error:#}"), "a request of an application has to wait");
+            let detail = "the store of recordings does not answer; what is to be deleted is deleted as soon as it does";
+            return Self::new(StatusCode::SERVICE_UNAVAILABLE, "unavailable", detail);
+        }
         tracing::error!(error = format!("{error:#}"), "a request of an application failed");
         Self::new(StatusCode::INTERNAL_SERVER_ERROR, "failed", "the server could not do it; its log says why")
     }

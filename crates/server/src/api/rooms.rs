@@ -34,7 +34,7 @@ pub(super) struct Page {
     limit: Option<usize>,
 }
 
-type From_ = Extension<Caller>;
+pub(super) type From_ = Extension<Caller>;
 
 pub(super) async fn list(
     State(app): Api,
@@ -198,7 +198,7 @@ fn described(room: admin::Room, origin: &str) -> Room {
 }
 
 /// Where people reach the page: under the public name if there is one, else where the application reached us.
-fn origin(app: &App, caller: &Caller, headers: &HeaderMap) -> String {
+pub(super) fn origin(app: &App, caller: &Caller, headers: &HeaderMap) -> String {
     if let Some(host) = &app.config.public_host.0 {
         return match app.config.https_listen().map(|address| address.port()) {
             Some(port) if port != 443 => format!("https://{host}:{port}"),

@@ -13,7 +13,7 @@ mod value;
 pub use error::Error;
 pub use markdown::markdown;
 pub use read::{Origin, Setting, Settings, Sources};
-pub use storage::{Folder, Keep, Size};
+pub use storage::{Bucket, Endpoint, Folder, Keep, Size, Storage};
 pub use table::{Config, KEYS, Key};
 pub use value::{
     AcmeDirectory, Bandwidth, Host, KeyId, Limit, List, Listen, LogFilter, LogFormat, Metrics, Net, Origins,

@@ -1,5 +1,6 @@
 //! The types of values that say what is kept: where, how much, for how long.
 
+use std::fmt;
 use std::path::PathBuf;
 
 use super::value::{Value, single};
@@ -17,6 +18,76 @@ impl Value for Folder {
             "off" => Ok(Self(None)),
             text => Ok(Self(Some(text.into()))),
         }
+    }
+}
+
+/// A bucket of an S3-compatible store, and what the names of its objects begin with.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Bucket {
+    /// Its name.
+    pub name: String,
+    /// Without `/` at its ends; may be empty.
+    pub prefix: String,
+}
+
+impl fmt::Display for Bucket {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let slash = if self.prefix.is_empty() { "" } else { "/" };
+        write!(f, "s3://{}{slash}{}", self.name, self.prefix)
+    }
+}
+
+/// Where something is kept that is finished; `None` is the disk.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Storage(pub Option<Bucket>);
+
+impl Value for Storage {
+    const ALLOWED: &'static str =
+        "`disk`, or `s3://BUCKET` or `s3://BUCKET/PREFIX` with letters, digits and `. - _`";
+
+    fn parse(texts: &[String]) -> Result<Self, String> {
+        let text = single(texts)?;
+        if text == "disk" {
+            return Ok(Self(None));
+        }
+        let place = text.strip_prefix("s3://").ok_or("it does not begin with `s3://`")?;
+        let (name, prefix) = place.split_once('/').unwrap_or((place, ""));
+        let plain = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'.' | b'-' | b'_');
+        if !(3..=63).contains(&name.len()) || !name.bytes().all(plain) {
+            return Err(format!("`{name}` is no name of a bucket"));
+        }
+        let prefix = prefix.trim_end_matches('/');
+        let step = |step: &str| !matches!(step, "" | "." | "..") && step.bytes().all(plain);
+        if !prefix.is_empty() && !prefix.split('/').all(step) {
+            return Err(format!("`{prefix}` is no prefix of names"));
+        }
+        Ok(Self(Some(Bucket { name: name.to_owned(), prefix: prefix.to_owned() })))
+    }
+}
+
+/// The address of a store, or none.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Endpoint(pub Option<String>);
+
+impl Value for Endpoint {
+    const ALLOWED: &'static str = "an address such as `https://s3.example.org` or `http://127.0.0.1:9000`";
+
+    fn parse(texts: &[String]) -> Result<Self, String> {
+        if texts.is_empty() {
+            return Ok(Self(None));
+        }
+        let text = single(texts)?.trim_end_matches('/');
+        let uri: axum::http::Uri = text.parse().map_err(|_| "it is no address")?;
+        if !matches!(uri.scheme_str(), Some("https" | "http")) || uri.host().unwrap_or_default().is_empty() {
+            return Err("it does not begin with `https://` or `http://` and a host".into());
+        }
+        if uri.authority().is_some_and(|authority| authority.as_str().contains('@')) || uri.query().is_some()
+        {
+            return Err(
+                "it has a user or a `?` in it: credentials are read from the environment (`AWS_ACCESS_KEY_ID`)".into(),
+            );
+        }
+        Ok(Self(Some(text.to_owned())))
     }
 }
 
@@ -92,5 +163,40 @@ mod tests {
         check("off", Some(Folder(None)));
         check("/srv/films", Some(Folder(Some("/srv/films".into()))));
         check::<Folder>("", None);
+    }
+
+    #[test]
+    fn stores_are_read() {
+        let at = |name: &str, prefix: &str| {
+            Some(Storage(Some(Bucket { name: name.to_owned(), prefix: prefix.to_owned() })))
+        };
+        check("disk", Some(Storage(None)));
+        check("s3://films", at("films", ""));
+        check("s3://films/", at("films", ""));
+        check("s3://films/of/2026/", at("films", "of/2026"));
+        for wrong in [
+            "",
+            "s3:films",
+            "https://films",
+            "s3://",
+            "s3://a",
+            "s3://a b c",
+            "s3://films/../x",
+            "s3://films//x",
+        ] {
+            check::<Storage>(wrong, None);
+        }
+        check("http://127.0.0.1:9000/", Some(Endpoint(Some("http://127.0.0.1:9000".into()))));
+        check("https://s3.example.org/x", Some(Endpoint(Some("https://s3.example.org/x".into()))));
+        for wrong in [
+            "",
+            "s3.example.org",
+            "ftp://example.org",
+            "https://",
+            "https://a:b@example.org",
+            "https://a.org/?x=1",
+        ] {
+            check::<Endpoint>(wrong, None);
+        }
     }
 }

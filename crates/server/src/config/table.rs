@@ -6,8 +6,9 @@ use std::path::PathBuf;
 use super::read::Settings;
 use super::value::Value;
 use super::{
-    AcmeDirectory, Bandwidth, Error, Folder, Host, Keep, KeyId, Limit, List, Listen, LogFilter, LogFormat,
-    Metrics, Net, Origins, PortRange, Registration, Seconds, Size, Threads, TlsMode, Urls,
+    AcmeDirectory, Bandwidth, Endpoint, Error, Folder, Host, Keep, KeyId, Limit, List, Listen, LogFilter,
+    LogFormat, Metrics, Net, Origins, PortRange, Registration, Seconds, Size, Storage, Threads, TlsMode,
+    Urls,
 };
 
 /// One row of the table.
@@ -142,6 +143,10 @@ keys! {
     "Recordings" {
         recordings: Folder, "recordings", "DIR", ["recordings"],
             "Where recordings of conferences are written, a folder for each. An owner of a conference can begin one; everybody in it is told. `off` allows none.";
+        recording_store: Storage, "recording-store", "WHERE", ["disk"],
+            "Where recordings are kept once they have ended. With `s3://BUCKET/PREFIX` they go from `recordings` to that bucket of an S3-compatible store, and only their timelines stay. Credentials and region are read from the environment (`AWS_ACCESS_KEY_ID`, `AWS_SECRET_ACCESS_KEY`, `AWS_REGION` and so on).";
+        recording_store_endpoint: Endpoint, "recording-store-endpoint", "URL", [],
+            "Where the store answers, if it is not that of Amazon. Only with `recording-store = \"s3://…\"`.";
         recording_keep: Keep, "recording-keep", "TIME", ["forever"],
             "How long a recording is kept after it has ended. Older ones are deleted.";
         recording_bytes: Size, "recording-bytes", "SIZE", ["unlimited"],
@@ -216,6 +221,18 @@ impl Config {
             return conflict(
                 "webhook",
                 "it needs `api-keys`, and `webhook-key` with the id of one of them, to be signed",
+            );
+        }
+        if self.recording_store.0.is_some() && self.recordings.0.is_none() {
+            return conflict(
+                "recording-store",
+                "it needs `recordings`, the folder that they are written to first",
+            );
+        }
+        if self.recording_store_endpoint.0.is_some() && self.recording_store.0.is_none() {
+            return conflict(
+                "recording-store-endpoint",
+                "it is only read with `recording-store = \"s3://BUCKET\"`",
             );
         }
         let served = [self.http, self.https].iter().any(|l| l.0.is_some());

@@ -2,11 +2,15 @@
 
 use std::fmt::Write as _;
 use std::fs;
+use std::io::{self, IsTerminal as _};
 use std::path::Path;
 
 use anyhow::{Context as _, Result, bail};
+use futures_util::StreamExt as _;
+use tokio::fs::File;
+use tokio::io::AsyncWriteExt as _;
 
-use super::{Folder, State, Timeline};
+use super::{Archive, Folder, State, Timeline};
 
 /// `list`: a line for each.
 ///
@@ -43,30 +47,59 @@ pub(crate) fn list(folder: &Folder) -> Result<String> {
 /// `export`: copies a recording into a folder that is made for it; what was copied.
 ///
 /// # Errors
-/// There is no such recording, or the folder is there already, or it cannot be written.
-pub(crate) fn export(folder: &Folder, id: &str, to: &Path) -> Result<String> {
-    let timeline = find(folder, id)?;
-    let from = folder.of(id).context("it has no folder")?;
+/// There is no such recording, or the folder is there already, or it cannot be written, or the store does not answer.
+pub(crate) async fn export(archive: &Archive, id: &str, to: &Path) -> Result<String> {
+    let timeline = find(archive.folder(), id)?;
     fs::create_dir(to).with_context(|| format!("cannot make {}", to.display()))?;
-    let files = timeline.people.iter().flat_map(|person| &person.files).map(|part| part.name.as_str());
     let mut count = 0;
-    for name in files.chain([super::timeline::FILE]) {
-        fs::copy(from.join(name), to.join(name)).with_context(|| format!("cannot copy {name}"))?;
+    for name in timeline.names().chain([super::timeline::FILE]) {
+        let path = to.join(name);
+        if let Err(error) = copy(archive, (id, name), &path).await {
+            // Half a file would look like a whole one, and an empty folder would be in the way the next time.
+            let _ = fs::remove_file(&path);
+            let _ = fs::remove_dir(to);
+            return Err(error.context(format!("cannot copy {name}")));
+        }
         count += 1;
     }
     Ok(format!("{count} files in {}\n", to.display()))
+}
+
+/// Copies a file; one that comes from the store takes its time, so it is told how far it is.
+async fn copy(archive: &Archive, (id, name): (&str, &str), to: &Path) -> Result<()> {
+    let found = archive.find(id, name).await?.context("it is nowhere any more")?;
+    let (size, told) = (found.size, found.is_there());
+    let line_end = if io::stderr().is_terminal() { "\r" } else { "\n" };
+    let mut file = File::create_new(to).await?;
+    let mut pieces = found.read(0, size).await?;
+    let (mut done, mut shown) = (0, 0);
+    while let Some(piece) = pieces.next().await {
+        let piece = piece?;
+        file.write_all(&piece).await?;
+        done += piece.len() as u64;
+        let tenth = done * 10 / size.max(1);
+        if told && tenth > shown {
+            shown = tenth;
+            eprint!("{name}: {}0 % of {} MB{line_end}", tenth, size.div_ceil(1_000_000));
+        }
+    }
+    if told && line_end == "\r" {
+        eprintln!();
+    }
+    file.sync_all().await?;
+    Ok(())
 }
 
 /// `delete`: removes a recording for good.
 ///
 /// # Errors
 /// There is no such recording, or it goes on, or it cannot be removed.
-pub(crate) fn delete(folder: &Folder, id: &str) -> Result<String> {
-    let timeline = find(folder, id)?;
+pub(crate) async fn delete(archive: &Archive, id: &str) -> Result<String> {
+    let timeline = find(archive.folder(), id)?;
     if timeline.state == State::Recording {
         bail!("{id} goes on, or was interrupted and is finished when the server starts; stop it first");
     }
-    folder.delete(id)?;
+    archive.delete(id).await.context("it is not deleted yet; repeat this, or leave it to the server")?;
     Ok(format!("{id} is deleted\n"))
 }
 

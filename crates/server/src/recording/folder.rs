@@ -1,10 +1,11 @@
 //! Where recordings are: a folder each, with files and `timeline.json`. What a server left unfinished is finished here.
 
-use std::fs::{self, File};
+use std::collections::BTreeSet;
+use std::fs::{self, File, TryLockError};
 use std::io::{self, Read as _};
 use std::path::{Path, PathBuf};
 
-use anyhow::{Context as _, Result, bail};
+use anyhow::{Context as _, Result, bail, ensure};
 use media::webm::Recovery;
 
 use super::part::apply;
@@ -12,9 +13,11 @@ use super::timeline::{FILE, State, Timeline};
 use crate::data;
 
 /// Bytes of a timeline that are read at most.
-const MOST_TIMELINE: u64 = 64 << 20;
+pub(super) const MOST_TIMELINE: u64 = 64 << 20;
 /// Bytes of a file that are looked at in one go.
 const PIECE: usize = 1 << 20;
+/// A file of this name in a recording's folder says that the recording is to be deleted, whatever happens meanwhile.
+const DOOMED: &str = "deleting";
 
 /// The folder of all recordings; clones are the same one.
 #[derive(Clone, Debug)]
@@ -46,11 +49,8 @@ impl Folder {
         Ok(path)
     }
 
-    /// All recordings, the latest first. What cannot be read is left out, and said in the log.
-    ///
-    /// # Errors
-    /// The folder cannot be read.
-    pub fn list(&self) -> Result<Vec<Timeline>> {
+    /// The names of all recordings, in no order.
+    fn ids(&self) -> Result<Vec<String>> {
         let entries = match fs::read_dir(&self.path) {
             Ok(entries) => entries,
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
@@ -59,8 +59,19 @@ impl Folder {
         let mut found = Vec::new();
         for entry in entries {
             let name = entry.with_context(|| format!("cannot read {}", self.path.display()))?.file_name();
-            let Some(id) = name.to_str().filter(|name| is_id(name)) else { continue };
-            match self.load(id) {
+            found.extend(name.into_string().ok().filter(|name| is_id(name)));
+        }
+        Ok(found)
+    }
+
+    /// All recordings, the latest first. What cannot be read is left out, and said in the log.
+    ///
+    /// # Errors
+    /// The folder cannot be read.
+    pub fn list(&self) -> Result<Vec<Timeline>> {
+        let mut found = Vec::new();
+        for id in self.ids()? {
+            match self.load(&id) {
                 Ok(Some(timeline)) => found.push(timeline),
                 Ok(None) => {}
                 Err(error) => tracing::warn!(id, error = format!("{error:#}"), "a recording cannot be read"),
@@ -96,13 +107,112 @@ impl Folder {
         data::write_private(&folder.join(FILE), &text)
     }
 
-    /// Removes a recording for good. Whether there was one.
+    /// Takes in the timeline of a recording whose files are elsewhere.
+    ///
+    /// # Errors
+    /// It is none, or cannot be written.
+    pub(super) fn adopt(&self, id: &str, text: &[u8]) -> Result<()> {
+        let timeline: Timeline = serde_json::from_slice(text).context("this is not a timeline")?;
+        ensure!(timeline.id == id, "this is the timeline of another recording");
+        ensure!(timeline.state != State::Recording, "this is the timeline of a recording that goes on");
+        ensure!(timeline.names().all(is_file), "a file has a name that no recording gives");
+        data::write_private(&self.begin(id)?.join(FILE), text)
+    }
+
+    /// Whether there is a timeline of this name.
+    pub(super) fn has(&self, id: &str) -> bool {
+        self.of(id).is_some_and(|folder| folder.join(FILE).exists())
+    }
+
+    /// Notes that a recording is to be deleted. Whether there is one.
+    pub(super) fn doom(&self, id: &str) -> Result<bool> {
+        let Some(path) = self.of(id).filter(|_| self.has(id)) else { return Ok(false) };
+        match File::create(path.join(DOOMED)) {
+            Ok(_) => Ok(true),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(false),
+            Err(error) => Err(error).with_context(|| format!("cannot write in {}", path.display())),
+        }
+    }
+
+    /// Whether it was noted that a recording is to be deleted.
+    pub(super) fn is_doomed(&self, id: &str) -> bool {
+        self.of(id).is_some_and(|folder| folder.join(DOOMED).exists())
+    }
+
+    /// Keeps everybody else, other processes too, from moving or deleting a recording, until it is dropped.
+    pub(super) fn lock(&self, id: &str) -> Result<Lock> {
+        let Some(path) = self.of(id).map(|folder| folder.join(FILE)) else { return Ok(Lock::Gone) };
+        // Some file systems lock only what can be written.
+        let file = match File::options().read(true).write(true).open(&path) {
+            Ok(file) => file,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Lock::Gone),
+            Err(error) => return Err(error).with_context(|| format!("cannot open {}", path.display())),
+        };
+        match file.try_lock() {
+            // Whoever had it may have deleted the recording.
+            Ok(()) if path.exists() => Ok(Lock::Held(file)),
+            Ok(()) => Ok(Lock::Gone),
+            Err(TryLockError::WouldBlock) => Ok(Lock::Busy),
+            Err(TryLockError::Error(error)) => {
+                Err(error).with_context(|| format!("cannot lock {}", path.display()))
+            }
+        }
+    }
+
+    /// Those of which something is here that is not in `known`, or that are to be deleted.
+    ///
+    /// # Errors
+    /// The folder cannot be read.
+    pub(super) fn unsettled(&self, known: &BTreeSet<String>) -> Result<Vec<String>> {
+        let mut found = Vec::new();
+        for id in self.ids()? {
+            let doomed = self.is_doomed(&id);
+            let Some(path) = self.of(&id).filter(|_| self.has(&id)) else {
+                if doomed {
+                    // It was all but deleted.
+                    self.delete(&id)?;
+                }
+                continue;
+            };
+            let alone = || fs::read_dir(&path).is_ok_and(|entries| entries.count() == 1);
+            if !doomed && known.contains(&id) && alone() {
+                continue;
+            }
+            let unsettled = doomed
+                || match self.load(&id) {
+                    Ok(Some(it)) if it.state == State::Recording => false,
+                    Ok(Some(it)) => !known.contains(&id) || it.names().any(|name| path.join(name).exists()),
+                    // It is said in the log whenever they are listed.
+                    Ok(None) | Err(_) => false,
+                };
+            if unsettled {
+                found.push(id);
+            }
+        }
+        Ok(found)
+    }
+
+    /// Removes a recording from this folder, the timeline after what it tells of. Whether there was one.
     ///
     /// # Errors
     /// It cannot be removed.
     pub fn delete(&self, id: &str) -> Result<bool> {
         let Some(path) = self.of(id) else { return Ok(false) };
-        match fs::remove_dir_all(&path) {
+        let remove = || -> io::Result<()> {
+            for entry in fs::read_dir(&path)? {
+                let entry = entry?;
+                let name = entry.file_name();
+                if name != FILE && name != DOOMED && entry.file_type()?.is_file() {
+                    fs::remove_file(entry.path())?;
+                }
+            }
+            match fs::remove_file(path.join(FILE)) {
+                Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
+                Ok(()) | Err(_) => {}
+            }
+            fs::remove_dir_all(&path)
+        };
+        match remove() {
             Ok(()) => Ok(true),
             Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(false),
             Err(error) => Err(error).with_context(|| format!("cannot remove {}", path.display())),
@@ -157,26 +267,16 @@ impl Folder {
         timeline.close(end, State::Interrupted);
         self.save(timeline)
     }
+}
 
-    /// Removes what is older than this, in seconds; how many recordings that were.
-    ///
-    /// # Errors
-    /// The folder cannot be read.
-    pub(super) fn expire(&self, keep: u64, now: u64) -> Result<usize> {
-        let mut count = 0;
-        for timeline in self.list()? {
-            let ended = (timeline.begun + timeline.duration) / 1000;
-            if timeline.state != State::Recording && ended + keep < now {
-                match self.delete(&timeline.id) {
-                    Ok(_) => count += 1,
-                    Err(error) => {
-                        tracing::warn!(error = format!("{error:#}"), "cannot remove an old recording")
-                    }
-                }
-            }
-        }
-        Ok(count)
-    }
+/// What became of the wish to have a recording for oneself.
+pub(super) enum Lock {
+    /// It is had as long as this is kept.
+    Held(File),
+    /// Somebody else has it.
+    Busy,
+    /// There is no such recording.
+    Gone,
 }
 
 /// Finishes a file; how long it is, in milliseconds. One without a frame is removed.
@@ -212,4 +312,11 @@ fn mend(path: &Path) -> Result<u64> {
 /// Whether this can be the name of a recording: as names of paths they are harmless.
 pub(super) fn is_id(text: &str) -> bool {
     text.len() == 22 && text.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-' || b == b'_')
+}
+
+/// Whether this can be the name of a recording's file.
+pub(super) fn is_file(text: &str) -> bool {
+    text.len() <= 64
+        && !text.starts_with('.')
+        && text.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-' || b == b'.')
 }

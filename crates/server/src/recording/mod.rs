@@ -6,12 +6,14 @@
 //!  rendezvous ───┘ who is there, who speaks          └─ timeline.json
 //! ```
 //! The recorder is one thread with files; nobody waits for it. What it does not keep up with is dropped and counted, and
-//! pictures go on with the next keyframe. [`Folder`] is where recordings are, and finishes what a server left unfinished;
-//! [`rest`] gives them to those who may have them, [`command`] to the administrator.
+//! pictures go on with the next keyframe. [`Folder`] is where recordings are written, and finishes what a server left unfinished;
+//! [`Archive`] is where they are afterwards, which can be a store elsewhere; [`rest`] gives them to those who may have them, [`command`] to the administrator.
 
+pub(crate) mod archive;
 mod assemble;
 pub(crate) mod command;
 mod folder;
+mod listed;
 mod part;
 mod queue;
 mod recorder;
@@ -30,10 +32,13 @@ use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD as BASE64;
 use tokio::sync::mpsc;
 
+pub use archive::Archive;
 pub use folder::Folder;
+pub(crate) use listed::Listed;
 pub(crate) use queue::{Gatherer, Message, Queue};
 pub use timeline::{Attended, Part, Shows, Span, Speaking, State, Timeline};
 
+use self::archive::Uploader;
 use self::recorder::{Parts, Recorder};
 use crate::clock;
 use crate::signal::recording::RecordingEvent;
@@ -84,6 +89,9 @@ pub(crate) struct Tally {
     packets_lost: AtomicU64,
     frames_lost: AtomicU64,
     write_errors: AtomicU64,
+    waiting: AtomicU64,
+    stored_bytes: AtomicU64,
+    store_failures: AtomicU64,
 }
 
 impl Tally {
@@ -109,6 +117,23 @@ impl Tally {
         self.frames_lost.fetch_add(frames_lost, Ordering::Relaxed);
     }
 
+    /// So many recordings have ended and are not in the store.
+    fn now_waiting(&self, count: usize) {
+        self.waiting.store(count as u64, Ordering::Relaxed);
+    }
+
+    fn waiting(&self) -> u64 {
+        self.waiting.load(Ordering::Relaxed)
+    }
+
+    fn stored(&self, bytes: u64) {
+        self.stored_bytes.fetch_add(bytes, Ordering::Relaxed);
+    }
+
+    fn store_failed(&self) {
+        self.store_failures.fetch_add(1, Ordering::Relaxed);
+    }
+
     fn now(&self, active: usize, bytes: u64) {
         self.active.store(active as u64, Ordering::Relaxed);
         self.active_bytes.store(bytes, Ordering::Relaxed);
@@ -129,6 +154,29 @@ pub(crate) struct Counts {
     pub(crate) packets_dropped: u64,
     pub(crate) frames_lost: u64,
     pub(crate) write_errors: u64,
+    /// What there is to tell of the store; `None` if there is none.
+    pub(crate) store: Option<StoreCounts>,
+}
+
+/// What the metrics tell of the store.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) struct StoreCounts {
+    /// Recordings that have ended and are not in it.
+    pub(crate) waiting: u64,
+    pub(crate) bytes: u64,
+    /// Attempts that were given up.
+    pub(crate) failures: u64,
+}
+
+/// What became of the wish to delete a recording.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Deleted {
+    /// It is no more.
+    Gone,
+    /// It goes on, so it is not deleted.
+    GoesOn,
+    /// There is none of that name, or it is somebody else's.
+    Nothing,
 }
 
 /// The recorder's end for the rendezvous.
@@ -139,7 +187,7 @@ pub(crate) struct Link {
 
 /// The running recorder.
 pub struct Recordings {
-    folder: Folder,
+    archive: Archive,
     queue: Arc<Queue>,
     tally: Arc<Tally>,
     /// Signs links.
@@ -152,13 +200,14 @@ impl Recordings {
     ///
     /// # Errors
     /// The folder cannot be read, or the system gives no thread.
-    pub(crate) fn start(folder: Folder, limits: Limits, key: [u8; 32]) -> Result<(Self, Link)> {
-        folder.recover()?;
+    pub(crate) fn start(archive: Archive, limits: Limits, key: [u8; 32]) -> Result<(Self, Link)> {
+        archive.folder().recover()?;
         let (queue, tally) = (Arc::new(Queue::default()), Arc::new(Tally::default()));
         let (tell, events) = mpsc::unbounded_channel();
         let parts = Parts {
             queue: queue.clone(),
-            folder: folder.clone(),
+            folder: archive.folder().clone(),
+            ended: archive.bell(),
             limits,
             events: tell,
             tally: tally.clone(),
@@ -166,24 +215,63 @@ impl Recordings {
         let named = std::thread::Builder::new().name("recorder".to_owned());
         let thread = named.spawn(move || Recorder::new(parts).run()).context("cannot start the recorder")?;
         let link = Link { queue: queue.clone(), events };
-        Ok((Self { folder, queue, tally, key, thread: Mutex::new(Some(thread)) }, link))
+        Ok((Self { archive, queue, tally, key, thread: Mutex::new(Some(thread)) }, link))
+    }
+
+    /// Moves recordings that have ended to the store, if there is one.
+    pub(crate) async fn keep(&self) {
+        tracing::info!(place = self.archive.place(), "recordings are kept");
+        if let Some(uploader) = Uploader::new(self.archive.clone(), Arc::clone(&self.tally)) {
+            uploader.run().await;
+        }
     }
 
     /// Removes recordings that are older than this, in seconds, now and every hour.
-    pub(crate) async fn expire(folder: Folder, keep: u64) {
+    pub(crate) async fn expire(archive: Archive, keep: u64) {
         let mut every = tokio::time::interval(EXPIRY);
         loop {
             every.tick().await;
-            let folder = folder.clone();
-            let removed =
-                tokio::task::spawn_blocking(move || folder.expire(keep, clock::unix_seconds())).await;
-            match removed {
-                Ok(Ok(0)) => {}
-                Ok(Ok(count)) => tracing::info!(count, "old recordings are removed"),
-                Ok(Err(error)) => {
-                    tracing::warn!(error = format!("{error:#}"), "cannot look for old recordings")
+            match archive.expire(keep, clock::unix_seconds()).await {
+                Ok(0) => {}
+                Ok(count) => tracing::info!(count, "old recordings are removed"),
+                Err(error) => {
+                    tracing::warn!(error = format!("{error:#}"), "cannot look for old recordings");
                 }
-                Err(error) => tracing::warn!(%error, "cannot look for old recordings"),
+            }
+        }
+    }
+
+    /// All of them, the latest first.
+    ///
+    /// # Errors
+    /// They cannot be read.
+    pub(crate) async fn list(&self) -> Result<Vec<Timeline>> {
+        let folder = self.archive.folder().clone();
+        tokio::task::spawn_blocking(move || folder.list()).await?
+    }
+
+    /// One of them, if it is there.
+    ///
+    /// # Errors
+    /// It cannot be read.
+    pub(crate) async fn get(&self, id: &str) -> Result<Option<Timeline>> {
+        let (folder, id) = (self.archive.folder().clone(), id.to_owned());
+        tokio::task::spawn_blocking(move || folder.load(&id)).await?
+    }
+
+    /// Removes a recording for good, if it is one of those.
+    ///
+    /// # Errors
+    /// It cannot be read or removed.
+    pub(crate) async fn delete(&self, id: &str, allowed: impl FnOnce(&Timeline) -> bool) -> Result<Deleted> {
+        match self.get(id).await?.filter(allowed) {
+            None => Ok(Deleted::Nothing),
+            Some(found) if found.state == State::Recording => Ok(Deleted::GoesOn),
+            Some(_) => {
+                let (archive, id) = (self.archive.clone(), id.to_owned());
+                // Whoever asked may go away; what was begun is finished.
+                let deleted = tokio::spawn(async move { archive.delete(&id).await });
+                Ok(if deleted.await?? { Deleted::Gone } else { Deleted::Nothing })
             }
         }
     }
@@ -194,8 +282,8 @@ impl Recordings {
     }
 
     /// Where they are.
-    pub fn folder(&self) -> &Folder {
-        &self.folder
+    pub fn archive(&self) -> &Archive {
+        &self.archive
     }
 
     /// Finishes everything and ends the recorder.
@@ -223,6 +311,11 @@ impl Recordings {
             packets_dropped: self.queue.dropped(),
             frames_lost: get(&self.tally.frames_lost),
             write_errors: get(&self.tally.write_errors),
+            store: self.archive.has_store().then(|| StoreCounts {
+                waiting: self.tally.waiting(),
+                bytes: get(&self.tally.stored_bytes),
+                failures: get(&self.tally.store_failures),
+            }),
         }
     }
 

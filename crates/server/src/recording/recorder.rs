@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use sfu::Format;
-use tokio::sync::mpsc;
+use tokio::sync::{Notify, mpsc};
 
 use super::assemble::Assembler;
 use super::folder::Folder;
@@ -30,6 +30,8 @@ pub(super) struct Parts {
     pub(super) limits: Limits,
     pub(super) events: mpsc::UnboundedSender<RecordingEvent>,
     pub(super) tally: Arc<Tally>,
+    /// Rung when a recording has ended.
+    pub(super) ended: Arc<Notify>,
 }
 
 /// See the module.
@@ -203,6 +205,7 @@ impl Recorder {
             Err(error) => problem.or(Some(format!("{error:#}"))),
         };
         self.parts.tally.ended(active.finished, lost);
+        self.parts.ended.notify_one();
         let (bytes, room, id) = (active.timeline.bytes(), active.timeline.room, id.to_owned());
         tracing::info!(id, bytes, "a recording has ended");
         match problem {

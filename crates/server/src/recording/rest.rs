@@ -1,65 +1,27 @@
 //! Recordings over HTTP: the list for those who may have them, and files by links. `docs/recording.md` describes it.
 
-use std::io::SeekFrom;
 use std::sync::Arc;
 
-use axum::body::{Body, Bytes};
+use axum::body::Body;
 use axum::extract::{Path, Query, State};
 use axum::http::{HeaderMap, HeaderValue, Response, StatusCode, header};
 use axum::response::IntoResponse as _;
 use axum::routing::{delete, get};
 use axum::{Json, Router};
-use serde::{Deserialize, Serialize};
-use tokio::fs::File;
-use tokio::io::{AsyncReadExt as _, AsyncSeekExt as _};
+use serde::Deserialize;
 
-use super::timeline::FILE;
-use super::{Recordings, State as Progress, Timeline};
+use super::archive::Unavailable;
+use super::{Deleted, Listed, Recordings};
 use crate::app::App;
 use crate::clock;
 use crate::signal::protocol::Person;
 
-/// Bytes of a file that are sent in one piece.
-const PIECE: usize = 64 << 10;
-
-/// `/api/v1/recordings` and `/recordings`.
+/// `/recordings`.
 pub(crate) fn router() -> Router<Arc<App>> {
     Router::new()
-        .route("/api/v1/recordings", get(list))
-        .route("/api/v1/recordings/{id}", delete(remove))
+        .route("/recordings", get(list))
+        .route("/recordings/{id}", delete(remove))
         .route("/recordings/{id}/{file}", get(file))
-}
-
-/// A recording in the list.
-#[derive(Serialize)]
-#[serde(rename_all = "camelCase")]
-struct Entry {
-    id: String,
-    room: String,
-    /// Milliseconds since 1970.
-    begun: u64,
-    /// Milliseconds.
-    duration: u64,
-    state: Progress,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    problem: Option<String>,
-    by: Person,
-    bytes: u64,
-    timeline: String,
-    files: Vec<Entrance>,
-}
-
-/// A file of a recording in the list.
-#[derive(Serialize)]
-#[serde(rename_all = "camelCase")]
-struct Entrance {
-    name: String,
-    person: String,
-    shows: super::Shows,
-    offset: u64,
-    duration: u64,
-    bytes: u64,
-    link: String,
 }
 
 fn refuse(status: StatusCode, code: &'static str, message: &str) -> Response<Body> {
@@ -71,6 +33,11 @@ fn nothing() -> Response<Body> {
 }
 
 fn failed(error: &anyhow::Error) -> Response<Body> {
+    if error.is::<Unavailable>() {
+        tracing::warn!(error = format!("{error:#}"), "cannot reach recordings");
+        let message = "recordings are kept in a store that does not answer: try again in a moment";
+        return refuse(StatusCode::SERVICE_UNAVAILABLE, "unavailable", message);
+    }
     tracing::error!(error = format!("{error:#}"), "cannot read recordings");
     refuse(
         StatusCode::INTERNAL_SERVER_ERROR,
@@ -101,14 +68,12 @@ async fn list(State(app): State<Arc<App>>, headers: HeaderMap) -> Response<Body>
         Ok(who) => who,
         Err(refused) => return refused,
     };
-    let folder = recordings.folder().clone();
-    let found = tokio::task::spawn_blocking(move || folder.list()).await;
-    let found = found.map_err(anyhow::Error::from).and_then(|found| found);
     let now = clock::unix_seconds();
-    match found {
+    match recordings.list().await {
         Ok(found) => {
             let own = found.into_iter().filter(|timeline| timeline.owners.contains(&person.id));
-            let entries: Vec<Entry> = own.map(|timeline| entry(&recordings, timeline, now)).collect();
+            let entries: Vec<Listed> =
+                own.map(|timeline| Listed::new(&recordings, timeline, ("", now))).collect();
             let mut response = Json(entries).into_response();
             response.headers_mut().insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
             response
@@ -117,46 +82,22 @@ async fn list(State(app): State<Arc<App>>, headers: HeaderMap) -> Response<Body>
     }
 }
 
-fn entry(recordings: &Recordings, timeline: Timeline, now: u64) -> Entry {
-    let bytes = timeline.bytes();
-    let link = |file: &str| recordings.link(&timeline.id, file, now);
-    let files = timeline.people.iter().flat_map(|person| {
-        person.files.iter().map(|part| Entrance {
-            name: part.name.clone(),
-            person: person.person.name.clone(),
-            shows: part.shows,
-            offset: part.offset,
-            duration: part.duration,
-            bytes: part.bytes,
-            link: link(&part.name),
-        })
-    });
-    let (files, own) = (files.collect(), link(FILE));
-    let Timeline { id, room, begun, duration, state, problem, by, .. } = timeline;
-    Entry { id, room, begun, duration, state, problem, by, bytes, timeline: own, files }
-}
-
 async fn remove(State(app): State<Arc<App>>, Path(id): Path<String>, headers: HeaderMap) -> Response<Body> {
     let (recordings, person) = match who(&app, &headers).await {
         Ok(who) => who,
         Err(refused) => return refused,
     };
-    let folder = recordings.folder().clone();
-    let removed = tokio::task::spawn_blocking(move || {
-        let Some(timeline) = folder.load(&id)?.filter(|found| found.owners.contains(&person.id)) else {
-            return Ok(None);
-        };
-        if timeline.state == Progress::Recording {
-            return Ok(Some(false));
-        }
-        folder.delete(&id).map(Some)
-    });
-    match removed.await.map_err(anyhow::Error::from).and_then(|removed| removed) {
-        Ok(Some(true)) => StatusCode::NO_CONTENT.into_response(),
-        Ok(Some(false)) => {
+    match recordings.delete(&id, |found| found.owners.contains(&person.id)).await {
+        Ok(Deleted::Gone) => StatusCode::NO_CONTENT.into_response(),
+        Ok(Deleted::GoesOn) => {
             refuse(StatusCode::CONFLICT, "recording", "it goes on: stop the recording, then delete it")
         }
-        Ok(None) => nothing(),
+        Ok(Deleted::Nothing) => nothing(),
+        Err(error) if error.is::<Unavailable>() => {
+            tracing::warn!(error = format!("{error:#}"), "a recording is to be deleted");
+            let message = "the store of recordings does not answer: this one is deleted as soon as it does";
+            refuse(StatusCode::SERVICE_UNAVAILABLE, "unavailable", message)
+        }
         Err(error) => failed(&error),
     }
 }
@@ -185,9 +126,12 @@ async fn file(
         let message = "this link is not good any more: take a new one from the list of recordings";
         return refuse(StatusCode::FORBIDDEN, "expired", message);
     }
-    let Some(path) = recordings.folder().of(&id).map(|folder| folder.join(&name)) else { return nothing() };
-    let Ok(mut file) = File::open(path).await else { return nothing() };
-    let Ok(size) = file.metadata().await.map(|found| found.len()) else { return nothing() };
+    let found = match recordings.archive().find(&id, &name).await {
+        Ok(Some(found)) => found,
+        Ok(None) => return nothing(),
+        Err(error) => return failed(&error),
+    };
+    let size = found.size;
     let asked = headers.get(header::RANGE).and_then(|value| value.to_str().ok());
     let (from, to, status) = match range(asked, size) {
         Asked::Whole => (0, size, StatusCode::OK),
@@ -198,10 +142,11 @@ async fn file(
             return response;
         }
     };
-    if from > 0 && file.seek(SeekFrom::Start(from)).await.is_err() {
-        return nothing();
-    }
-    let mut response = Response::new(Body::from_stream(pieces(file, to - from)));
+    let pieces = match found.read(from, to).await {
+        Ok(pieces) => pieces,
+        Err(error) => return failed(&error),
+    };
+    let mut response = Response::new(Body::from_stream(pieces));
     *response.status_mut() = status;
     put(&mut response, header::CONTENT_TYPE, content_type(&name));
     put(&mut response, header::CONTENT_LENGTH, &(to - from).to_string());
@@ -228,25 +173,6 @@ fn content_type(name: &str) -> &'static str {
         "mkv" => "video/x-matroska",
         _ => "application/json",
     }
-}
-
-/// So many bytes of a file, piece by piece.
-fn pieces(file: File, left: u64) -> impl futures_util::Stream<Item = std::io::Result<Bytes>> {
-    futures_util::stream::unfold((file, left), |(mut file, left)| async move {
-        let most = usize::try_from(left).unwrap_or(usize::MAX).min(PIECE);
-        if most == 0 {
-            return None;
-        }
-        let mut piece = vec![0; most];
-        match file.read(&mut piece).await {
-            Ok(0) => Some((Err(std::io::ErrorKind::UnexpectedEof.into()), (file, 0))),
-            Ok(len) => {
-                piece.truncate(len);
-                Some((Ok(Bytes::from(piece)), (file, left - len as u64)))
-            }
-            Err(error) => Some((Err(error), (file, 0))),
-        }
-    })
 }
 
 /// What of a file is asked for.

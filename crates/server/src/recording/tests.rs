@@ -16,10 +16,10 @@ use crate::signal::recording::{Attendant, RecordingCommand};
 const ID: &str = "cmVjb3JkaW5ncmVjb3JkaQ";
 
 /// A folder that is gone afterwards.
-struct Scratch(PathBuf);
+pub(super) struct Scratch(pub(super) PathBuf);
 
 impl Scratch {
-    fn new(name: &str) -> Self {
+    pub(super) fn new(name: &str) -> Self {
         let path = std::env::temp_dir().join(format!("visavis-recording-{name}-{}", std::process::id()));
         let _ = std::fs::remove_dir_all(&path);
         std::fs::create_dir_all(&path).unwrap();
@@ -33,7 +33,7 @@ impl Drop for Scratch {
     }
 }
 
-fn person(name: &str) -> Person {
+pub(super) fn person(name: &str) -> Person {
     Person { id: name.to_owned(), name: name.to_owned(), verified: false }
 }
 
@@ -119,7 +119,7 @@ const LIMITS: Limits = Limits { bytes: None, free: 0 };
 fn a_file_for_each_and_another_for_another_codec() {
     let scratch = Scratch::new("files");
     let folder = Folder::new(scratch.0.join("recordings"));
-    let (recordings, _link) = Recordings::start(folder.clone(), LIMITS, [1; 32]).unwrap();
+    let (recordings, _link) = Recordings::start(Archive::new(folder.clone(), None), LIMITS, [1; 32]).unwrap();
     let queue = recordings.queue();
     queue.command(begin());
     talk(&queue, 1, 4, [Format::Vp8, Format::Vp8]);
@@ -158,7 +158,7 @@ fn a_file_for_each_and_another_for_another_codec() {
 fn what_was_interrupted_is_finished_at_the_next_start() {
     let scratch = Scratch::new("interrupted");
     let folder = Folder::new(scratch.0.join("recordings"));
-    let (recordings, _link) = Recordings::start(folder.clone(), LIMITS, [1; 32]).unwrap();
+    let (recordings, _link) = Recordings::start(Archive::new(folder.clone(), None), LIMITS, [1; 32]).unwrap();
     recordings.queue().command(begin());
     talk(&recordings.queue(), 1, 4, [Format::Vp8, Format::Vp8]);
     recordings.stop();
@@ -190,7 +190,7 @@ fn what_cannot_be_written_is_told() {
     let scratch = Scratch::new("unwritable");
     let recordings_path = scratch.0.join("recordings");
     let (recordings, mut link) =
-        Recordings::start(Folder::new(recordings_path.clone()), LIMITS, [1; 32]).unwrap();
+        Recordings::start(Archive::new(Folder::new(recordings_path.clone()), None), LIMITS, [1; 32]).unwrap();
     std::fs::write(recordings_path, "in the way").unwrap();
     recordings.queue().command(begin());
     talk(&recordings.queue(), 1, 1, [Format::Vp8, Format::Vp8]);
@@ -206,7 +206,8 @@ fn what_cannot_be_written_is_told() {
 #[test]
 fn a_link_is_good_for_its_file_and_for_a_while() {
     let scratch = Scratch::new("links");
-    let (recordings, _link) = Recordings::start(Folder::new(scratch.0.clone()), LIMITS, [1; 32]).unwrap();
+    let (recordings, _link) =
+        Recordings::start(Archive::new(Folder::new(scratch.0.clone()), None), LIMITS, [1; 32]).unwrap();
     let link = recordings.link(ID, "1-camera-1.webm", 1000);
     let (_, query) = link.split_once("?until=").unwrap();
     let (until, key) = query.split_once("&key=").unwrap();

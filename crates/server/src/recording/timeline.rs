@@ -1,5 +1,6 @@
 //! `timeline.json`: who was there when, and which file has what. `docs/recording.md` describes it.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::signal::protocol::{MemberNumber, Person};
@@ -10,8 +11,9 @@ pub(crate) const FILE: &str = "timeline.json";
 const MOST_CHANGES: usize = 100_000;
 
 /// Where a recording is on its way.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
+#[schemars(rename = "RecordingState")]
 pub enum State {
     /// It goes on.
     Recording,
@@ -34,7 +36,7 @@ pub struct Span {
 }
 
 /// What a file shows.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum Shows {
     /// Microphone and camera.
@@ -119,6 +121,11 @@ impl Timeline {
     /// Bytes of all files.
     pub fn bytes(&self) -> u64 {
         self.people.iter().flat_map(|person| &person.files).map(|part| part.bytes).sum()
+    }
+
+    /// The names of all files.
+    pub(super) fn names(&self) -> impl Iterator<Item = &str> {
+        self.people.iter().flat_map(|person| &person.files).map(|part| part.name.as_str())
     }
 
     /// Somebody of that number, made if they were not there yet.
