@@ -133,6 +133,9 @@ pub fn command() -> Command {
 /// `visavis recordings`.
 fn recordings_command() -> Command {
     let recording = |name: &'static str, about: &'static str| Command::new(name).about(about).args(common());
+    // Those of older servers may begin with `-`.
+    let id =
+        Arg::new("id").value_name("ID").required(true).allow_hyphen_values(true).help("As `list` prints it");
     Command::new("recordings")
         .about("Lists, copies and deletes recordings of conferences, on the data folder of a server")
         .subcommand_required(true)
@@ -140,7 +143,7 @@ fn recordings_command() -> Command {
         .subcommand(recording("list", "Lists them, the latest first"))
         .subcommand(
             recording("export", "Copies one, with its timeline, into a folder that is made for it")
-                .arg(Arg::new("id").value_name("ID").required(true).help("As `list` prints it"))
+                .arg(id.clone())
                 .arg(
                     Arg::new("to")
                         .value_name("FOLDER")
@@ -149,10 +152,7 @@ fn recordings_command() -> Command {
                         .help("Where to; it must not be there yet"),
                 ),
         )
-        .subcommand(
-            recording("delete", "Deletes one for good")
-                .arg(Arg::new("id").value_name("ID").required(true).help("As `list` prints it")),
-        )
+        .subcommand(recording("delete", "Deletes one for good").arg(id))
 }
 
 /// `--config` and one flag for each key.
@@ -312,4 +312,20 @@ fn hide_typing() -> Option<Termios> {
     hidden.local_modes.remove(LocalModes::ECHO);
     tcsetattr(io::stdin(), OptionalActions::Flush, &hidden).ok()?;
     Some(shown)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_name_of_a_recording_may_begin_with_a_hyphen() {
+        for words in [["delete", "-ufa7-ckt3kiK7Pjb9LPvw", "--data", "d"], ["delete", "--data", "d", "-ufa7"]]
+        {
+            let matches = command().try_get_matches_from(["visavis", "recordings"].into_iter().chain(words));
+            let matches = matches.unwrap_or_else(|error| panic!("{error}"));
+            let (_, matches) = matches.subcommand().and_then(|(_, matches)| matches.subcommand()).unwrap();
+            assert!(matches.get_one::<String>("id").unwrap().starts_with("-ufa7"));
+        }
+    }
 }

@@ -52,7 +52,7 @@ impl Rendezvous {
     fn begin_recording(&mut self, call: &CallId, by: MemberNumber) {
         // What a call of two sends does not pass here: it has to come over first.
         self.finish_from(call, None);
-        let id = BASE64.encode(self.rng.array::<16>());
+        let id = self.recording_id();
         let Some(conference) = self.conferences.get(call) else { return };
         let person = conference.members.get(&by).and_then(|member| self.people.get(&member.person));
         // An application is nobody.
@@ -73,6 +73,16 @@ impl Rendezvous {
         self.forwarder(MediaCommand::Record { room, on: true });
         self.tell_recording(call, None);
         self.look_at_pair(call);
+    }
+
+    /// A name that no command takes for an option of its own.
+    fn recording_id(&mut self) -> String {
+        loop {
+            let id = BASE64.encode(self.rng.array::<16>());
+            if !id.starts_with('-') {
+                return id;
+            }
+        }
     }
 
     fn notice_of_recording(&mut self, call: &CallId) {
