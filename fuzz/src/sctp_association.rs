@@ -42,6 +42,7 @@ impl World {
                 max_message_size: 20_000,
                 remote_max_message_size: None,
                 max_channels: 50,
+                max_mtu: 16_200,
                 ..Config::default()
             };
             Association::new(config, [seed; 32], Instant::ZERO)

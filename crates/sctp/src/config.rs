@@ -23,8 +23,9 @@ pub struct Config {
     /// 1,188 with DTLS, TURN, UDP and IPv6 in front passes every path of 1,280 bytes (RFC 8261 §5, RFC 8831 §5).
     pub mtu: usize,
     /// Largest packet that is looked for on a path ([`crate::Association::use_path`]), in bytes, `mtu` to 65,532: with
-    /// `mtu` nothing is. A record of DTLS holds 16,384 bytes, a packet of the loopback more, one of a network for
-    /// large packets 9,000; to ask for more than the first link takes costs nothing, for the system refuses it.
+    /// `mtu` nothing is. 1,448 fill an Ethernet over IPv4. Networks for large packets and the loopback carry more, and a
+    /// record of DTLS holds 16,384, but more is only for peers that are known to take it: libwebrtc closes the
+    /// connection at a record of more than 2,048 bytes, and aiortc falls silent.
     pub max_mtu: usize,
     /// Largest message taken from the peer, in bytes (`a=max-message-size` of our description). A channel on
     /// which a larger one comes is closed.
@@ -74,7 +75,7 @@ impl Default for Config {
             remote_port: 5000,
             role: Role::Client,
             mtu: 1188,
-            max_mtu: 16_200,
+            max_mtu: 1448,
             max_message_size: 256 << 10,
             remote_max_message_size: Some(65_536),
             receive_window: 4 << 20,

@@ -17,9 +17,11 @@ use wire::{Instant, Rng};
 
 /// Sizes of IP packets that networks are made for: tunnels below Ethernet, Ethernet, large packets, the loopback.
 const KNOWN: [usize; 15] =
-    [1280, 1300, 1320, 1340, 1360, 1380, 1400, 1420, 1440, 1460, 1480, 1492, ETHERNET, 9000, 65_535];
+    [1280, 1300, 1320, 1340, 1360, 1380, 1400, 1420, 1440, 1460, 1480, 1492, ETHERNET, 9000, LARGEST];
 /// Most paths carry this, so it is asked for first.
 const ETHERNET: usize = 1500;
+/// It stands for whatever is the most that is looked for.
+const LARGEST: usize = 65_535;
 /// Probes of a size that are lost before it counts as too large (MAX_PROBES, RFC 8899 §5.1.2).
 const MAX_PROBES: u32 = 3;
 /// Until larger sizes are tried again, and the one in use once more (PMTU_RAISE_TIMER, RFC 8899 §5.1.1).
@@ -93,8 +95,11 @@ impl Search {
         *self = Self::new(self.base, self.most);
         let Some(overhead) = overhead else { return };
         for known in KNOWN {
-            let size = (known.saturating_sub(overhead) & !3).min(self.most);
-            if self.sizes.last().is_some_and(|last| *last < size) {
+            let mut size = known.saturating_sub(overhead) & !3;
+            if size > self.most && known == LARGEST && self.most > ETHERNET {
+                size = self.most;
+            }
+            if size <= self.most && self.sizes.last().is_some_and(|last| *last < size) {
                 self.sizes.push(size);
                 if known <= ETHERNET {
                     self.ethernet = self.sizes.len() - 1;
@@ -283,6 +288,8 @@ mod tests {
             (1280, 16_200, 1212),
             (1276, 16_200, BASE),
             (1500, 1188, BASE),
+            (65_535, 1448, 1432),
+            (1500, 1431, 1424),
         ] {
             let mut search = search(most);
             let asked = ask(&mut search, at(1), mtu);

@@ -42,6 +42,7 @@ fn session(seed: u64) {
         interleaving: rng.below(3) != 0,
         receive_window: 1 << (16 + rng.below(5)),
         max_retransmits: 100,
+        max_mtu: if rng.below(2) == 0 { 16_200 } else { 1448 },
         max_init_retransmits: 100,
         rto_max: Duration::from_secs(2),
         ..config()

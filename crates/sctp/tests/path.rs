@@ -15,7 +15,7 @@ const MESSAGE: usize = 50_000;
 fn world(seed: u64, mtu: usize, change: impl Fn(&mut Link)) -> (World, ChannelId) {
     let mut link = Link { mtu: mtu - OVERHEAD, ..Link::default() };
     change(&mut link);
-    let side = || Config { max_retransmits: 30, ..config() };
+    let side = || Config { max_retransmits: 30, max_mtu: 16_200, ..config() };
     let mut world = World::new(seed, [side(), side()], [link.clone(), link]);
     world.connect();
     for side in &mut world.sides {
