@@ -3,12 +3,12 @@ use sctp::packet::{HEADER_LEN, checksum};
 use sctp::{Association, ChannelConfig, ChannelId, Config, Event, Kind, Reliability, Role};
 use std::collections::VecDeque;
 use std::time::Duration;
-use wire::{Instant, Reader, Short};
+use wire::{Fragments, Instant, Reader, Short};
 
 const WINDOW: usize = 1 << 17;
 
 /// Two associations under a list of commands: verbs, time, and packets that are lost, doubled, reordered,
-/// changed in their chunks (with a checksum that holds), or made up.
+/// changed in their chunks (with a checksum that holds), or made up, over paths that change what they carry.
 pub fn sctp_association(data: &[u8]) {
     let mut commands = Reader::new(data);
     let Ok(flags) = commands.u8() else { return };
@@ -25,6 +25,8 @@ struct World {
     /// The tag that each side expects, as seen in packets to it.
     tags: [u32; 2],
     closed: [bool; 2],
+    /// What the path carries; longer packets get lost, or are cut if they may be.
+    carries: usize,
     steps: usize,
 }
 
@@ -40,6 +42,7 @@ impl World {
                 max_message_size: 20_000,
                 remote_max_message_size: None,
                 max_channels: 50,
+                max_mtu: 16_200,
                 ..Config::default()
             };
             Association::new(config, [seed; 32], Instant::ZERO)
@@ -51,18 +54,30 @@ impl World {
             sides[1].connect(now);
         }
         let flying = [VecDeque::new(), VecDeque::new()];
-        Self { now, sides, flying, tags: [0; 2], closed: [false; 2], steps: 0 }
+        if flags & 8 != 0 {
+            sides.iter_mut().for_each(|side| side.use_path(Some(65)));
+        }
+        Self { now, sides, flying, tags: [0; 2], closed: [false; 2], carries: 1435, steps: 0 }
     }
 
     /// Takes out everything that wants out; nothing may go on for ever.
     fn settle(&mut self) {
         self.steps += 1;
-        let mut buf = [0; 1500];
+        let mut buf = [0; 20_000];
         for side in 0..2 {
             for packets in 0.. {
                 assert!(packets < 5000, "a side sends without end");
-                let Some(len) = self.sides[side].poll_transmit(self.now, &mut buf) else { break };
-                assert!((HEADER_LEN + 4..=1188).contains(&len), "a packet of {len} bytes");
+                let Some(sent) = self.sides[side].poll_transmit(self.now, &mut buf) else { break };
+                let len = sent.len;
+                let most = self.sides[side].packet_size();
+                assert!(len >= HEADER_LEN + 4 && most <= 16_200, "a packet of {len} bytes of {most}");
+                assert!(
+                    len <= most || sent.fragments != Fragments::Usual,
+                    "a packet of {len} bytes of {most}"
+                );
+                if len > self.carries && sent.fragments != Fragments::Allowed {
+                    continue;
+                }
                 let tag = u32::from_be_bytes([buf[4], buf[5], buf[6], buf[7]]);
                 if tag != 0 {
                     self.tags[1 - side] = tag;
@@ -118,6 +133,10 @@ impl World {
             _ => match argument {
                 0 => self.sides[side].abort(self.now),
                 1..16 => self.sides[side].shutdown(self.now),
+                16..32 => self.carries = 1188 + usize::from(argument - 16) * 1000,
+                32..36 => self.sides[side].use_path((argument != 32).then_some(65)),
+                36 => self.sides[side].probe_refused(self.now),
+                37..48 => self.transfer(side, argument),
                 _ => self.sides[side].set_buffered_amount_low_threshold(ChannelId(0), argument.into()),
             },
         }
@@ -134,6 +153,19 @@ impl World {
         let ordered = argument & 4 == 0;
         let config = ChannelConfig { reliability, negotiated, ordered, ..ChannelConfig::default() };
         let _ = self.sides[side].open_channel(self.now, config);
+    }
+
+    /// Much data on a path that loses nothing that fits, so that packets grow.
+    fn transfer(&mut self, from: usize, argument: u8) {
+        let data = Bytes::from(vec![argument; 19_000]);
+        for id in (0..8).map(ChannelId) {
+            let _ = self.sides[from].send(self.now, id, Kind::Binary, data.clone());
+        }
+        for _ in 0..argument {
+            self.settle();
+            self.deliver(0, 500);
+            self.deliver(1, 500);
+        }
     }
 
     fn deliver(&mut self, from: usize, count: usize) {

@@ -36,6 +36,7 @@ pub fn sctp_packet(data: &[u8]) {
                     assert!(forward.skipped().count() <= chunk.value.len() / 4);
                 }
             }
+            kind::PAD => assert!(chunk.value.len() < data.len()),
             kind::RE_CONFIG => {
                 let _ = Parameter::parse_all(chunk.value);
             }

@@ -211,10 +211,25 @@ fn led_through(sdp: &str, port: u16) -> String {
     sdp.lines().filter_map(line).collect()
 }
 
-/// Measures messages of so many bytes for so long.
-pub(crate) fn run(bytes: usize, length: Duration, through: Option<[u16; 2]>) -> Result<Value> {
+/// What is sent, and how.
+pub(crate) struct Shape {
+    /// Bytes of a message.
+    pub(crate) bytes: usize,
+    /// The ports of a path.
+    pub(crate) through: Option<[u16; 2]>,
+    /// The largest packet that is looked for.
+    pub(crate) packet: Option<usize>,
+}
+
+/// Measures for so long.
+pub(crate) fn run(shape: Shape, length: Duration) -> Result<Value> {
+    let Shape { bytes, through, packet } = shape;
     let options = Options { addresses: vec![LOOPBACK], ..Options::default() };
-    let driver = || Driver::new(Config::new(endpoint::certificate()), &options);
+    let driver = || {
+        let mut config = Config::new(endpoint::certificate());
+        config.sctp.max_mtu = packet.unwrap_or(config.sctp.max_mtu);
+        Driver::new(config, &options)
+    };
     let (near, far) = (driver()?, driver()?);
     let ((to_far, from_near), (to_near, from_far)) = (mpsc::channel(), mpsc::channel());
     let over = Arc::new(AtomicBool::new(false));

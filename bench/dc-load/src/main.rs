@@ -35,6 +35,9 @@ enum Command {
         /// Over the path with these ports, as `link` prints them.
         #[arg(long, num_args = 2, value_names = ["NEAR", "FAR"])]
         through: Option<Vec<u16>>,
+        /// Bytes of the largest packet that is looked for on the path, of SCTP; 1188 for none.
+        #[arg(long, value_parser = clap::value_parser!(u16).range(1188..))]
+        packet: Option<u16>,
     },
     /// A path between two ends on this machine, until the standard input ends: prints its ports.
     Link {
@@ -61,9 +64,10 @@ enum Command {
 
 fn main() -> Result<()> {
     let result = match Arguments::parse().command {
-        Command::Bulk { bytes, millis, through } => {
+        Command::Bulk { bytes, millis, through, packet } => {
             let through = through.and_then(|ports| <[u16; 2]>::try_from(ports).ok());
-            bulk::run(bytes as usize, Duration::from_millis(millis), through)?
+            let shape = bulk::Shape { bytes: bytes as usize, through, packet: packet.map(usize::from) };
+            bulk::run(shape, Duration::from_millis(millis))?
         }
         Command::Link { delay, loss, seed } => {
             return link::run(link::Path { delay: Duration::from_millis(delay), loss, seed });

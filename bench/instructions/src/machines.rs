@@ -45,8 +45,8 @@ impl Sctp {
         loop {
             let mut quiet = true;
             for from in 0..2 {
-                while let Some(len) = self.sides[from].poll_transmit(self.now, &mut self.buf) {
-                    self.sides[1 - from].handle_input(self.now, &self.buf[..len]);
+                while let Some(sent) = self.sides[from].poll_transmit(self.now, &mut self.buf) {
+                    self.sides[1 - from].handle_input(self.now, &self.buf[..sent.len]);
                     quiet = false;
                 }
                 while let Some(event) = self.sides[from].poll_event() {

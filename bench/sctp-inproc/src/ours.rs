@@ -30,7 +30,7 @@ impl Pair {
         let mut count = 0;
         for (len, slot) in lens.iter_mut().zip(self.buffer.chunks_exact_mut(1200)) {
             let Some(written) = self.sides[from].poll_transmit(now, slot) else { break };
-            *len = written;
+            *len = written.len;
             count += 1;
         }
         for (len, slot) in lens.iter().zip(self.buffer.chunks_exact(1200)).take(count) {
@@ -80,8 +80,8 @@ pub(crate) fn idle() -> Result<(f64, f64)> {
         pair[0].open_channel(zero, ChannelConfig::default())?;
         for _ in 0..20 {
             for from in 0..2 {
-                while let Some(len) = pair[from].poll_transmit(zero, &mut buf) {
-                    pair[1 - from].handle_input(zero, &buf[..len]);
+                while let Some(sent) = pair[from].poll_transmit(zero, &mut buf) {
+                    pair[1 - from].handle_input(zero, &buf[..sent.len]);
                 }
                 while pair[from].poll_event().is_some() {}
             }

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use net::{Clock, Inbox, Poller, Socket, Waker};
 use peer::{Event, Local, Peer, Received};
-use wire::{Instant, Transmit, Transport};
+use wire::{Fragments, Instant, Transmit, Transport};
 
 use crate::mdns::Lookups;
 use crate::relays::{News, Relays};
@@ -43,11 +43,13 @@ pub struct Driver {
 }
 
 impl Driver {
-    /// A peer with its sockets.
+    /// A peer with its sockets. It looks for what paths carry ([`peer::Config::probe_path`]).
     ///
     /// # Errors
     /// No address could be bound, the options allow neither UDP nor TCP, or the system is out of descriptors.
-    pub fn new(config: peer::Config, options: &Options) -> io::Result<Self> {
+    pub fn new(mut config: peer::Config, options: &Options) -> io::Result<Self> {
+        // See `dispatch`: what must not be cut is not.
+        config.probe_path = true;
         if !options.udp && options.tcp == crate::Tcp::Off {
             let why = "the options allow neither UDP nor TCP: set `udp`, or `tcp` to Active or Passive";
             return Err(io::Error::new(io::ErrorKind::InvalidInput, why));
@@ -156,10 +158,19 @@ impl Driver {
             return true;
         };
         let bytes = &self.buffer[..transmit.len];
-        match socket.send(transmit.to, bytes, transmit.segment_size.unwrap_or(transmit.len)) {
+        let sent = if transmit.fragments == Fragments::Usual {
+            socket.send(transmit.to, bytes, transmit.segment_size.unwrap_or(transmit.len))
+        } else {
+            socket.send_alone(transmit.to, bytes, transmit.fragments)
+        };
+        match sent {
             Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
                 self.waiting = Some(transmit);
                 false
+            }
+            Err(error) if transmit.fragments == Fragments::Never && net::is_too_long(&error) => {
+                self.peer.probe_refused(self.clock.now());
+                true
             }
             // No way to that address: as good as lost on the way.
             Ok(()) | Err(_) => true,

@@ -150,3 +150,23 @@ async fn megabytes_cross_and_the_end_is_heard() {
     .await
     .unwrap();
 }
+
+/// How large packets of data are now.
+async fn packet_size(connection: &Connection) -> usize {
+    connection.with(|peer, _| peer.get_stats().data_packet_size.unwrap()).await.unwrap()
+}
+
+/// Packets grow with bulk to the most that is looked for, for the loopback carries more; and begin anew after a restart.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn packets_grow_to_what_the_path_carries() {
+    let mut two = Two::connect(&loopback(), &loopback()).await;
+    let before = two.pairs().await;
+    assert_eq!(packet_size(&two.a).await, 1188);
+    two.carry(100, 200_000).await;
+    assert_eq!(packet_size(&two.a).await, 1448);
+    assert_eq!(packet_size(&two.b).await, 1188, "who sends nothing finds nothing");
+    two.restart().await;
+    two.carry(100, 200_000).await;
+    assert_eq!(packet_size(&two.a).await, 1448);
+    assert_eq!(two.pairs().await.map(|pair| pair.local), before.map(|pair| pair.local));
+}

@@ -48,6 +48,7 @@ mod socket;
 mod transmission;
 
 pub use clock::{Clock, unix_seconds, unix_time};
+pub use direct::is_too_long;
 pub use inbox::{Inbox, Message, SLOTS};
 pub use outbox::{Counters, Outbox, Part};
 pub use poller::{Poller, Waker};

@@ -105,12 +105,32 @@ impl Socket {
     }
 
     /// Takes `bytes` as the longest packet that the path carries, whatever the device says (`IPV6_MTU`): longer
-    /// datagrams leave in fragments. At least 1280 (RFC 8200 §5).
+    /// datagrams leave in fragments. At least 1280 (RFC 8200 §5); 0 takes the limit away.
     ///
     /// # Errors
     /// What the system says, above all for an `IPv4` socket, which has no such limit.
     pub fn limit_path(&self, bytes: u16) -> io::Result<()> {
         set_option(self.inner.as_fd(), libc::IPPROTO_IPV6, libc::IPV6_MTU, libc::c_int::from(bytes))
+    }
+
+    /// What the socket is set to about fragments.
+    pub(crate) fn discovery(&self) -> io::Result<libc::c_int> {
+        let (level, name) = self.discovery_option();
+        option(self.inner.as_fd(), level, name)
+    }
+
+    /// Sets what [`discovery`](Self::discovery) tells.
+    pub(crate) fn set_discovery(&self, value: libc::c_int) -> io::Result<()> {
+        let (level, name) = self.discovery_option();
+        set_option(self.inner.as_fd(), level, name, value)
+    }
+
+    const fn discovery_option(&self) -> (libc::c_int, libc::c_int) {
+        if self.local.is_ipv4() {
+            (libc::IPPROTO_IP, libc::IP_MTU_DISCOVER)
+        } else {
+            (libc::IPPROTO_IPV6, libc::IPV6_MTU_DISCOVER)
+        }
     }
 
     pub(crate) fn fd(&self) -> RawFd {
@@ -137,6 +157,18 @@ fn set_option(
     #[expect(unsafe_code, reason = "the pointer and length name a local integer that outlives the call")]
     let result = unsafe { libc::setsockopt(fd.as_raw_fd(), level, name, (&raw const value).cast(), length) };
     checked(result).map(drop)
+}
+
+fn option(fd: BorrowedFd<'_>, level: libc::c_int, name: libc::c_int) -> io::Result<libc::c_int> {
+    let mut value: libc::c_int = 0;
+    let mut length = libc::socklen_t::try_from(size_of_val(&value)).expect("an integer is short");
+    #[expect(
+        unsafe_code,
+        reason = "both pointers name local integers, which outlive the call and are as long as said"
+    )]
+    let result =
+        unsafe { libc::getsockopt(fd.as_raw_fd(), level, name, (&raw mut value).cast(), &raw mut length) };
+    checked(result).map(|_| value)
 }
 
 fn bind(fd: BorrowedFd<'_>, address: SocketAddr) -> io::Result<()> {

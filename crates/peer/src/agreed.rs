@@ -207,5 +207,6 @@ impl Peer {
         if !known {
             sctp.connect(now);
         }
+        self.use_path();
     }
 }

@@ -48,6 +48,10 @@ pub struct Config {
     pub srtp_profiles: Vec<SrtpProfile>,
     /// Data channels: windows, buffers, timers. Ports, role and the peer's limits are filled in.
     pub sctp: sctp::Config,
+    /// Whether larger packets for data channels are looked for on a path of UDP between the two, up to
+    /// [`sctp::Config::max_mtu`] (RFC 8899). Only for a driver that does what [`wire::Transmit::fragments`] says, and whose
+    /// buffer holds 64 KiB; what it cannot send whole it drops, and best tells of ([`crate::Peer::probe_refused`]).
+    pub probe_path: bool,
     /// Whether the parameters of SCTP travel in the descriptions (`a=sctp-init`, draft-hancke-tsvwg-snap), which saves its
     /// handshake, a round trip or more, with a peer that does the same. Others ignore the attribute.
     pub sctp_in_sdp: bool,
@@ -71,6 +75,7 @@ impl Config {
             dtls_versions: role.versions,
             srtp_profiles: role.srtp_profiles,
             sctp: sctp::Config::default(),
+            probe_path: false,
             sctp_in_sdp: true,
             dtls_in_stun: true,
             media: MediaConfig::default(),

@@ -10,7 +10,7 @@ use base64::engine::general_purpose::STANDARD as BASE64;
 use dtls::Dtls;
 use ice::{Agent, Local};
 use sctp::Association;
-use wire::{Instant, Rng, Transport};
+use wire::{Fragments, Instant, Rng, Transport};
 
 use crate::channels::Channel;
 use crate::media::{Keys, Media};
@@ -76,8 +76,9 @@ pub struct Peer {
     pub(crate) embedding: bool,
     /// Datagrams of the handshake that no check has carried, for the path that there is now.
     pub(crate) direct: VecDeque<Vec<u8>>,
-    /// A record that did not fit the last run.
+    /// A record that did not fit the last run, and whether it may be cut.
     pub(crate) held: Vec<u8>,
+    pub(crate) held_fragments: Fragments,
     pub(crate) scratch: Vec<u8>,
     pub(crate) channels: BTreeMap<u32, Channel>,
     pub(crate) streams: BTreeMap<u16, u32>,
@@ -131,6 +132,7 @@ impl Peer {
             embedding: false,
             direct: VecDeque::new(),
             held: Vec::new(),
+            held_fragments: Fragments::Usual,
             scratch: Vec::new(),
             channels: BTreeMap::new(),
             streams: BTreeMap::new(),
@@ -335,6 +337,13 @@ impl Peer {
     /// `remote` as in the [`wire::Transmit`] that wanted it, or in the [`crate::Received`] that came of it.
     pub fn stream_failed(&mut self, now: Instant, local: SocketAddr, remote: SocketAddr) {
         self.with_agent(now, |agent| agent.connection_failed(now, local, remote));
+    }
+
+    /// The system did not take a datagram that may not be cut ([`Fragments::Never`]), for it is too long for the first link.
+    pub fn probe_refused(&mut self, now: Instant) {
+        if let Some(sctp) = &mut self.sctp {
+            sctp.probe_refused(now);
+        }
     }
 
     /// The answer to [`Event::Resolve`]; `None` if nobody knows the name.

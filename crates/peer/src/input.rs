@@ -293,6 +293,7 @@ impl Peer {
             let _ = allocation.client.bind(now, pair.remote);
         }
         self.measure_path();
+        self.use_path();
         self.events.push_back(Event::SelectedPair(pair));
     }
 

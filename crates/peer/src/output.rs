@@ -1,7 +1,7 @@
 //! What goes out: checks, handshakes, and data in runs of equal datagrams.
 
-use ice::CandidateKind;
-use wire::{Instant, Transmit, Transport};
+use ice::{Agent, CandidateKind};
+use wire::{Fragments, Instant, Transmit, Transport};
 
 use crate::Peer;
 
@@ -9,10 +9,21 @@ use crate::Peer;
 const MAX_SEGMENTS: usize = 54;
 /// Bytes of one run at most.
 const MAX_RUN: usize = 65_000;
+/// The header of UDP, and those of IP without options.
+const UDP_HEADER: usize = 8;
+const IPV4_HEADER: usize = 20;
+const IPV6_HEADER: usize = 40;
+
+/// A record in the caller's buffer.
+struct Written {
+    len: usize,
+    fragments: Fragments,
+}
 
 impl Peer {
-    /// Writes what is to be sent next into `buf` and says where to. A buffer of 1,500 bytes is enough; in a larger
-    /// one, up to 64 KiB, bulk data comes as a run of equal datagrams. Ask until there is nothing.
+    /// Writes what is to be sent next into `buf` and says where to. A buffer of 1,500 bytes is enough without
+    /// [`crate::Config::probe_path`]; in a larger one, up to 64 KiB, bulk data comes as a run of equal datagrams. Ask until
+    /// there is nothing.
     pub fn poll_transmit(&mut self, now: Instant, buf: &mut [u8]) -> Option<Transmit> {
         let transmit = self.next_transmit(now, buf)?;
         self.counters.bytes_sent += transmit.len as u64;
@@ -51,6 +62,7 @@ impl Peer {
             to: pair.remote,
             len: 0,
             segment_size: None,
+            fragments: Fragments::Usual,
         };
         if let Some(datagram) = self.direct.pop_front() {
             let len = datagram.len();
@@ -64,11 +76,11 @@ impl Peer {
             return self.route(now, Transmit { len, ..direct }, buf);
         }
         if pair.local_kind == CandidateKind::Relayed || pair.transport != Transport::Udp {
-            let len = self.write_record(now, buf)?;
-            return self.route(now, Transmit { len, ..direct }, buf);
+            let Written { len, fragments } = self.write_record(now, buf)?;
+            return self.route(now, Transmit { len, fragments, ..direct }, buf);
         }
-        let (len, segment) = self.write_run(now, buf)?;
-        Some(Transmit { len, segment_size: (segment < len).then_some(segment), ..direct })
+        let (Written { len, fragments }, segment) = self.write_run(now, buf)?;
+        Some(Transmit { len, segment_size: (segment < len).then_some(segment), fragments, ..direct })
     }
 
     /// Ends the data channels. Not every stack takes the end of DTLS for theirs, but all understand an ABORT, which is
@@ -78,8 +90,8 @@ impl Peer {
         sctp.abort(now);
         self.held.clear();
         let mut buf = [0; 1500];
-        if let Some(len) = self.write_record(now, &mut buf) {
-            self.held.extend_from_slice(&buf[..len]);
+        if let Some(written) = self.write_record(now, &mut buf) {
+            self.hold(&buf, &written);
         }
         self.sctp = None;
     }
@@ -88,11 +100,12 @@ impl Peer {
     fn last_words(&mut self, now: Instant, buf: &mut [u8]) -> Option<Transmit> {
         let pair = *self.agent.as_ref()?.selected()?;
         let len = match self.write_record(now, buf) {
-            Some(len) => len,
+            Some(written) => written.len,
             None => self.dtls.as_mut()?.poll_transmit(now, buf)?,
         };
         let (transport, from, to) = (pair.transport, pair.local, pair.remote);
-        self.route(now, Transmit { transport, from, to, len, segment_size: None }, buf)
+        let fragments = Fragments::Usual;
+        self.route(now, Transmit { transport, from, to, len, segment_size: None, fragments }, buf)
     }
 
     /// Sends from a relayed address by way of its relay.
@@ -102,23 +115,43 @@ impl Peer {
         };
         self.scratch.clear();
         self.scratch.extend_from_slice(&buf[..transmit.len]);
-        relay.send(now, transmit.to, &self.scratch, buf)
+        let sent = relay.send(now, transmit.to, &self.scratch, buf)?;
+        Some(Transmit { fragments: transmit.fragments, ..sent })
     }
 
-    /// Writes one record of data; its length.
-    fn write_record(&mut self, now: Instant, buf: &mut [u8]) -> Option<usize> {
+    /// Lets data channels look for what the path carries: one of UDP between the two, for a relay may cut what it passes
+    /// on, and has headers of its own.
+    pub(crate) fn use_path(&mut self) {
+        let pair = self.agent.as_ref().and_then(Agent::selected);
+        let (Some(pair), Some(dtls), Some(sctp)) = (pair, &self.dtls, &mut self.sctp) else { return };
+        let relayed = [pair.local_kind, pair.remote_kind].contains(&CandidateKind::Relayed);
+        let direct = pair.transport == Transport::Udp && !relayed;
+        let ip = if pair.remote.is_ipv4() { IPV4_HEADER } else { IPV6_HEADER };
+        let overhead = ip + UDP_HEADER + dtls.overhead();
+        sctp.use_path((self.config.probe_path && direct).then_some(overhead));
+    }
+
+    /// Keeps a record that stands at the start of `buf` for the next time.
+    fn hold(&mut self, buf: &[u8], written: &Written) {
+        self.held.clear();
+        self.held.extend_from_slice(&buf[..written.len]);
+        self.held_fragments = written.fragments;
+    }
+
+    /// Writes one record of data.
+    fn write_record(&mut self, now: Instant, buf: &mut [u8]) -> Option<Written> {
         if !self.held.is_empty() {
-            let len = self.held.len();
+            let (len, fragments) = (self.held.len(), self.held_fragments);
             buf.get_mut(..len)?.copy_from_slice(&self.held);
             self.held.clear();
-            return Some(len);
+            return Some(Written { len, fragments });
         }
         let (dtls, sctp) = (self.dtls.as_mut()?, self.sctp.as_mut()?);
         let (header, overhead) = (dtls.header_len(), dtls.overhead());
         let room = buf.len().checked_sub(overhead)?;
-        let len = sctp.poll_transmit(now, buf.get_mut(header..header + room)?)?;
-        match dtls.seal(buf, len) {
-            Ok(len) => Some(len),
+        let packet = sctp.poll_transmit(now, buf.get_mut(header..header + room)?)?;
+        match dtls.seal(buf, packet.len) {
+            Ok(len) => Some(Written { len, fragments: packet.fragments }),
             Err(_) => {
                 self.counters.dropped.unsealed += 1;
                 None
@@ -126,27 +159,31 @@ impl Peer {
         }
     }
 
-    /// Writes records of one length, the last of which may be shorter; the length of all and of one.
-    fn write_run(&mut self, now: Instant, buf: &mut [u8]) -> Option<(usize, usize)> {
+    /// Writes records of one length, the last of which may be shorter; all of them, and the length of one. A record that
+    /// is to be sent in a way of its own is alone.
+    fn write_run(&mut self, now: Instant, buf: &mut [u8]) -> Option<(Written, usize)> {
         let room = buf.len().min(MAX_RUN);
-        let segment = self.write_record(now, &mut buf[..room])?;
+        let first = self.write_record(now, &mut buf[..room])?;
+        let segment = first.len;
+        if first.fragments != Fragments::Usual {
+            return Some((first, segment));
+        }
         let mut end = segment;
         for _ in 1..MAX_SEGMENTS {
             if room - end < segment {
                 break;
             }
             // The next packet may be longer than the first, if that was a mere acknowledgement.
-            let Some(len) = self.write_record(now, &mut buf[end..room]) else { break };
-            if len > segment {
-                self.held.clear();
-                self.held.extend_from_slice(&buf[end..end + len]);
+            let Some(next) = self.write_record(now, &mut buf[end..room]) else { break };
+            if next.len > segment || next.fragments != Fragments::Usual {
+                self.hold(&buf[end..], &next);
                 break;
             }
-            end += len;
-            if len < segment {
+            end += next.len;
+            if next.len < segment {
                 break;
             }
         }
-        Some((end, segment))
+        Some((Written { len: end, fragments: Fragments::Usual }, segment))
     }
 }

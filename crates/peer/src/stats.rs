@@ -65,6 +65,8 @@ pub struct Stats {
     pub dtls: Option<dtls::Stats>,
     /// Data channels, in sum.
     pub data: Option<sctp::Stats>,
+    /// The largest packet of theirs that the path is known to carry, in bytes of SCTP.
+    pub data_packet_size: Option<usize>,
     /// Sound and pictures; `None` while none are negotiated.
     pub media: Option<MediaStats>,
     /// Data channels open now.
@@ -90,6 +92,7 @@ impl Peer {
             security: self.security,
             dtls: self.dtls.as_ref().map(|dtls| *dtls.stats()),
             data: self.sctp.as_ref().map(Association::stats).copied(),
+            data_packet_size: self.sctp.as_ref().map(Association::packet_size),
             media: self.media.as_ref().map(|media| media.stats()),
             data_channels_open: self.channels.values().filter(|channel| channel.open).count(),
         }

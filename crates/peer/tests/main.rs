@@ -14,3 +14,4 @@ mod connection;
 mod media;
 mod packets;
 mod pair;
+mod path;

@@ -5,7 +5,7 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use peer::{Certificate, Config, Event, Format, Local, MediaPacket, Peer, Received};
-use wire::{Instant, Rng, Transmit, Transport};
+use wire::{Fragments, Instant, Rng, Transmit, Transport};
 
 /// A datagram on its way.
 struct Flight {
@@ -35,6 +35,11 @@ pub(crate) struct Pair {
     /// Datagrams lost of a thousand.
     pub(crate) loss: u64,
     pub(crate) fault: Option<(u64, Fault)>,
+    /// Bytes of the longest IP packet that the link carries; of longer ones those arrive that may be cut.
+    pub(crate) carried: usize,
+    /// Datagrams that may not be cut, and those that may.
+    pub(crate) whole: u64,
+    pub(crate) cut: u64,
     /// Datagrams of media sent.
     pub(crate) media_sent: u64,
     /// What happens to the n-th of them.
@@ -87,6 +92,9 @@ impl Pair {
             delay: Duration::from_millis(10),
             loss: 0,
             fault: None,
+            carried: 1500,
+            whole: 0,
+            cut: 0,
             media_sent: 0,
             media_fault: None,
             packets: [Vec::new(), Vec::new()],
@@ -184,7 +192,13 @@ impl Pair {
         if transmit.to != address(1 - from) {
             return;
         }
+        assert!(transmit.fragments == Fragments::Usual || transmit.segment_size.is_none());
+        self.whole += u64::from(transmit.fragments == Fragments::Never);
+        self.cut += u64::from(transmit.fragments == Fragments::Allowed);
         for datagram in bytes.chunks(transmit.segment_size.unwrap_or(bytes.len())) {
+            if datagram.len() + 28 > self.carried && transmit.fragments != Fragments::Allowed {
+                continue;
+            }
             self.sent += 1;
             let media = (128..=191).contains(&datagram[0]);
             self.media_sent += u64::from(media);

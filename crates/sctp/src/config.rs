@@ -19,9 +19,14 @@ pub struct Config {
     pub remote_port: u16,
     /// Who takes even stream identifiers.
     pub role: Role,
-    /// Largest packet sent, in bytes, 512 to 65,532; a multiple of four is used. Fixed: 1,188 with DTLS, TURN,
-    /// UDP and IPv6 in front passes every path of 1,280 bytes (RFC 8261 §5, RFC 8831 §5).
+    /// Largest packet sent on a path of which nothing is known, in bytes, 512 to 65,532; a multiple of four is used.
+    /// 1,188 with DTLS, TURN, UDP and IPv6 in front passes every path of 1,280 bytes (RFC 8261 §5, RFC 8831 §5).
     pub mtu: usize,
+    /// Largest packet that is looked for on a path ([`crate::Association::use_path`]), in bytes, `mtu` to 65,532: with
+    /// `mtu` nothing is. 1,448 fill an Ethernet over IPv4. Networks for large packets and the loopback carry more, and a
+    /// record of DTLS holds 16,384, but more is only for peers that are known to take it: libwebrtc closes the
+    /// connection at a record of more than 2,048 bytes, and aiortc falls silent.
+    pub max_mtu: usize,
     /// Largest message taken from the peer, in bytes (`a=max-message-size` of our description). A channel on
     /// which a larger one comes is closed.
     pub max_message_size: usize,
@@ -70,6 +75,7 @@ impl Default for Config {
             remote_port: 5000,
             role: Role::Client,
             mtu: 1188,
+            max_mtu: 1448,
             max_message_size: 256 << 10,
             remote_max_message_size: Some(65_536),
             receive_window: 4 << 20,
@@ -95,6 +101,7 @@ impl Config {
     /// The configuration with everything inside its range.
     pub(crate) fn validated(mut self) -> Self {
         self.mtu = (self.mtu & !3).clamp(512, 65_532);
+        self.max_mtu = (self.max_mtu & !3).clamp(self.mtu, 65_532);
         self.streams = self.streams.max(1);
         self.receive_window = self.receive_window.clamp(4096, 1 << 30);
         self.max_receive_window = self.max_receive_window.clamp(self.receive_window, 1 << 30);

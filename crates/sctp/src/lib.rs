@@ -16,12 +16,12 @@
 //! | 9653 | no checksum over DTLS, CRC32c with the processor's own instruction otherwise |
 //! | 9438, 9406 | CUBIC and HyStart++, with a cut that tells random loss from a full queue; see `send/congestion.rs` |
 //! | 8985 | loss detection by time and tail loss probes, on TSNs |
+//! | 8899, 4820, 8261 | path MTU discovery by padded heartbeats, black holes, if the driver can: [`Association::use_path`] |
 //! | draft-hancke-tsvwg-snap | [`Association::init_parameters`] and [`Association::accept_parameters`] |
 //!
-//! Left out: several addresses per side (RFC 9260 §6.4; DTLS has one path), path MTU discovery (the size is
-//! fixed by [`Config::mtu`]; 1,188 bytes pass every path of 1,280), ECN, authentication (RFC 4895) and address
-//! changes (RFC 5061), adding streams (all are announced at once), cookies without state (the peer has proven
-//! itself to DTLS), undoing a cut that proves needless.
+//! Left out: several addresses per side (RFC 9260 §6.4; DTLS has one path), messages of ICMP about the path's MTU, which
+//! anybody can forge, ECN, authentication (RFC 4895) and address changes (RFC 5061), adding streams (all are
+//! announced at once), cookies without state (the peer has proven itself to DTLS), undoing a cut that proves needless.
 //!
 //! What a peer can make this side hold is [`Config::max_receive_window`], one message more, and 4 MiB of labels
 //! with a few hundred bytes for each of [`Config::max_channels`].
@@ -43,8 +43,8 @@
 //! let (mut buf, mut heard) = ([0; 1200], None);
 //! while heard.is_none() {
 //!     for from in 0..2 {
-//!         while let Some(len) = sides[from].poll_transmit(now, &mut buf) {
-//!             sides[1 - from].handle_input(now, &buf[..len]); // sealed by DTLS, sent, received, opened
+//!         while let Some(sent) = sides[from].poll_transmit(now, &mut buf) {
+//!             sides[1 - from].handle_input(now, &buf[..sent.len]); // sealed by DTLS, sent, received, opened
 //!         }
 //!     }
 //!     while let Some(event) = sides[1].poll_event() {
@@ -66,6 +66,7 @@ mod error;
 mod event;
 mod num;
 pub mod packet;
+mod path;
 mod ranges;
 mod receive;
 mod rtt;
@@ -73,7 +74,7 @@ mod send;
 mod stats;
 mod streams;
 mod timers;
-pub use association::Association;
+pub use association::{Association, Transmit};
 pub use channel::{ChannelConfig, Reliability, priority};
 pub use config::{Config, Role};
 pub use error::{OpenError, ParametersError, Reason, SendError};

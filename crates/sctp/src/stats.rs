@@ -21,6 +21,10 @@ pub struct Stats {
     pub congestion_events: u64,
     /// Messages given up by partial reliability.
     pub abandoned: u64,
+    /// Packets sent that ask whether the path carries their size.
+    pub path_probes: u64,
+    /// Times the path was found to carry less than it did: packets are small again.
+    pub path_shrinks: u64,
     /// DATA chunks that arrived more than once.
     pub duplicates: u64,
     /// What was dropped, by reason.

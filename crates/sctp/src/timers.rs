@@ -21,9 +21,11 @@ pub(crate) enum Timer {
     Reconfig,
     /// HEARTBEAT.
     Heartbeat,
+    /// A probe of the path that was not answered (PROBE_TIMER of RFC 8899 §5.1.1).
+    Path,
 }
 
-const ALL: [Timer; 9] = [
+const ALL: [Timer; 10] = [
     Timer::Handshake,
     Timer::Shutdown,
     Timer::Retransmit,
@@ -33,9 +35,10 @@ const ALL: [Timer; 9] = [
     Timer::Acknowledge,
     Timer::Reconfig,
     Timer::Heartbeat,
+    Timer::Path,
 ];
 
-/// One deadline for each kind: setting is a store, asking for the next one looks at nine.
+/// One deadline for each kind: setting is a store, asking for the next one looks at ten.
 #[derive(Default, Debug)]
 pub(crate) struct Timers([Option<Instant>; ALL.len()]);
 

@@ -93,7 +93,7 @@ fn who_may_not_know_a_parameter_is_spared_it() {
     lonely.connect(now);
     let mut buf = [0; 1500];
     let inits = [0; 4].map(|_| {
-        let len = lonely.poll_transmit(now, &mut buf).unwrap();
+        let len = lonely.poll_transmit(now, &mut buf).unwrap().len;
         now = lonely.poll_timeout().unwrap();
         lonely.handle_timeout(now);
         zero_checksum(&buf[..len])

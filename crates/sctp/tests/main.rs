@@ -6,5 +6,6 @@ mod channels;
 mod faults;
 mod memory;
 mod model;
+mod path;
 mod throughput;
 mod world;

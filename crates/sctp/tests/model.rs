@@ -24,6 +24,8 @@ fn link(rng: &mut Rng) -> Link {
         duplication: rng.below(3) * 20,
         corruption: rng.below(3) * 10,
         rate: (rng.below(2) == 0).then_some((4_000_000, 60_000)),
+        mtu: [1215, 1335, 1435, 20_000][usize::try_from(rng.below(4)).unwrap()],
+        cuts: rng.below(3) == 0,
     }
 }
 
@@ -40,6 +42,7 @@ fn session(seed: u64) {
         interleaving: rng.below(3) != 0,
         receive_window: 1 << (16 + rng.below(5)),
         max_retransmits: 100,
+        max_mtu: if rng.below(2) == 0 { 16_200 } else { 1448 },
         max_init_retransmits: 100,
         rto_max: Duration::from_secs(2),
         ..config()
@@ -49,6 +52,9 @@ fn session(seed: u64) {
     let what = format!("seed {seed}: {links:?}");
     let mut world = World::new(seed, configs, links);
     world.connect();
+    for side in &mut world.sides {
+        side.use_path((rng.below(4) != 0).then_some(65));
+    }
     let mut channels: Vec<Planned> = (0..1 + rng.below(5))
         .map(|n| {
             let reliability = match rng.below(4) {
@@ -74,6 +80,10 @@ fn session(seed: u64) {
         let data = message(channel.sent, len);
         world.sides[0].send(world.now, channel.id, Kind::Binary, data).unwrap();
         channel.sent += 1;
+        if rng.below(20) == 0 {
+            // To a narrower path in the middle of it.
+            world.change_links(|link| link.mtu = link.mtu.min(1250));
+        }
         if rng.below(3) == 0 {
             world.run_for(Duration::from_millis(rng.below(100)));
         }

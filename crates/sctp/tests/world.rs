@@ -3,7 +3,7 @@
 use sctp::{Association, Config, Event, Role};
 use std::collections::VecDeque;
 use std::time::Duration;
-use wire::{Instant, Rng};
+use wire::{Fragments, Instant, Rng};
 
 /// One direction of the link.
 #[derive(Clone, Debug)]
@@ -17,6 +17,10 @@ pub(crate) struct Link {
     pub(crate) corruption: u64,
     /// Bits per second, and bytes that may wait for their turn.
     pub(crate) rate: Option<(u64, usize)>,
+    /// What is longer is cut into fragments if it may be, and disappears otherwise, without a word.
+    pub(crate) mtu: usize,
+    /// What may usually be cut, as on paths of old.
+    pub(crate) cuts: bool,
 }
 
 impl Default for Link {
@@ -28,6 +32,8 @@ impl Default for Link {
             duplication: 0,
             corruption: 0,
             rate: None,
+            mtu: usize::MAX,
+            cuts: false,
         }
     }
 }
@@ -56,8 +62,15 @@ pub(crate) struct World {
     rng: Rng,
     pub(crate) packets: u64,
     pub(crate) fault: Option<(u64, Fault)>,
+    /// Probes of the path that were sent, and which of them is lost.
+    pub(crate) probes: u64,
+    pub(crate) lost_probe: Option<u64>,
     /// Every packet as it was sent: by whom, and its bytes.
     pub(crate) log: Option<Vec<(usize, Vec<u8>)>>,
+    /// The system of side 0 refuses probes that are longer.
+    pub(crate) first_link: usize,
+    /// Bytes of the buffer that packets are written into.
+    pub(crate) buffer: usize,
     /// Whether events are taken at once.
     pub(crate) reading: [bool; 2],
 }
@@ -79,7 +92,11 @@ impl World {
             rng,
             packets: 0,
             fault: None,
+            probes: 0,
+            lost_probe: None,
             log: None,
+            first_link: usize::MAX,
+            buffer: 65_536,
             reading: [true, true],
         }
     }
@@ -100,13 +117,17 @@ impl World {
 
     /// Lets everything out that wants out, and takes the events.
     pub(crate) fn drain(&mut self) {
-        let mut buf = [0; 65_536];
+        let mut buf = vec![0; self.buffer];
         for side in 0..2 {
             let mut packets = 0;
-            while let Some(len) = self.sides[side].poll_transmit(self.now, &mut buf) {
+            while let Some(sent) = self.sides[side].poll_transmit(self.now, &mut buf) {
                 packets += 1;
                 assert!(packets < 100_000, "a side sends without end");
-                self.carry(side, &buf[..len]);
+                if side == 0 && sent.fragments == Fragments::Never && sent.len > self.first_link {
+                    self.sides[0].probe_refused(self.now);
+                    continue;
+                }
+                self.carry(side, &buf[..sent.len], sent.fragments);
             }
             while self.reading[side]
                 && let Some(event) = self.sides[side].poll_event()
@@ -116,7 +137,12 @@ impl World {
         }
     }
 
-    fn carry(&mut self, from: usize, packet: &[u8]) {
+    /// Changes the path in both directions.
+    pub(crate) fn change_links(&mut self, change: impl Fn(&mut Link)) {
+        self.directions.iter_mut().for_each(|direction| change(&mut direction.link));
+    }
+
+    fn carry(&mut self, from: usize, packet: &[u8], fragments: Fragments) {
         if let Some(log) = &mut self.log {
             log.push((from, packet.to_vec()));
         }
@@ -124,6 +150,17 @@ impl World {
         self.packets += 1;
         let link = self.directions[from].link.clone();
         if fault == Some(Fault::Drop) || self.rng.chance(link.loss) {
+            return;
+        }
+        let probe = self.probes;
+        self.probes += u64::from(fragments == Fragments::Never);
+        let cut = match fragments {
+            Fragments::Never if self.lost_probe == Some(probe) => return,
+            Fragments::Never => false,
+            Fragments::Usual => link.cuts,
+            Fragments::Allowed => true,
+        };
+        if packet.len() > link.mtu && !cut {
             return;
         }
         let mut at = self.now;

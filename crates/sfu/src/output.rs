@@ -422,8 +422,14 @@ mod tests {
         let [socket, advertised, to] = [1, 2, 3].map(|host| ([192, 0, 2, host], 3478).into());
         let address = Address { transport: Transport::Udp, socket, advertised };
         let mut sfu = Sfu::new(Config::new(certificate, vec![address]), [2; 32], Instant::ZERO);
-        let transmit =
-            Transmit { transport: Transport::Udp, from: advertised, to, len: 3, segment_size: None };
+        let transmit = Transmit {
+            transport: Transport::Udp,
+            from: advertised,
+            to,
+            len: 3,
+            segment_size: None,
+            fragments: wire::Fragments::Usual,
+        };
         sfu.held = Some((transmit, vec![1, 2, 3]));
         let mut buf = [0; 1500];
         let sent = sfu.poll_transmit(Instant::ZERO, &mut buf).unwrap();

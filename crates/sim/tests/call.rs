@@ -36,6 +36,11 @@ fn check_variety(reports: &[Report]) {
     assert!(relayed * 5 > reports.len() && relayed * 5 < reports.len() * 4, "{relayed} are relayed");
     assert!(count(&|report| report.frames > 0) * 4 > reports.len());
     assert!(reports.iter().all(|report| report.messages > 0));
+    let probing = |report: &Report| report.path_probes > 0;
+    let large = |report: &Report| report.packet_sizes.iter().flatten().any(|size| *size > 1188);
+    let (probed, grown) = (count(&probing), count(&large));
+    assert!(probed * 5 > reports.len() && grown * 20 > reports.len(), "{probed} looked, {grown} found");
+    assert!(reports.iter().all(|report| report.story.probes_path.contains(&true) || !probing(report)));
 }
 
 #[test]

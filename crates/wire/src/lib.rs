@@ -11,4 +11,4 @@ mod transmit;
 pub use bytes::{Reader, Short, Writer};
 pub use instant::Instant;
 pub use rng::Rng;
-pub use transmit::{Transmit, Transport};
+pub use transmit::{Fragments, Transmit, Transport};

@@ -12,7 +12,7 @@ use stun::attribute::{
     XorMappedAddress,
 };
 use stun::{Class, Integrity, Method, TransactionId, Writer};
-use wire::{Instant, Short, Transmit};
+use wire::{Fragments, Instant, Short, Transmit};
 
 /// NOMINATION, with the number that browsers use for it (draft-thatcher-ice-renomination).
 pub(super) const NOMINATION: u16 = 0xc001;
@@ -62,7 +62,14 @@ impl Agent {
             if let Some((path, len)) = written {
                 let transport = path.protocol.transport();
                 let Path { local, remote, .. } = path;
-                return Some(Transmit { transport, from: local, to: remote, len, segment_size: None });
+                return Some(Transmit {
+                    transport,
+                    from: local,
+                    to: remote,
+                    len,
+                    segment_size: None,
+                    fragments: Fragments::Usual,
+                });
             }
         }
     }

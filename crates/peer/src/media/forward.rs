@@ -5,7 +5,7 @@ use std::time::Duration;
 use flow::payload::Format;
 use rtp::extension::{AbsSendTime, Elements, Kind};
 use rtp::{Header, Template, Writer};
-use wire::{Instant, Transmit};
+use wire::{Fragments, Instant, Transmit};
 
 use super::{Media, MediaError, MediaMode};
 use crate::Peer;
@@ -328,7 +328,7 @@ impl Peer {
     fn path(&self) -> Option<Transmit> {
         let pair = self.agent.as_ref()?.selected()?;
         let (transport, from, to) = (pair.transport, pair.local, pair.remote);
-        Some(Transmit { transport, from, to, len: 0, segment_size: None })
+        Some(Transmit { transport, from, to, len: 0, segment_size: None, fragments: Fragments::Usual })
     }
 
     fn dispatch(&mut self, now: Instant, transmit: Transmit, buf: &mut [u8]) -> Result<Transmit, MediaError> {

@@ -257,6 +257,7 @@ impl Association {
         self.labels = 0;
         (self.tag, self.tsn) = (tag, tsn);
         self.sender = Sender::new(tsn, &self.config, now);
+        self.path.restart();
         self.resets = super::reset::Resets::new(tsn);
         self.timers.clear();
         self.control.clear();

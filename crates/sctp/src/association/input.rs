@@ -98,7 +98,7 @@ impl Association {
             kind::COOKIE_ECHO => return Ok(self.on_cookie_echo(now, packet, chunk)),
             kind::COOKIE_ACK => self.on_cookie_ack(now),
             kind::HEARTBEAT => self.push(Control::bundled(kind::HEARTBEAT_ACK, chunk.value.to_vec())),
-            kind::HEARTBEAT_ACK => self.errors = 0,
+            kind::HEARTBEAT_ACK => self.on_heartbeat_ack(now, chunk.value),
             kind::RE_CONFIG => self.on_reconfig(now, chunk.value)?,
             kind::ABORT => {
                 let code = chunk.value.first_chunk::<2>().map_or(0, |b| u16::from_be_bytes(*b));
@@ -187,6 +187,7 @@ impl Association {
             self.stats.dropped.unexpected += 1;
         } else if self.sender.acknowledge(now, sack, &mut self.timers, &mut self.stats) {
             self.errors = 0;
+            self.shrink_if_needed(now);
         } else {
             self.stats.dropped.unexpected += 1;
         }

@@ -4,6 +4,7 @@ mod channels;
 mod handshake;
 mod input;
 mod output;
+mod path;
 mod reset;
 mod teardown;
 
@@ -12,6 +13,7 @@ use crate::config::Config;
 use crate::error::Reason;
 use crate::event::{ChannelId, Event};
 use crate::packet::Init;
+use crate::path::Search;
 use crate::receive::Receiver;
 use crate::send::Sender;
 use crate::stats::Stats;
@@ -19,6 +21,7 @@ use crate::streams::Streams;
 use crate::timers::{Timer, Timers};
 use handshake::Answer;
 use output::Control;
+pub use output::Transmit;
 use reset::Resets;
 use std::collections::VecDeque;
 use wire::{Instant, Rng};
@@ -61,6 +64,7 @@ pub struct Association {
     peer: Option<Init>,
     sender: Sender,
     receiver: Option<Receiver>,
+    path: Search,
     /// Whether packets go without checksum.
     zero_checksum: bool,
     answers: VecDeque<Answer>,
@@ -93,6 +97,7 @@ impl Association {
         let (tag, tsn) = (nonzero(&mut rng), nonzero(&mut rng));
         Self {
             sender: Sender::new(tsn, &config, now),
+            path: Search::new(config.mtu, config.max_mtu),
             next_id: match config.role {
                 crate::Role::Client => 0,
                 crate::Role::Server => 1,
@@ -148,14 +153,19 @@ impl Association {
                 Timer::Retransmit => {
                     if self.failed(now) {
                         self.sender.timed_out(now, &mut self.timers, &mut self.stats);
+                        self.doubt_path(now);
                     }
                 }
                 Timer::Probe => self.sender.probe(now, &mut self.stats),
-                Timer::Reorder => self.sender.detect(now, &mut self.timers, &mut self.stats),
+                Timer::Reorder => {
+                    self.sender.detect(now, &mut self.timers, &mut self.stats);
+                    self.shrink_if_needed(now);
+                }
                 Timer::Pace => {}
                 Timer::Acknowledge => self.acknowledge = Acknowledge::Now,
                 Timer::Reconfig => self.reset_timed_out(now),
                 Timer::Heartbeat => self.heartbeat(now),
+                Timer::Path => self.probe_timed_out(now),
             }
         }
         self.after(now);

@@ -64,6 +64,7 @@ impl Association {
         self.control.clear();
         self.acknowledge = Acknowledge::No;
         self.sender = crate::send::Sender::new(self.tsn, &self.config, now);
+        self.path.restart();
         for id in self.channels.ids().collect::<Vec<_>>() {
             self.events.push_back(Event::ChannelClosed { channel: ChannelId(id) });
         }

@@ -116,6 +116,9 @@ impl Sender {
     fn arrived(&mut self, now: Instant, tsn: u64, news: &mut News) {
         let sent = &self.ring[self.place(tsn)];
         let (state, at, len, first) = (sent.state, sent.at, usize::from(sent.len), sent.transmissions == 1);
+        if sent.large {
+            self.loss.hole.arrived(at, tsn);
+        }
         match state {
             State::Acked => return,
             State::Flying => {

@@ -72,6 +72,14 @@ impl Congestion {
         }
     }
 
+    /// Packets have another size: what is counted in packets stays as many bytes.
+    pub(super) fn resize(&mut self, mtu: usize) {
+        let mtu = float(mtu);
+        self.cubic.before *= self.mtu / mtu;
+        self.cubic.epoch = None;
+        self.mtu = mtu;
+    }
+
     /// Bytes that may be in flight.
     #[expect(
         clippy::cast_possible_truncation,
@@ -247,5 +255,26 @@ mod tests {
         assert_eq!(congestion.window(), 14_000);
         congestion.timed_out(31);
         assert_eq!(congestion.window(), 1000);
+    }
+
+    /// In bytes, the way back to where a cut was made is as long with packets of any size.
+    #[test]
+    fn growth_does_not_depend_on_when_packets_change_their_size() {
+        let mut reached = Vec::new();
+        for (first, then) in [(1000, 1000), (500, 1000), (2000, 1000)] {
+            let mut congestion = Congestion::new(first);
+            (congestion.window, congestion.limited) = (1_000_000.0, true);
+            let rtt = rtt(100, 200);
+            assert!(congestion.lost(1, 2, 1, &rtt));
+            congestion.resize(then);
+            let mut now = Instant::ZERO;
+            for tsn in 2..20 {
+                congestion.acknowledged(now, 700_000, tsn, tsn + 1, &rtt);
+                now += Duration::from_millis(200);
+            }
+            reached.push(congestion.window());
+        }
+        assert!(reached.iter().all(|bytes| bytes.abs_diff(reached[0]) < 2), "{reached:?}");
+        assert!(reached[0] > 900_000, "{reached:?}");
     }
 }

@@ -27,9 +27,47 @@ pub(super) struct Loss {
     pub(super) reordering: bool,
     /// Reordering window in quarters of the shortest round trip; grows with every needless retransmission.
     pub(super) quarters: u32,
+    /// Black holes.
+    pub(super) hole: Hole,
     /// A tail loss probe shall go out, and one is out.
     pub(super) probing: bool,
     pub(super) probed: bool,
+}
+
+/// What has become of packets that are larger than every path carries (RFC 8899 §4.3).
+///
+/// A full queue loses large packets too, and others that were sent later get through. In a black hole none does: only
+/// what was sent after every large packet that has arrived is counted.
+#[derive(Debug)]
+pub(super) struct Hole {
+    /// When the latest sent of those that arrived was sent, and its TSN.
+    arrived: (Instant, u64),
+    /// Found lost though sent later than that.
+    lost: u32,
+}
+
+/// Large packets lost, and none of them arrived, that make a black hole.
+const MOST_LOST: u32 = 3;
+
+impl Hole {
+    pub(super) fn arrived(&mut self, at: Instant, tsn: u64) {
+        if (at, tsn) > self.arrived {
+            *self = Self { arrived: (at, tsn), lost: 0 };
+        }
+    }
+
+    fn lose(&mut self, at: Instant, tsn: u64) {
+        self.lost += u32::from((at, tsn) > self.arrived);
+    }
+
+    /// What is sent from now on is of another size.
+    pub(super) const fn reset(&mut self) {
+        self.lost = 0;
+    }
+
+    pub(super) const fn is_there(&self) -> bool {
+        self.lost >= MOST_LOST
+    }
 }
 
 impl Loss {
@@ -43,6 +81,7 @@ impl Loss {
             highest: 0,
             reordering: false,
             quarters: 1,
+            hole: Hole { arrived: (Instant::ZERO, 0), lost: 0 },
             probing: false,
             probed: false,
         }
@@ -126,6 +165,9 @@ impl Sender {
         let sent = &mut self.ring[place];
         sent.state = State::Lost;
         let (index, transmissions, len) = (sent.message, sent.transmissions, usize::from(sent.len));
+        if sent.large {
+            self.loss.hole.lose(sent.at, tsn);
+        }
         self.flight -= len + CHUNK_COST;
         self.outstanding -= len;
         if self.partial && !self.messages.get(index).may_resend(transmissions, now) {

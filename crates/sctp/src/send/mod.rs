@@ -47,6 +47,8 @@ struct Sent {
     len: u16,
     transmissions: u16,
     state: State,
+    /// It went in a packet that not every path carries.
+    large: bool,
 }
 
 /// Messages of which a part was sent.
@@ -74,6 +76,8 @@ const CHUNK_COST: usize = 16;
 /// One side's outbound data. TSNs have 64 bits inside, which never wrap.
 pub(crate) struct Sender {
     mtu: usize,
+    /// What every path carries.
+    base: usize,
     interleaving: bool,
     /// Whether the peer understands FORWARD-TSN.
     partial: bool,
@@ -115,6 +119,7 @@ impl Sender {
         let next = (1 << 32) + u64::from(initial_tsn);
         Self {
             mtu: config.mtu,
+            base: config.mtu,
             interleaving: false,
             partial: false,
             next,
@@ -149,6 +154,35 @@ impl Sender {
         self.most_begun = self.peer_window / 4;
         self.partial = peer.extensions.forward_tsn;
         self.interleaving = interleaving;
+    }
+
+    /// The largest packet.
+    pub(crate) const fn mtu(&self) -> usize {
+        self.mtu
+    }
+
+    /// The path carries packets of another size.
+    pub(crate) fn set_mtu(&mut self, mtu: usize) {
+        self.mtu = mtu;
+        self.congestion.resize(mtu);
+        self.loss.hole.reset();
+    }
+
+    /// Whether large packets are lost, and nothing but size can be why.
+    pub(crate) const fn is_in_black_hole(&self) -> bool {
+        self.mtu > self.base && self.loss.hole.is_there()
+    }
+
+    /// Whether a probe of the path may go along: there is data for which it matters, none is known to be lost, and
+    /// the window is no narrower than two such packets.
+    pub(crate) fn can_spare(&self, bytes: usize) -> bool {
+        !self.scheduler.is_empty() && self.loss.queue.is_empty() && self.congestion.window() >= 2 * bytes
+    }
+
+    /// A probe went along: it takes its turn at the bottleneck, and does not count as in flight, so that its loss is
+    /// no sign of congestion (RFC 8899 §3).
+    pub(crate) fn spare(&mut self, bytes: usize) {
+        self.pacer.sent(bytes);
     }
 
     pub(crate) fn open(&mut self, stream: u16, priority: u16) {

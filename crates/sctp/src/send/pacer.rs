@@ -34,7 +34,7 @@ impl Pacer {
             return Ok(());
         };
         let rate = gain * float(window) / round_trip.as_secs_f64();
-        let burst = (rate * 0.001).clamp(10.0 * float(mtu), MOST);
+        let burst = (rate * 0.001).max(10.0 * float(mtu)).min(MOST);
         let elapsed = now.saturating_since(self.updated).as_secs_f64();
         self.updated = now;
         self.credit = rate.mul_add(elapsed, self.credit).min(burst);

@@ -28,31 +28,57 @@ impl Sender {
             || (self.flight < self.congestion.window() && self.ring.len() < MOST_IN_FLIGHT)
     }
 
-    /// Fills `buf` with DATA chunks: first what was lost, then what is new. Says how many bytes it wrote.
+    /// Fills the packet in `buf`, which has `start` bytes and may have `room`, with DATA chunks: first what was lost, then
+    /// what is new. Says how long it is then: longer than `room` if a chunk that was lost does not fit into any packet,
+    /// because the path carries less than it did.
     pub(crate) fn fill(
         &mut self,
         now: Instant,
         buf: &mut [u8],
+        (start, room): (usize, usize),
         timers: &mut Timers,
         stats: &mut Stats,
     ) -> usize {
         if !self.has_data() || !self.may_go(now, timers) {
-            return 0;
+            return start;
         }
-        let mut used = 0;
+        let (next, again) = (self.next, self.loss.again.len());
+        let end = self.pack(now, buf, (start, room), stats);
+        if self.base < end && end <= self.mtu {
+            self.note_large(next, again);
+        }
+        if end > start {
+            self.went(now, end - start, timers);
+        }
+        end
+    }
+
+    fn pack(
+        &mut self,
+        now: Instant,
+        buf: &mut [u8],
+        (start, room): (usize, usize),
+        stats: &mut Stats,
+    ) -> usize {
+        let mut used = start;
         while let Some(tsn) = self.next_lost(now, stats) {
             let len = usize::from(self.ring[self.place(tsn)].len);
-            let fits = self.header() + len <= buf.len() - used;
+            let outgrown = used == start && HEADER_LEN + self.header() + len > self.mtu;
+            let end = if outgrown { buf.len() } else { room };
+            let fits = (self.header() + len).next_multiple_of(4) <= end - used;
             if !fits || (!self.window_is_open() && !self.loss.first) {
-                return self.went(now, used, timers);
+                return used;
             }
             self.loss.queue.pop_front();
             self.loss.first = false;
             used += self.write_again(now, tsn, &mut buf[used..]);
             stats.retransmissions += 1;
+            if outgrown {
+                return used;
+            }
         }
         while self.window_is_open() {
-            match self.write_new(now, &mut buf[used..], used == 0, stats) {
+            match self.write_new(now, &mut buf[used..room], used == start, stats) {
                 0 => break,
                 len => used += len,
             }
@@ -60,7 +86,20 @@ impl Sender {
         if self.flight >= self.congestion.window() {
             self.congestion.limited = true;
         }
-        self.went(now, used, timers)
+        used
+    }
+
+    /// The packet that was filled is large: with the TSNs from `next` on, and all but the first `again` of what was sent
+    /// again.
+    fn note_large(&mut self, next: u64, again: usize) {
+        for index in again..self.loss.again.len() {
+            let place = self.place(self.loss.again[index].0);
+            self.ring[place].large = true;
+        }
+        for tsn in next..self.next {
+            let place = self.place(tsn);
+            self.ring[place].large = true;
+        }
     }
 
     /// Asks the pacer.
@@ -76,11 +115,8 @@ impl Sender {
         }
     }
 
-    fn went(&mut self, now: Instant, used: usize, timers: &mut Timers) -> usize {
-        if used == 0 {
-            return 0;
-        }
-        self.pacer.sent(used + HEADER_LEN);
+    fn went(&mut self, now: Instant, bytes: usize, timers: &mut Timers) {
+        self.pacer.sent(bytes + HEADER_LEN);
         if timers.get(Timer::Retransmit).is_none() {
             timers.set(Timer::Retransmit, now + self.rtt.timeout());
         }
@@ -89,7 +125,6 @@ impl Sender {
             timers.set(Timer::Retransmit, now + self.rtt.timeout());
         }
         self.arm_probe(now, timers);
-        used
     }
 
     /// Sets the tail loss probe (RFC 8985 §7.2).
@@ -109,6 +144,7 @@ impl Sender {
         sent.at = now;
         sent.transmissions = sent.transmissions.saturating_add(1);
         sent.state = State::Flying;
+        sent.large = false;
         self.flight += usize::from(sent.len) + CHUNK_COST;
         self.outstanding += usize::from(sent.len);
         self.loss.again.push_back((tsn, now));
@@ -187,6 +223,7 @@ impl Sender {
             len: u16_of(len),
             transmissions: 1,
             state: State::Flying,
+            large: false,
         });
         message.fragment += 1;
         self.flight += len + CHUNK_COST;

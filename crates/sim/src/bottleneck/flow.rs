@@ -129,7 +129,7 @@ impl Data {
             && self.sides[0].buffered_amount(self.channel) < AHEAD
             && self.sides[0].send(now, self.channel, Kind::Binary, self.message.clone()).is_ok()
         {}
-        let len = self.sides[side].poll_transmit(now, &mut self.buffer)?;
+        let len = self.sides[side].poll_transmit(now, &mut self.buffer)?.len;
         Some(self.buffer[..len].to_vec())
     }
 

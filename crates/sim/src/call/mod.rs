@@ -6,6 +6,7 @@
 //! - the path is relayed when the two NATs leave no other way, and direct when they leave one and nothing is lost;
 //! - a reliable message arrives once, an ordered one in its order, and none arrives that was not sent;
 //! - frames of media arrive whole and in order, nearly all of them in calm weather;
+//! - packets that are longer than the path carries, or carries any more, hold up nothing;
 //! - when one side closes, the other hears of it.
 
 mod side;
@@ -35,6 +36,10 @@ pub struct Report {
     pub messages: u64,
     /// Frames of media that arrived.
     pub frames: u64,
+    /// Probes of the path that left.
+    pub path_probes: u64,
+    /// The largest packets of data in the end, of either side.
+    pub packet_sizes: [Option<usize>; 2],
     /// Restarts of ICE that the programs asked for.
     pub restarts: u32,
     /// Virtual time from the first offer until both sides were connected.
@@ -70,6 +75,10 @@ pub fn run(seed: u64, teller: Option<fn(&str)>) -> Report {
         world.strike(*disaster);
         world.run_for(Duration::from_secs(4));
     }
+    if story.carried_later < story.carried {
+        world.narrow(story.carried_later);
+        world.run_for(Duration::from_secs(4));
+    }
     world.calm();
     world.until(PATIENCE, "both sides are connected again in calm weather", World::is_up);
     world.stop_messages();
@@ -83,10 +92,22 @@ pub fn run(seed: u64, teller: Option<fn(&str)>) -> Report {
     }
     (0..2).for_each(|side| world.check_media(side));
     let relayed = world.is_relayed();
+    let (path_probes, packet_sizes) = world.path_probes();
     world.close();
     let done = |world: &World| world.state(1) != ConnectionState::Connected;
     world.until(PATIENCE, "the end is heard", done);
     let lasted = world.now.saturating_since(begun);
     let (messages, frames, restarts) = world.counts();
-    Report { story, relayed, messages, frames, restarts, connected_after, lasted, trace: world.trace }
+    Report {
+        story,
+        relayed,
+        messages,
+        frames,
+        path_probes,
+        packet_sizes,
+        restarts,
+        connected_after,
+        lasted,
+        trace: world.trace,
+    }
 }

@@ -59,6 +59,7 @@ impl Side {
         config.ice.stun_servers = vec![SERVER];
         config.sctp_in_sdp = story.sctp_in_sdp[number];
         config.dtls_in_stun = story.dtls_in_stun[number];
+        config.probe_path = story.probes_path[number];
         let server = |transport| TurnServer {
             address: SERVER,
             name: String::new(),

@@ -40,6 +40,13 @@ pub struct Story {
     pub dtls_in_stun: [bool; 2],
     /// Whether each side shows pictures. If side 1 does, both make an offer at the same time.
     pub media: [bool; 2],
+    /// Whether each side looks for what the path carries.
+    pub probes_path: [bool; 2],
+    /// Bytes of the longest IP packet that the paths between all of them carry: what is longer disappears, if it may not
+    /// be cut.
+    pub carried: usize,
+    /// The same after the disasters, for the rest of the call.
+    pub carried_later: usize,
     /// What goes wrong while the call is set up, and how long after its beginning.
     pub early: Option<(Duration, Disaster)>,
     /// What goes wrong, in this order.
@@ -87,6 +94,23 @@ impl Story {
             (pick(3) == 0).then(|| (Duration::from_millis(pick(1500) as u64), Disaster::draw(&mut pick)));
         let count = if pick(2) == 0 { 0 } else { 1 + pick(3) };
         let disasters = (0..count).map(|_| Disaster::draw(&mut pick)).collect();
-        Self { seed, nats, weather, signalling, relays, sctp_in_sdp, dtls_in_stun, media, early, disasters }
+        let probes_path = [pick(4) > 0, pick(4) > 0];
+        let carried = [1300, 1400, 1500, 9000][pick(4)];
+        let carried_later = if pick(3) == 0 { 1300 } else { carried };
+        Self {
+            seed,
+            nats,
+            weather,
+            signalling,
+            relays,
+            sctp_in_sdp,
+            dtls_in_stun,
+            media,
+            probes_path,
+            carried,
+            carried_later,
+            early,
+            disasters,
+        }
     }
 }

@@ -37,6 +37,10 @@ pub(super) struct World {
     weather: Weather,
     silent_until: Option<Instant>,
     signalling: Duration,
+    /// Bytes of the longest IP packet that gets through.
+    carried: usize,
+    /// Probes of the path that left.
+    probes: u64,
     relay: RelayHost,
     sides: [Side; 2],
     nats: [crate::Nat; 2],
@@ -73,6 +77,8 @@ impl World {
             weather: story.weather,
             silent_until: None,
             signalling: story.signalling,
+            carried: story.carried,
+            probes: 0,
             relay,
             sides,
             nats: story.nats,
@@ -173,6 +179,17 @@ impl World {
             Disaster::RestartIce(side) => self.sides[side].restart_ice(),
         }
         self.pump();
+    }
+
+    /// The paths become narrower, and say nothing of it.
+    pub(super) fn narrow(&mut self, carried: usize) {
+        self.trace.note(self.now, &format!("{carried} bytes are carried"));
+        self.carried = carried;
+    }
+
+    /// How many probes of the path left, and how large packets of data are.
+    pub(super) fn path_probes(&self) -> (u64, [Option<usize>; 2]) {
+        (self.probes, [0, 1].map(|side: usize| self.sides[side].peer.get_stats().data_packet_size))
     }
 
     /// From now on nothing is lost.

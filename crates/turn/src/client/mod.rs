@@ -9,7 +9,7 @@ use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 use stun::attribute::{AddressFamily, Data, Icmp, XorPeerAddress};
 use stun::{Class, Message, Method, Retransmission, TransactionId, Writer};
-use wire::{Instant, Rng, Transmit, Transport};
+use wire::{Fragments, Instant, Rng, Transmit, Transport};
 
 /// How to reach a server, and as whom. `Default` has the timing of the RFCs and no credentials.
 #[derive(Clone)]
@@ -387,7 +387,7 @@ impl Client {
 
     fn transmit(&self, len: usize) -> Transmit {
         let ClientConfig { transport, local, server, .. } = self.config;
-        Transmit { transport, from: local, to: server, len, segment_size: None }
+        Transmit { transport, from: local, to: server, len, segment_size: None, fragments: Fragments::Usual }
     }
 
     fn handle_channel_data<'a>(&mut self, bytes: &'a [u8]) -> Option<Received<'a>> {

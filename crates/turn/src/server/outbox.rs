@@ -1,7 +1,7 @@
 use crate::FiveTuple;
 use std::collections::VecDeque;
 use std::net::SocketAddr;
-use wire::{Transmit, Transport};
+use wire::{Fragments, Transmit, Transport};
 
 /// Responses and indications that wait to be sent. What does not fit is dropped and counted: a client asks
 /// again.
@@ -44,7 +44,14 @@ impl Outbox {
                 self.bytes.clear();
             }
             if copied.is_some() {
-                return Some(Transmit { transport, from, to, len, segment_size: None });
+                return Some(Transmit {
+                    transport,
+                    from,
+                    to,
+                    len,
+                    segment_size: None,
+                    fragments: Fragments::Usual,
+                });
             }
         }
     }

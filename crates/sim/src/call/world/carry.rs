@@ -4,7 +4,7 @@ use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 
 use peer::Received;
-use wire::{Transmit, Transport};
+use wire::{Fragments, Transmit, Transport};
 
 use super::{Errand, SERVER, World};
 use crate::Packet;
@@ -84,7 +84,12 @@ impl World {
             return;
         }
         let Some(source) = side.nat.translate_out(transmit.from, transmit.to) else { return };
+        self.probes += u64::from(transmit.fragments == Fragments::Never);
         for datagram in bytes.chunks(transmit.segment_size.unwrap_or(bytes.len().max(1))) {
+            // IPv4 and UDP have 28 bytes before it.
+            if datagram.len() + 28 > self.carried && transmit.fragments != Fragments::Allowed {
+                continue;
+            }
             self.launch(Packet { from: source, to: transmit.to, bytes: datagram.to_vec() });
         }
     }
