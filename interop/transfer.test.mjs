@@ -2,15 +2,14 @@
 import assert from 'node:assert/strict'
 import { spawn } from 'node:child_process'
 import { createHash } from 'node:crypto'
-import { once } from 'node:events'
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import path from 'node:path'
-import { createInterface } from 'node:readline'
 import { after, before, describe, test } from 'node:test'
 import { randomFile } from './browser/files.mjs'
 import { Browser } from './browser/launch.mjs'
 import { Person } from './browser/person.mjs'
+import { Command } from './servers/command.mjs'
 import { Visavis, program } from './servers/visavis.mjs'
 
 /** @type {Visavis} */
@@ -27,29 +26,9 @@ after(async () => {
   await server?.stop()
 })
 
-/** A command under way, and what it said. */
-class Command {
-  /** @type {any[]} */
-  events = []
-
-  /** @param {import('node:test').TestContext} t @param {string[]} argv */
-  constructor(t, argv) {
-    this.child = spawn(program(), [...argv, '--json', '--server', server.url], { stdio: ['ignore', 'pipe', 'inherit'] })
-    t.after(() => this.child.kill('SIGKILL'))
-    this.exit = once(this.child, 'exit').then(([code]) => code)
-    this.lines = createInterface({ input: this.child.stdout })
-    this.lines.on('line', (line) => this.events.push(JSON.parse(line)))
-  }
-
-  /** The event of this name, now or later. @param {string} name */
-  async until(name) {
-    for (;;) {
-      const event = this.events.find((found) => found.event === name)
-      if (event) return event
-      const ended = this.exit.then((code) => { throw new Error(`it ended with ${code} before ${name}: ${JSON.stringify(this.events)}`) })
-      await Promise.race([once(this.lines, 'line'), ended])
-    }
-  }
+/** @param {import('node:test').TestContext} t @param {string[]} argv */
+function start(t, argv) {
+  return new Command(t, spawn(program(), [...argv, '--json', '--server', server.url], { stdio: ['ignore', 'pipe', 'inherit'] }))
 }
 
 /** Opens the link and comes in. @param {import('node:test').TestContext} t @param {string} link @param {string} name */
@@ -63,7 +42,7 @@ async function open(t, link, name) {
 describe('files between the command line and a page in Chromium', () => {
   test('a page that opens the link gets the file', async (t) => {
     const file = randomFile(t, 20 << 20)
-    const command = new Command(t, ['send', file.path])
+    const command = start(t, ['send', file.path])
     const { link } = await command.until('code')
     const person = await open(t, link, 'Cleo')
     await person.press('Join')
@@ -84,7 +63,7 @@ describe('files between the command line and a page in Chromium', () => {
     const code = 'amber-canoe-violin'
     const person = await open(t, `${server.url}/r/${code}`, 'Dora')
     await person.press('Join')
-    const command = new Command(t, ['receive', code, '--yes', '--into', folder])
+    const command = start(t, ['receive', code, '--yes', '--into', folder])
     await person.says('In a call with')
     await person.send(file.path)
     await command.until('file')

@@ -158,6 +158,29 @@ export class Lab {
     this.#namespaces.exec(`${home}-box`, ['tc', 'qdisc', 'replace', 'dev', 'wan', 'root', 'tbf', 'rate', rate, 'burst', '64k', 'latency', '50ms'])
   }
 
+  /**
+   * Makes the way to and from a home narrow: IP packets that are longer than this and may not be cut are dropped, and
+   * nobody is told (a black hole, RFC 2923 §2.1). May be called again.
+   *
+   * @param {string} home
+   * @param {number} bytes
+   */
+  narrow(home, bytes) {
+    this.#namespaces.exec(`${home}-box`, ['nft', '-f', '-'], narrow(bytes))
+  }
+
+  /**
+   * How many IP packets of UDP a narrow home has dropped, and how many that are longer than those which pass everywhere
+   * have passed, since the last `narrow`.
+   *
+   * @param {string} home
+   */
+  passed(home) {
+    const said = this.#namespaces.exec(`${home}-box`, ['nft', 'list', 'counters', 'table', 'ip', 'narrow'])
+    const of = (/** @type {string} */ name) => Number(new RegExp(`counter ${name} \\{\\s*packets (\\d+)`).exec(said)?.[1])
+    return { dropped: of('dropped'), large: of('large') }
+  }
+
   /** Ends everything that runs in it and removes it. May be called again. */
   down() {
     for (const child of this.#children) child.kill('SIGKILL')
@@ -223,6 +246,22 @@ export class Lab {
 }
 
 const CUT = 'table ip cut { chain through { type filter hook forward priority filter - 10; drop; }; }\n'
+
+/** @param {number} bytes */
+const narrow = (bytes) => `
+table ip narrow
+delete table ip narrow
+table ip narrow {
+  counter dropped { }
+  counter large { }
+  chain through {
+    type filter hook forward priority filter - 5;
+    meta l4proto != udp accept
+    ip length > ${bytes} ip frag-off & 0x4000 != 0 counter name dropped drop
+    ip length > 1280 counter name large
+  }
+}
+`
 
 let guarded = false
 
