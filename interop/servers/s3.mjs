@@ -1,24 +1,14 @@
 /** A store for recordings that nobody here wrote: s3s-fs of the Rust registry. It keeps objects as files and checks every signature. */
-import { spawn, spawnSync } from 'node:child_process'
+import { spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { existsSync, mkdirSync, mkdtempSync, readdirSync, rmSync } from 'node:fs'
+import { mkdirSync, mkdtempSync, readdirSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import path from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { freePort, reaches } from './ports.mjs'
 
-const VERSION = '0.14.1'
-const ROOT = fileURLToPath(new URL('../../target/s3s-fs', import.meta.url))
-
-/** The program; built the first time, which takes minutes. */
-function program() {
-  const file = path.join(ROOT, 'bin', 's3s-fs')
-  if (existsSync(file)) return file
-  const argv = ['install', 's3s-fs', '--quiet', '--version', VERSION, '--locked', '--debug', '--features', 'binary', '--root', ROOT]
-  const { status } = spawnSync('cargo', argv, { stdio: 'inherit' })
-  if (status !== 0) throw new Error('s3s-fs does not build')
-  return file
-}
+/** `scripts/deps test` builds it. */
+const PROGRAM = fileURLToPath(new URL('../../.tools/s3s-fs/bin/s3s-fs', import.meta.url))
 
 export class S3 {
   /** @type {import('node:child_process').ChildProcess | null} */
@@ -46,7 +36,7 @@ export class S3 {
   async start() {
     const { AWS_ACCESS_KEY_ID: id, AWS_SECRET_ACCESS_KEY: secret } = this.environment
     const argv = ['--host', '127.0.0.1', '--port', String(this.port), '--access-key', id, '--secret-key', secret, this.#folder]
-    const child = spawn(program(), argv, { stdio: process.env['INTEROP_LOUD'] ? 'inherit' : 'ignore' })
+    const child = spawn(PROGRAM, argv, { stdio: process.env['INTEROP_LOUD'] ? 'inherit' : 'ignore' })
     this.#child = child
     while (!(await reaches(this.port))) if (child.exitCode !== null) throw new Error(`s3s-fs ended with ${child.exitCode}`)
   }
