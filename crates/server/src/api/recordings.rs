@@ -1,4 +1,4 @@
-//! Recordings of all rooms: what a room's owners see of theirs on the page.
+//! Recordings of all rooms, as owners have those of theirs on the page.
 
 use std::sync::Arc;
 

@@ -6,8 +6,9 @@
 //!  rendezvous ───┘ who is there, who speaks          └─ timeline.json
 //! ```
 //! The recorder is one thread with files; nobody waits for it. What it does not keep up with is dropped and counted, and
-//! pictures go on with the next keyframe. [`Folder`] is where recordings are written, and finishes what a server left unfinished;
-//! [`Archive`] is where they are afterwards, which can be a store elsewhere; [`rest`] gives them to those who may have them, [`command`] to the administrator.
+//! pictures go on with the next keyframe. [`Folder`] is where recordings are written, and finishes what a server left
+//! unfinished; [`Archive`] is where they are afterwards, which can be a store elsewhere; [`rest`] gives them to those who
+//! may have them, [`command`] to the administrator.
 
 pub(crate) mod archive;
 mod assemble;

@@ -172,7 +172,8 @@ impl Told {
         Self { call: call.clone(), left: Vec::new(), people, nobody: Arc::default() }
     }
 
-    /// What a member is told, who is not told of themselves.
+    /// What a member is told, who is not told of themselves: neither that they are there, nor that they had left before
+    /// they came again.
     fn to(&self, number: MemberNumber, here: bool) -> Option<ServerMessage> {
         let others = if !here {
             self.nobody.clone()
@@ -182,10 +183,11 @@ impl Told {
             self.people.clone()
         };
         let call = self.call.clone();
-        match (self.left.as_slice(), others.as_slice()) {
+        let left: Vec<MemberNumber> = self.left.iter().copied().filter(|gone| *gone != number).collect();
+        match (left.as_slice(), others.as_slice()) {
             ([], []) => None,
             ([], [member]) => Some(ServerMessage::Member { call, member: member.clone() }),
-            _ => Some(ServerMessage::Members { call, left: self.left.clone(), members: others }),
+            _ => Some(ServerMessage::Members { call, left, members: others }),
         }
     }
 }
