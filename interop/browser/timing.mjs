@@ -2,19 +2,17 @@
 
 /**
  * Waits as long as people need at least to see that somebody calls and to press Accept: until both pages have prepared
- * what can be prepared, a relay included.
+ * what can be prepared, a path over relays included.
  *
  * @param {import('./person.mjs').Person[]} people
  */
 export async function rung(people) {
-  // Firefox prepares nothing.
-  if (people.some(({ kind }) => kind === 'firefox')) return
   for (const person of people) {
     await person.until('the call is prepared', () => person.page.evaluate(() => {
       /** @type {RTCPeerConnection[]} */
       const connections = Reflect.get(window, 'interop').connections
       const open = connections.find(({ connectionState }) => connectionState !== 'closed')
-      return open?.signalingState === 'stable' && open.currentRemoteDescription !== null && /typ relay/.test(open.localDescription?.sdp ?? '')
+      return open?.connectionState === 'connected'
     }))
   }
 }

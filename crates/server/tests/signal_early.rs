@@ -40,6 +40,17 @@ fn started(world: &World, at: usize) -> (Option<u32>, Vec<String>) {
     world.clients[at].log.iter().find_map(parts).expect("the call has started")
 }
 
+/// The candidates that this client has been told of before and after, and from which device.
+fn candidates(world: &World, at: usize) -> Vec<(Option<u32>, String)> {
+    let text = |message: &ServerMessage| match message {
+        ServerMessage::Candidate { device, candidate, .. } => {
+            Some((*device, candidate.as_ref().map_or(String::new(), |c| c.candidate.clone())))
+        }
+        _ => None,
+    };
+    world.clients[at].log.iter().filter_map(text).collect()
+}
+
 fn say_candidate(text: &str) -> ClientMessage {
     candidate(&id('1'), Some(text))
 }
@@ -79,6 +90,44 @@ fn descriptions_pass_and_candidates_wait_for_the_device_that_accepts() {
     world.act(1, say_candidate("to nobody"));
     assert_eq!(brief(world.clients[1].log.last().unwrap()), "error:no-such-call");
     assert_eq!(world.rendezvous.stats().errors, 1);
+}
+
+#[test]
+fn relayed_candidates_pass_with_nothing_in_them_of_who_sends_them() {
+    let mut world = ringing(2);
+    for device in [1, 2] {
+        world.act(device, offer(&id('1'), "offer"));
+    }
+    let whole = "candidate:842163049 1 udp 41885439 203.0.113.9 50012 typ relay raddr 198.51.100.4 rport 61234 \
+                 generation 0 ufrag k1Xa network-id 3 network-cost 10";
+    let bare = "candidate:relay50012 1 udp 41885439 203.0.113.9 50012 typ relay raddr 0.0.0.0 rport 0";
+    world.act(2, say_candidate(whole));
+    assert_eq!(candidates(&world, ANN), [(Some(1), bare.to_owned())]);
+    let six = "candidate:1 1 UDP 7 2001:db8::9 50013 typ relay raddr 2001:db8:1::4 rport 61234";
+    world.act(ANN, to_device(0, say_candidate(six)));
+    let bare_six = "candidate:relay50013 1 udp 7 2001:db8::9 50013 typ relay raddr :: rport 0";
+    assert_eq!(candidates(&world, 1), [(None, bare_six.to_owned())]);
+    assert_eq!(candidates(&world, 2), []);
+    // What is none, or only looks like one, waits as every other.
+    let waits = [
+        "candidate:1 1 udp 7 198.51.100.4 61234 typ host",
+        "candidate:1 1 udp 7 198.51.100.4 61234 typ srflx raddr 192.168.1.4 rport 61234 typ relay",
+        "candidate:1 1 tcp 7 198.51.100.4 9 typ relay tcptype active",
+        "candidate:1 1 udp 7 home.local 61234 typ relay",
+        "candidate:1 1 udp 7 198.51.100.4 612345 typ relay",
+        "typ relay",
+        "",
+    ];
+    for text in waits {
+        world.act(2, say_candidate(text));
+    }
+    assert_eq!(candidates(&world, ANN).len(), 1);
+    world.act(2, accept('1'));
+    assert_eq!(started(&world, ANN), (Some(1), waits.map(str::to_owned).to_vec()));
+    assert_eq!(started(&world, 2), (None, Vec::new()));
+    // From now on they pass as they are.
+    world.act(2, say_candidate(whole));
+    assert_eq!(candidates(&world, ANN)[1..], [(None, whole.to_owned())]);
 }
 
 #[test]
@@ -132,6 +181,16 @@ fn what_passes_and_what_is_kept_is_bounded() {
         world.act(1, offer(&id('1'), &large));
     }
     assert_eq!(errors(&world), 1);
+
+    // So many relays nobody has: what there is more waits.
+    let mut world = ringing(1);
+    let relayed = |n: usize| format!("candidate:1 1 udp 7 203.0.113.9 {} typ relay", 50_000 + n);
+    for n in 0..config.early_relayed + 2 {
+        world.act(1, say_candidate(&relayed(n)));
+    }
+    assert_eq!(candidates(&world, ANN).len(), config.early_relayed);
+    world.act(1, accept('1'));
+    assert_eq!(started(&world, ANN).1, [relayed(config.early_relayed), relayed(config.early_relayed + 1)]);
 
     // Of candidates the newest are kept.
     let mut world = ringing(1);

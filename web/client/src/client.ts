@@ -114,9 +114,9 @@ export class Core {
     const wanted = to.trim()
     if (wanted === '' || !isFree(this.model.call)) return
     const id = randomId(this.environment)
-    this.converse(id, true)
+    this.converse(id, true, true)
     this.dispatch({ type: 'begin', call: { kind: 'outgoing', id, to: wanted, person: null, ringing: false } })
-    this.signal.send({ type: 'invite', call: id, to: wanted, media: this.sends(), ...(this.environment.patient ? { early: true } : {}) })
+    this.signal.send({ type: 'invite', call: id, to: wanted, media: this.sends(), early: true })
   }
 
   meet(room: string, key: string | null): void {
@@ -228,7 +228,7 @@ export class Core {
         // calls, the two are one call by now and declining this one comes too late to matter (`merged`).
         if (callId(call) !== notice.call) return void this.signal.send({ type: 'decline', call: notice.call, busy: true })
         if (before.kind === 'waiting') this.signal.send({ type: 'leave', room: before.room })
-        if (before !== call) this.converse(notice.call, false).offer(notice.early === true && this.environment.patient)
+        if (before !== call) this.converse(notice.call, false, notice.early === true).offer()
         return
       case 'started':
         if (!this.knows(notice.call)) return void this.signal.send({ type: 'end', call: notice.call })
@@ -246,7 +246,9 @@ export class Core {
         if (notice.device !== undefined) return this.ringer(notice.device, notice.description, talk)
         talk?.describe(notice.description)
         return room?.describe(notice.description)
-      case 'candidate': return talk?.candidate(notice.candidate)
+      case 'candidate':
+        if (notice.device !== undefined) return this.rung.candidate(notice.device, notice.candidate)
+        return talk?.candidate(notice.candidate)
       case 'peer': return talk?.present(notice.present)
       case 'ended': return this.ended(notice.call)
       case 'opened':
@@ -326,16 +328,16 @@ export class Core {
     if ((about?.type === 'rejoin' || about?.type === 'description') && this.conference && [this.conference.id, this.conference.main].includes(about.call)) this.conference.refused()
   }
 
-  private converse(id: string, polite: boolean, stored: StoredConversation | null = null): Conversation {
+  private converse(id: string, polite: boolean, early = false, stored: StoredConversation | null = null): Conversation {
     const messages = this.model.call.kind === 'running' ? this.model.call.messages : []
     this.conversation?.close(false)
-    const conversation = this.newConversation(id, polite, stored, messages)
+    const conversation = this.newConversation(id, polite, early, stored, messages)
     this.conversation = conversation
     return conversation
   }
 
-  private newConversation(id: string, polite: boolean, stored: StoredConversation | null, messages: readonly ChatMessage[]): Conversation {
-    const conversation = new Conversation(id, conversationHost(this, id), polite, stored, messages)
+  private newConversation(id: string, polite: boolean, early: boolean, stored: StoredConversation | null, messages: readonly ChatMessage[]): Conversation {
+    const conversation = new Conversation(id, conversationHost(this, id), polite, early, stored, messages)
     conversation.attach(this.media.outgoing)
     return conversation
   }
@@ -343,7 +345,7 @@ export class Core {
   /** A device that rings sent a description. */
   private ringer(device: number, description: Description, talk: Conversation | null): void {
     const { call } = this.model
-    if (call.kind === 'outgoing' && talk) this.rung.describe(device, description, talk, () => this.newConversation(call.id, true, talk.origin, []))
+    if (call.kind === 'outgoing' && talk) this.rung.describe(device, description, talk, () => this.newConversation(call.id, true, true, talk.origin, []))
   }
 
   /** The conversation that a call begins with, if it is there. */
@@ -467,9 +469,9 @@ export class Core {
     const { left, model: { call } } = this
     this.left = null
     if (left === null || callId(call) === null || callId(call) !== callId(left.call)) return
-    if (call.kind === 'outgoing') this.converse(call.id, true, left.conversation)
-    if (call.kind === 'incoming') this.converse(call.id, false, left.conversation).offer()
-    if (call.kind === 'running') this.converse(call.id, false, left.conversation).takeUp()
+    if (call.kind === 'outgoing') this.converse(call.id, true, left.conversation?.early, left.conversation)
+    if (call.kind === 'incoming') this.converse(call.id, false, left.conversation?.early, left.conversation).offer()
+    if (call.kind === 'running') this.converse(call.id, false, false, left.conversation).takeUp()
     if (call.kind === 'room') this.confer(call.id, left.conference?.ticket, call.messages).rejoin()
   }
 

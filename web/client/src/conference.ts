@@ -446,8 +446,13 @@ function isTold(verdict: unknown): verdict is TellsQuality {
   return verdict === 'good' || verdict === 'fair' || verdict === 'poor'
 }
 
-/** Puts another track into the stream that is being played. */
+/**
+ * Puts another track into the stream that is being played, and tells so by an event `filled`: Firefox pauses an element
+ * when the last track of its stream has ended, and does not go on by itself when there is another.
+ */
 export function fill(stream: MediaStream, track: MediaStreamTrack | undefined): void {
   for (const old of stream.getTracks()) if (old !== track) stream.removeTrack(old)
-  if (track) stream.addTrack(track)
+  if (track === undefined || stream.getTracks().includes(track)) return
+  stream.addTrack(track)
+  stream.dispatchEvent(new Event('filled'))
 }

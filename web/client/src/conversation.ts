@@ -35,6 +35,9 @@ const PROOF_TIMEOUT = 15_000
 /** Milliseconds between two looks at the statistics. */
 const LOOK_EVERY = 2_000
 
+/** Messages of one who knows earlier than we do that the call is on. */
+const UNHEARD_MOST = 16
+
 /** What may be said before the other has proved that they have the link's key. */
 const OPENLY: ReadonlySet<Control['type']> = new Set(['hello', 'sending', 'proof', 'leaving', 'end'])
 
@@ -49,7 +52,7 @@ export interface ConversationHost {
   /** For the other side; `device` is set while it rings there. */
   description(description: Description, device: number | null): void
   candidate(candidate: Candidate | null, device: number | null): void
-  /** While it rings: the two peer connections know each other, and what will be played is there. */
+  /** While it rings: the two peer connections know each other, and what will be played is there; a path may follow. */
   prepared(): void
   changed(change: TalkChange): void
   /** The call cannot go on, or the other side ended it. */
@@ -91,8 +94,8 @@ export class Conversation {
   accepted = false
   /** Until the call is on, what the peer connection says stays here, or passes without addresses if it is `early`. */
   private held = true
-  /** Whether descriptions pass while it rings. */
-  early = false
+  /** What the other said before we know that the call is on, as they may already. */
+  private unheard: unknown[] = []
   /** To the caller, the ringing device at the other end, until the call is on. */
   device: number | null = null
   /** Whether the page before this one may have said what this one does not know: then this one makes the offer. */
@@ -120,11 +123,18 @@ export class Conversation {
   private cancelLeave: (() => void) | null = null
   private cancelLook: (() => void) | null = null
 
-  constructor(readonly id: string, private readonly host: ConversationHost, polite: boolean, readonly origin: StoredConversation | null = null, messages: readonly ChatMessage[] = []) {
+  constructor(
+    readonly id: string,
+    private readonly host: ConversationHost,
+    polite: boolean,
+    /** Whether descriptions and relayed candidates pass while it rings. */
+    readonly early = false,
+    readonly origin: StoredConversation | null = null,
+    messages: readonly ChatMessage[] = [],
+  ) {
     this.ticket = origin?.ticket ?? ''
     this.generation = origin ? origin.generation + 1 : 1
     this.everConnected = origin !== null && !origin.ringing
-    this.early = origin?.early ?? false
     this.anew = origin !== null
     this.remote = host.environment.stream()
     this.remoteVoice = host.environment.stream()
@@ -148,10 +158,7 @@ export class Conversation {
   }
 
   /** The callee, while it rings: the offer and its candidates are ready when the person accepts. */
-  offer(early = this.early): void {
-    this.early = early
-    this.peer.open()
-  }
+  offer(): void { this.peer.open() }
 
   /** The person accepted: the offer with the candidates so far, if it is ready. What comes later goes by itself. */
   accept(): Description | null {
@@ -269,8 +276,7 @@ export class Conversation {
 
   private newPeer(polite: boolean): Peer {
     const { environment } = this.host
-    const peer = new Peer(polite, this.host.configuration(), environment.peerConnection, environment.clock, this.host.stream, this.peerEvents())
-    if (this.held) peer.ring()
+    const peer = new Peer(polite, this.host.configuration(), environment.peerConnection, environment.clock, this.host.stream, this.peerEvents(), this.held && this.early)
     this.proof?.reset()
     if (this.trusted) peer.attach(this.outgoing)
     return peer
@@ -315,6 +321,8 @@ export class Conversation {
     this.before = null
     if (before !== null && Object.keys(before).length > 0) this.host.changed(before)
     this.peer.expect()
+    this.greet()
+    for (const data of this.unheard.splice(0)) this.heard(parse(data))
   }
 
   private changed(change: TalkChange): void {
@@ -368,11 +376,11 @@ export class Conversation {
     this.control = control
     this.bulk = bulk
     this.greeted = this.resumed = this.otherClosed = false
-    control.onopen = () => {
-      this.say({ type: 'hello', version: VERSION, page: this.host.page, sending: this.sending })
-      this.proof?.opened()
+    control.onopen = () => this.greet()
+    control.onmessage = ({ data }) => {
+      if (!this.held) this.heard(parse(data))
+      else if (this.unheard.length < UNHEARD_MOST) this.unheard.push(data)
     }
-    control.onmessage = ({ data }) => this.heard(parse(data))
     bulk.onopen = () => this.resume()
     bulk.onmessage = ({ data }) => this.files.bytes(data)
     control.onclose = bulk.onclose = () => {
@@ -382,15 +390,23 @@ export class Conversation {
     }
   }
 
+  /** The first thing on a channel, once it is open and the call is on. */
+  private greet(): void {
+    if (this.held || this.control?.readyState !== 'open') return
+    this.say({ type: 'hello', version: VERSION, page: this.host.page, sending: this.sending })
+    this.proof?.opened()
+  }
+
   private silence(): void {
     for (const channel of [this.control, this.bulk]) if (channel) channel.onopen = channel.onmessage = channel.onclose = null
     this.control = this.bulk = null
+    this.unheard = []
     this.files.pause()
   }
 
   /** Sent if there is a channel; what must not be lost is said again on the next one (`resume`). */
   private say(message: Control): void {
-    if (this.control?.readyState !== 'open' || (!this.trusted && !OPENLY.has(message.type))) return
+    if (this.held || this.control?.readyState !== 'open' || (!this.trusted && !OPENLY.has(message.type))) return
     this.control.send(JSON.stringify(message))
   }
 

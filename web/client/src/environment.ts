@@ -54,11 +54,6 @@ export interface Environment {
   readonly tabStore: Store
   socket(url: string): SocketLike
   peerConnection(configuration: RTCConfiguration): PeerConnectionLike
-  /**
-   * Whether peer connections with both descriptions wait for candidates as long as it rings. Firefox gives ICE up after
-   * five seconds (its trickle grace period), and its picture stood still after what was begun anew then.
-   */
-  readonly patient: boolean
   stream(): MediaStream
   /** What the browser can receive, and by that send. */
   codecs(kind: 'audio' | 'video'): readonly RTCRtpCodec[]
@@ -92,7 +87,6 @@ export function browserEnvironment(frameWorker: (() => Worker) | null = null): E
     peerConnection: (configuration) => new RTCPeerConnection(configuration),
     stream: () => new MediaStream(),
     codecs: (kind) => RTCRtpReceiver.getCapabilities?.(kind)?.codecs ?? [],
-    patient: !navigator.userAgent.includes('Firefox/'),
     devices: navigator.mediaDevices ?? null,
     audioContext: typeof AudioContext === 'undefined' ? null : () => new AudioContext(),
     frameLine: frames === null || frameWorker === null ? null : () => frameLine(frameWorker()),

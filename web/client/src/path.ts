@@ -20,12 +20,11 @@ export interface PathEvents {
 
 export class Path {
   state: PathState = 'connecting'
-  /** While it rings neither side has candidates of the other, and a browser may give ICE up (RFC 8838 §8). */
-  private ringing = false
   private restarts = 0
   private cancelRestart: (() => void) | null = null
 
-  constructor(private readonly clock: Clock, private readonly events: PathEvents) {}
+  /** With `ringing` nothing is said of a path before `expect`; nor is it mended, for there may be no way yet (RFC 8838 §8). */
+  constructor(private readonly clock: Clock, private readonly events: PathEvents, private ringing = false) {}
 
   /** To be called with every change of the ICE state or the connection state. */
   follow({ connectionState, iceConnectionState }: Pick<PeerConnectionLike, 'connectionState' | 'iceConnectionState'>): void {
@@ -52,9 +51,6 @@ export class Path {
         break
     }
   }
-
-  /** From here on no path is to be expected, until `expect`. */
-  ring(): void { this.ringing = true }
 
   /** The call was accepted. */
   expect(states: Pick<PeerConnectionLike, 'connectionState' | 'iceConnectionState'>): void {

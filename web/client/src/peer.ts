@@ -30,6 +30,9 @@ const EARLY_CANDIDATES_MOST = 256
 /** How long the less promising candidates wait, ms: until the checks of the others are on their way. */
 const LESS_PROMISING_AFTER = 50
 
+/** When paths that are not over relays are looked for, ms after the call was accepted: not while that holds the picture up. */
+const LOOK_FURTHER_AFTER = 400
+
 /**
  * How long a camera with more than 480 lines is sent at half its size once there is a path, ms. Nothing is known of the
  * path then, so browsers begin with few bits, and half the size costs a quarter of the work while a call begins.
@@ -68,6 +71,10 @@ export class Peer {
   private tuning: Promise<void> = Promise.resolve()
   private early: Candidate[] = []
   private opened = false
+  /** Whether the first offer is ours. */
+  private offering = false
+  /** While it rings, and a moment longer. */
+  private relaysOnly: boolean
   private small: 'yes' | 'still' | 'no' = 'yes'
   private closed = false
   private readonly way: Path
@@ -81,9 +88,12 @@ export class Peer {
     /** Names microphone and camera as one stream, so that the other side plays lips and voice together. */
     private readonly stream: MediaStream,
     private readonly events: PeerEvents,
+    /** It rings, until `expect`: a path leads over relays alone, which tell nobody where we are, and nothing is sent on it. */
+    private ringing = false,
   ) {
     this.polite = polite
-    this.way = new Path(clock, { path: (path) => this.onPath(path), restart: () => this.restart(), dead: () => events.dead() })
+    this.relaysOnly = ringing
+    this.way = new Path(clock, { path: (path) => this.onPath(path), restart: () => this.restart(), dead: () => events.dead() }, ringing)
     this.pc = this.fresh()
   }
 
@@ -92,7 +102,7 @@ export class Peer {
   /** Makes the first offer. */
   open(): void {
     if (this.opened || this.closed) return
-    this.opened = true
+    this.opened = this.offering = true
     this.pc.addTransceiver('audio', { direction: 'sendrecv', streams: [this.stream] })
     this.pc.addTransceiver('video', { direction: 'sendrecv', streams: [this.stream] })
     this.pc.addTransceiver('video', { direction: 'sendrecv' })
@@ -114,17 +124,23 @@ export class Peer {
     })
   }
 
-  /** Until `expect` there will be no candidates of the other side. */
-  ring(): void { this.way.ring() }
-
-  /** The call was accepted: a path is to be found. */
-  expect(): void { if (!this.closed) this.way.expect(this.pc) }
+  /** The call was accepted: we send on the path that is there or will be found, and a direct one is looked for. */
+  expect(): void {
+    if (this.closed) return
+    if (this.ringing) {
+      this.ringing = false
+      this.attach(this.outgoing)
+      this.lookFurther()
+    }
+    this.way.expect(this.pc)
+  }
 
   /** Sends these tracks from now on. */
   attach(outgoing: Outgoing): void {
     this.outgoing = outgoing
     const [microphone, camera, screen] = this.sections()
-    const replace = async (transceiver: RTCRtpTransceiver | undefined, track: MediaStreamTrack | null) => {
+    const replace = async (transceiver: RTCRtpTransceiver | undefined, wanted: MediaStreamTrack | null) => {
+      const track = this.ringing ? null : wanted
       if (transceiver === undefined || transceiver.sender.track === track) return
       await transceiver.sender.replaceTrack(track).catch(() => this.dropped++)
     }
@@ -161,7 +177,7 @@ export class Peer {
   /** New credentials: used from the next gathering on. */
   configure(configuration: RTCConfiguration): void {
     this.configuration = configuration
-    if (!this.closed) this.pc.setConfiguration(configuration)
+    if (!this.closed) this.pc.setConfiguration(this.permitted())
   }
 
   /** Finds a path anew; the media go on over the old one while it lasts. */
@@ -188,7 +204,7 @@ export class Peer {
   }
 
   private fresh(): PeerConnectionLike {
-    const pc = this.create(this.configuration)
+    const pc = this.create(this.permitted())
     pc.onnegotiationneeded = () => this.enqueue(async () => {
       if (pc !== this.pc || pc.signalingState !== 'stable') return
       await pc.setLocalDescription()
@@ -202,6 +218,29 @@ export class Peer {
     pc.oniceconnectionstatechange = () => this.follow()
     pc.onconnectionstatechange = () => this.follow()
     return pc
+  }
+
+  /** The configuration as far as it holds now. */
+  private permitted(): RTCConfiguration {
+    return this.relaysOnly ? { ...this.configuration, iceTransportPolicy: 'relay' } : this.configuration
+  }
+
+  /** Has paths of all kinds tried: at once if there is none. */
+  private lookFurther(): void {
+    const { pc } = this
+    const further = () => {
+      if (pc !== this.pc || this.closed || !this.relaysOnly) return
+      this.widen()
+      if (this.offering && this.configuration.iceTransportPolicy !== 'relay') pc.restartIce()
+    }
+    if (pc.connectionState === 'connected') this.clock.after(LOOK_FURTHER_AFTER, further)
+    else further()
+  }
+
+  /** From the next gathering on all candidates are found that the configuration allows. */
+  private widen(): void {
+    this.relaysOnly = false
+    this.pc.setConfiguration(this.configuration)
   }
 
   private silence(pc: PeerConnectionLike): void {
@@ -224,6 +263,8 @@ export class Peer {
       if (!this.polite) return
       if (this.pc.currentRemoteDescription === null) this.replace()
     }
+    // The other side looks further already.
+    if (this.relaysOnly && !this.ringing) this.widen()
     await this.pc.setRemoteDescription(description)
     if (description.type === 'offer') {
       this.adopt()
@@ -292,10 +333,13 @@ export class Peer {
     // Before there is an answer Firefox has no encodings to set.
     if (this.pc.currentRemoteDescription === null) return
     const [microphone, camera, screen] = this.sections()
-    await tune(microphone, 64_000)
-    const large = (camera?.sender.track?.getSettings().height ?? 0) > 480
-    await tune(camera, 2_500_000, 'balanced', large && this.small !== 'no' ? 2 : 1)
-    await tune(screen, 4_000_000, 'maintain-resolution')
+    const { outgoing } = this
+    const large = (outgoing.camera?.getSettings().height ?? 0) > 480
+    await Promise.all([
+      tune(microphone, outgoing.microphone, 64_000),
+      tune(camera, outgoing.camera, 2_500_000, 'balanced', large && this.small !== 'no' ? 2 : 1),
+      tune(screen, outgoing.screen, 4_000_000, 'maintain-resolution'),
+    ])
   }
 
   private onPath(path: PathState): void {
@@ -323,13 +367,14 @@ function plain(candidate: RTCIceCandidate): Candidate {
 /** RTCDegradationPreference, which the DOM types leave out of RTCRtpSendParameters. */
 type Degradation = 'balanced' | 'maintain-resolution'
 
-async function tune(transceiver: RTCRtpTransceiver | undefined, maxBitrate: number, degradationPreference?: Degradation, scaleResolutionDownBy?: number): Promise<void> {
+/** `track` is what is sent, or will be once the call is accepted. */
+async function tune(transceiver: RTCRtpTransceiver | undefined, track: MediaStreamTrack | null, maxBitrate: number, degradationPreference?: Degradation, scaleResolutionDownBy?: number): Promise<void> {
   const sender = transceiver?.sender
   const parameters = sender?.getParameters()
   const [encoding] = parameters?.encodings ?? []
   if (sender === undefined || parameters === undefined || encoding === undefined) return
   // Without a track nothing is to be sent; Firefox would send one black frame a second.
-  const active = sender.track !== null
+  const active = track !== null
   const scaled = scaleResolutionDownBy === undefined || encoding.scaleResolutionDownBy === scaleResolutionDownBy
   if (encoding.maxBitrate === maxBitrate && encoding.active === active && scaled) return
   Object.assign(encoding, { maxBitrate, active }, scaleResolutionDownBy === undefined ? {} : { scaleResolutionDownBy })

@@ -309,6 +309,8 @@ export type ServerMessage =
     type: 'candidate'
     /** The call. */
     call: string
+    /** To the caller, before `started`: the ringing device that it comes from. */
+    device?: number
     /** The candidate; `null` when there are no more in this generation. */
     candidate: Candidate | null
   }

@@ -6,7 +6,7 @@
  */
 import type { Conversation } from './conversation.js'
 import type { Outgoing } from './peer.js'
-import type { Description } from './protocol.js'
+import type { Candidate, Description } from './protocol.js'
 
 /** The server lets fewer devices than this send early offers; more are not answered. */
 const DEVICES_MOST = 8
@@ -25,6 +25,9 @@ export class Rung {
     }
     talk.describe(description)
   }
+
+  /** The device has a relayed candidate. */
+  candidate(device: number, candidate: Candidate | null): void { this.all.get(device)?.candidate(candidate) }
 
   /**
    * The call is on with that device, or with one that has sent nothing before (null): the conversation to go on with, null

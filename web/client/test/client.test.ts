@@ -62,8 +62,9 @@ describe('of a call that was accepted the page is told', () => {
     return told
   }
 
-  test('at once if all was done while it rang', async () => {
+  test.each([[true, 'connected'], [false, 'connecting']])('at once if all was done while it rang (relays: %s)', async (relays, path) => {
     const { world, alice, bob } = await two()
+    world.network.relays = relays
     const told = [firstTold(alice), firstTold(bob)]
     alice.client.commands.call('Bob')
     await world.until(() => kind(bob) === 'incoming')
@@ -74,7 +75,7 @@ describe('of a call that was accepted the page is told', () => {
     await world.until(() => kind(alice) === 'running' && kind(bob) === 'running')
     const start = world.clock.now()
     await world.until(() => told.every((list) => list.length > 0))
-    expect(told.map(([first]) => first)).toEqual([{ path: 'connecting', at: start }, { path: 'connecting', at: start }])
+    expect(told.map(([first]) => first)).toEqual([{ path, at: start }, { path, at: start }])
   })
 
   test('once it is connected if not', async () => {

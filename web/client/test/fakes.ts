@@ -6,6 +6,8 @@ const FINGERPRINT_BYTES = 32
 /** Connects peer connections, and can be broken. */
 export class FakeNetwork {
   broken = false
+  /** Whether there are relays that everybody reaches. */
+  relays = true
   private all: FakePeerConnection[] = []
   private owners = new Map<unknown, FakePeerConnection[]>()
   private count = 0
@@ -81,6 +83,8 @@ export class FakePeerConnection {
   readonly channels: FakeChannel[] = []
   fragment: string
   configured: RTCConfiguration
+  /** The candidates of the other side that were taken, whatever became of them. */
+  readonly taken: string[] = []
   private readonly number: number
   private generation = 1
   private restart = false
@@ -153,6 +157,7 @@ export class FakePeerConnection {
     if (this.remoteDescription === null) throw new Error('InvalidStateError: no remote description')
     if (candidate.usernameFragment !== this.remoteFragment()) throw new Error('OperationError: unknown generation')
     this.candidates.add(candidate.candidate ?? '')
+    this.taken.push(candidate.candidate ?? '')
     this.tryConnect()
   }
 
@@ -242,10 +247,13 @@ export class FakePeerConnection {
   private remoteFragment(): string { return fragmentIn(this.remoteDescription?.sdp ?? '') }
 
   private gather(fragment: string): void {
-    for (const index of [1, 2]) {
-      this.network.clock.after(index, () => {
+    const host = `192.0.2.${this.number} 9 typ host`
+    const relayed = `198.51.100.1 ${this.number} typ relay raddr 192.0.2.${this.number} rport 9`
+    const found = [...(this.configured.iceTransportPolicy === 'relay' ? [] : [host]), ...(this.network.relays ? [relayed] : [])]
+    for (const [index, rest] of found.entries()) {
+      this.network.clock.after(index + 1, () => {
         if (this.signalingState === 'closed' || fragment !== this.fragment) return
-        this.onicecandidate?.({ candidate: { candidate: `candidate:${index} 1 udp 1 192.0.2.${this.number} 9 typ host`, sdpMid: '0', sdpMLineIndex: 0, usernameFragment: fragment } })
+        this.onicecandidate?.({ candidate: { candidate: `candidate:${index} 1 udp 1 ${rest}`, sdpMid: '0', sdpMLineIndex: 0, usernameFragment: fragment } })
       })
     }
     this.network.clock.after(3, () => { if (fragment === this.fragment) this.onicecandidate?.({ candidate: null }) })
@@ -291,6 +299,8 @@ export class FakePeerConnection {
 
 export class FakeChannel {
   readyState: RTCDataChannelState = 'connecting'
+  /** Messages that were sent. */
+  sent = 0
   bufferedAmount = 0
   bufferedAmountLowThreshold = 0
   binaryType = 'arraybuffer'
@@ -314,6 +324,7 @@ export class FakeChannel {
 
   send(data: string | ArrayBuffer | Uint8Array<ArrayBuffer>): void {
     if (this.readyState !== 'open') throw new Error('InvalidStateError')
+    this.sent++
     const size = typeof data === 'string' ? data.length : data.byteLength
     this.bufferedAmount += size
     const { twin } = this
@@ -346,6 +357,7 @@ export function fakeDevices(width = 1280, height = 720): MediaDevices {
 export function fakeStream(): MediaStream {
   let tracks: unknown[] = []
   return {
+    dispatchEvent: () => true,
     getTracks: () => tracks,
     addTrack: (track: unknown) => { if (!tracks.includes(track)) tracks = [...tracks, track] },
     removeTrack: (track: unknown) => { tracks = tracks.filter((other) => other !== track) },

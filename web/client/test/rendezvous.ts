@@ -211,17 +211,20 @@ export class Rendezvous {
     if (first) this.tell(session, { type: 'ringing', call: call.id, to: first.person, timeout: 45 })
   }
 
-  /** Before it is accepted descriptions pass, and candidates are kept. */
+  /** Before it is accepted descriptions and relayed candidates pass, and other candidates are kept. */
   private relayEarly(session: Session, message: Sent<'description' | 'candidate'>, early: readonly Early[], call: CallState): void {
     const number = session === call.caller ? message.device : early.findIndex(({ device }) => device === session)
     const between = early[number ?? -1]
     if (number === undefined || !between) throw new Error('nothing passes before the call is accepted')
     if (JSON.stringify(message).includes('192.0.2.') && message.type === 'description') throw new Error('an address passes before the call is accepted')
     const { device: _, ...rest } = message
-    if (rest.type === 'candidate') {
+    if (rest.type === 'candidate' && !rest.candidate?.candidate.includes('typ relay')) {
       if (rest.candidate !== null) (session === call.caller ? between.ofCaller : between.ofDevice).push(rest.candidate)
-    } else if (session === call.caller) this.tell(between.device, rest)
-    else this.tell(call.caller, { ...rest, device: number })
+      return
+    }
+    const told = rest.type === 'candidate' && rest.candidate ? { ...rest, candidate: { ...rest.candidate, candidate: rest.candidate.candidate.replace(/ raddr .*/, '') } } : rest
+    if (session === call.caller) this.tell(between.device, told)
+    else this.tell(call.caller, { ...told, device: number })
   }
 
   /** Two invited each other: the smaller id wins, and counts as accepted by the other one. */

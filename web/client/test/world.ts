@@ -118,7 +118,6 @@ export class World {
       peerConnection: (configuration) => new FakePeerConnection(this.network, configuration).like,
       stream: fakeStream,
       codecs: (kind) => (kind === 'audio' ? ['audio/opus', 'audio/PCMU'] : ['video/VP8', 'video/rtx', 'video/AV1']).map((mimeType) => ({ mimeType, clockRate: 90_000 })),
-      patient: true,
       devices: this.devices,
       audioContext: null,
       frameLine: this.encrypts ? () => new FakeLine(this.clock) : null,

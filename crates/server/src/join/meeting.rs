@@ -91,7 +91,7 @@ impl Session<'_> {
             ServerMessage::Description { call, description, .. } => {
                 self.described(&call, description).await?
             }
-            ServerMessage::Candidate { call, candidate } => {
+            ServerMessage::Candidate { call, candidate, .. } => {
                 if let Some(direct) = self.direct.as_mut().filter(|direct| direct.call == call) {
                     direct.link.candidate(candidate).await?;
                 }

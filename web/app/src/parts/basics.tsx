@@ -26,7 +26,10 @@ function playing(element: () => HTMLMediaElement, stream: () => MediaStream | nu
   createEffect(() => {
     const now = source()
     if (element().srcObject !== now) element().srcObject = now
-    if (now) play()
+    if (!now) return
+    play()
+    now.addEventListener('filled', play)
+    onCleanup(() => now.removeEventListener('filled', play))
   })
 }
 

@@ -117,7 +117,8 @@ pub enum ClientMessage {
         /// The description.
         description: Description,
     },
-    /// A trickled candidate for the other side. While it rings the server keeps it until that device accepts.
+    /// A trickled candidate for the other side. While it rings relayed ones pass; the server keeps others until that
+    /// device accepts.
     Candidate {
         /// The call.
         call: CallId,

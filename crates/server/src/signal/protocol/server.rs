@@ -163,6 +163,10 @@ pub enum ServerMessage {
     Candidate {
         /// The call.
         call: CallId,
+        /// To the caller, before `started`: the ringing device that it comes from.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        #[cfg_attr(test, ts(optional))]
+        device: Option<u32>,
         /// The candidate; `null` when there are no more in this generation.
         candidate: Option<Candidate>,
     },

@@ -35,6 +35,8 @@ pub struct Config {
     pub early_descriptions: usize,
     /// Bytes of them.
     pub early_description_bytes: usize,
+    /// Relayed candidates that pass so between the caller and one device, in each direction; more are kept as others are.
+    pub early_relayed: usize,
     /// Candidates that are kept meanwhile for one device, and as many for the caller.
     pub early_candidates: usize,
     /// Bytes of them.
@@ -109,6 +111,7 @@ impl Default for Config {
             early_devices: 3,
             early_descriptions: 16,
             early_description_bytes: 128 * 1024,
+            early_relayed: 16,
             early_candidates: 64,
             early_candidate_bytes: 16 * 1024,
             waiting_per_room: 8,

@@ -1,10 +1,13 @@
 //! What passes before a call is accepted, so that little is left to do then.
 //!
-//! A ringing device sends its offer to the caller and gets an answer: descriptions pass at once. Candidates would tell
-//! where somebody is, so both sides hand theirs over and the server keeps them until that device accepts; then each side
-//! is given the other's with `started`. Of what was kept for devices that do not accept nobody hears anything.
+//! A ringing device sends its offer to the caller and gets an answer: descriptions pass at once. So do relayed candidates,
+//! which tell where a relay is and nothing else once the rest is cut off: the two can have a path and keys while it rings.
+//! Other candidates would tell where somebody is, so both sides hand theirs over and the server keeps them until that device
+//! accepts; then each side is given the other's with `started`. Of what was kept for devices that do not accept nobody hears
+//! anything.
 
 use std::collections::VecDeque;
+use std::net::IpAddr;
 
 use super::calls::{Call, Device, Failure, Ringing, no_such_call, wrong_state};
 use super::config::Config;
@@ -30,6 +33,8 @@ pub(super) struct Early {
 pub(super) struct Lane {
     descriptions: usize,
     description_bytes: usize,
+    /// Relayed candidates that have passed.
+    relayed: usize,
     candidate_bytes: usize,
     /// The newest; when there are too many the oldest go, which belong to earlier descriptions.
     pub(super) candidates: VecDeque<Candidate>,
@@ -55,6 +60,13 @@ impl Lane {
             return Err((ErrorCode::RateLimited, message.to_owned()));
         }
         Ok(())
+    }
+
+    /// The candidate as it may pass, if it may.
+    fn pass(&mut self, candidate: &Candidate, config: &Config) -> Option<Candidate> {
+        let bare = bare_relayed(candidate).filter(|_| self.relayed < config.early_relayed)?;
+        self.relayed += 1;
+        Some(bare)
     }
 
     fn keep(&mut self, candidate: Candidate, config: &Config) {
@@ -121,7 +133,13 @@ impl Rendezvous {
                         lane.describe(description, &self.config)?;
                         self.tell(to, what.message(call.clone(), from));
                     }
-                    Relayed::Candidate(Some(candidate)) => lane.keep(candidate, &self.config),
+                    Relayed::Candidate(Some(candidate)) => match lane.pass(&candidate, &self.config) {
+                        Some(bare) => {
+                            let message = Relayed::Candidate(Some(bare)).message(call.clone(), from);
+                            self.tell(to, message);
+                        }
+                        None => lane.keep(candidate, &self.config),
+                    },
                     Relayed::Candidate(None) => {}
                 }
                 Ok(())
@@ -138,7 +156,27 @@ impl Relayed {
     fn message(self, call: CallId, device: Option<u32>) -> ServerMessage {
         match self {
             Self::Description(description) => ServerMessage::Description { call, device, description },
-            Self::Candidate(candidate) => ServerMessage::Candidate { call, candidate },
+            Self::Candidate(candidate) => ServerMessage::Candidate { call, device, candidate },
         }
     }
+}
+
+/// A relayed candidate (RFC 8839 §5.1) with nothing in it of the one who sent it: neither the address from which they reach
+/// the relay (`raddr`), nor what browsers add of their networks. `None` if it is of another kind.
+fn bare_relayed(candidate: &Candidate) -> Option<Candidate> {
+    let mut words = candidate.candidate.split_ascii_whitespace();
+    let head = [(); 8].map(|()| words.next().unwrap_or_default());
+    let [_, component, transport, priority, address, port, "typ", "relay"] = head else { return None };
+    let address: IpAddr = address.parse().ok()?;
+    let (component, priority, port): (u8, u32, u16) =
+        (component.parse().ok()?, priority.parse().ok()?, port.parse().ok()?);
+    if !transport.eq_ignore_ascii_case("udp") {
+        return None;
+    }
+    // A foundation may be made from the address behind it; each relayed address is one of its own.
+    let nowhere = if address.is_ipv4() { "0.0.0.0" } else { "::" };
+    let line = format!(
+        "candidate:relay{port} {component} udp {priority} {address} {port} typ relay raddr {nowhere} rport 0"
+    );
+    Some(Candidate { candidate: line, ..candidate.clone() })
 }

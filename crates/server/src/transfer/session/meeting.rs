@@ -57,7 +57,7 @@ impl Session<'_> {
                     self.keep_generation();
                 }
             }
-            ServerMessage::Candidate { call, candidate } if ours(&call) => {
+            ServerMessage::Candidate { call, candidate, .. } if ours(&call) => {
                 if let Some(link) = &mut self.link {
                     link.candidate(candidate).await?;
                 }
