@@ -307,7 +307,7 @@ describe('a meeting is recorded', () => {
       t.after(() => other.stop())
       const visavis = (/** @type {string[]} */ argv, /** @type {NodeJS.ProcessEnv} */ env = process.env) =>
         spawnSync(program(), ['recordings', ...argv, '--data', other.argv[other.argv.indexOf('--data') + 1] ?? '', ...flags], { env, encoding: 'utf8' })
-      await until('the other server lists it', () => visavis(['list']).stdout.includes(recording.id))
+      await until('the other server lists it', () => visavis(['list']).stdout.split('\n').some((line) => line.startsWith(recording.id) && line.endsWith(', in the store')))
       const copy = path.join(folder, 'copy')
       const wrong = visavis(['export', recording.id, copy], { ...process.env, AWS_SECRET_ACCESS_KEY: 'another' })
       assert(wrong.status === 1 && /the store of recordings: .*403 Forbidden/.test(wrong.stderr), wrong.stderr)

@@ -271,7 +271,7 @@ async fn recordings(action: &str, matches: &ArgMatches, config: &Config) -> Resu
     let id = matches.try_get_one::<String>("id").ok().flatten().cloned().unwrap_or_default();
     let to = matches.try_get_one::<PathBuf>("to").ok().flatten().cloned().unwrap_or_default();
     print(&match action {
-        "list" => recording::command::list(archive.folder())?,
+        "list" => recording::command::list(&archive)?,
         "export" => recording::command::export(&archive, &id, &to).await?,
         "delete" => recording::command::delete(&archive, &id).await?,
         _ => bail!("clap requires an action"),

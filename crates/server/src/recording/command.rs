@@ -12,12 +12,12 @@ use tokio::io::AsyncWriteExt as _;
 
 use super::{Archive, Folder, State, Timeline};
 
-/// `list`: a line for each.
+/// `list`: a line for each. With a store, or with files that are gone, it says where they are.
 ///
 /// # Errors
 /// The folder cannot be read.
-pub(crate) fn list(folder: &Folder) -> Result<String> {
-    let mut out = String::new();
+pub(crate) fn list(archive: &Archive) -> Result<String> {
+    let (folder, mut out) = (archive.folder(), String::new());
     for timeline in folder.list()? {
         let state = match timeline.state {
             State::Recording => "recording",
@@ -27,7 +27,7 @@ pub(crate) fn list(folder: &Folder) -> Result<String> {
         };
         let _ = writeln!(
             out,
-            "{}  {}  {:>8}  {:>7} MB  {:<11}  {} ({} people, by {})",
+            "{}  {}  {:>8}  {:>7} MB  {:<11}  {} ({} people, by {}){}",
             timeline.id,
             date(timeline.begun),
             length(timeline.duration),
@@ -36,12 +36,25 @@ pub(crate) fn list(folder: &Folder) -> Result<String> {
             timeline.room,
             timeline.people.len(),
             timeline.by.name,
+            place(archive, &timeline),
         );
     }
     if out.is_empty() {
         let _ = writeln!(out, "no recordings in {}", folder.path().display());
     }
     Ok(out)
+}
+
+/// Where the files of a recording are, if that is not plain.
+fn place(archive: &Archive, timeline: &Timeline) -> String {
+    let all = timeline.names().count();
+    let here = timeline.names().filter(|name| archive.folder().holds(&timeline.id, name)).count();
+    let elsewhere = if archive.has_store() { "in the store" } else { "missing here" };
+    match all - here {
+        0 => String::new(),
+        gone if gone == all => format!(", {elsewhere}"),
+        gone => format!(", {gone} of {all} files {elsewhere}"),
+    }
 }
 
 /// `export`: copies a recording into a folder that is made for it; what was copied.

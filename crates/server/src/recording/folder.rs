@@ -119,6 +119,11 @@ impl Folder {
         data::write_private(&self.begin(id)?.join(FILE), text)
     }
 
+    /// Whether this file of a recording is here.
+    pub(super) fn holds(&self, id: &str, name: &str) -> bool {
+        self.of(id).is_some_and(|folder| folder.join(name).exists())
+    }
+
     /// Whether there is a timeline of this name.
     pub(super) fn has(&self, id: &str) -> bool {
         self.of(id).is_some_and(|folder| folder.join(FILE).exists())

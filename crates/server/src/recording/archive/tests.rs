@@ -437,6 +437,25 @@ async fn a_new_machine_has_the_recordings_of_the_old_one() {
 }
 
 #[tokio::test]
+async fn the_list_says_where_files_are_that_are_not_here() {
+    let world = World::with_recordings("store-listed");
+    let line = |archive: &Archive| {
+        let list = crate::recording::command::list(archive).unwrap();
+        let line = list.lines().find(|line| line.contains(FILM)).unwrap().to_owned();
+        line.split_once(')').unwrap().1.to_owned()
+    };
+    assert_eq!(line(&world.archive), "");
+    let (last, _) = FILES[FILES.len() - 1];
+    let without = Archive::new(world.archive.folder.clone(), None);
+    fs::rename(world.path(FILM, last), world.path(EMPTY, last)).unwrap();
+    assert_eq!(line(&without), format!(", 1 of {} files missing here", FILES.len()));
+    fs::rename(world.path(EMPTY, last), world.path(FILM, last)).unwrap();
+    world.uploader().pass().await.unwrap();
+    assert_eq!(line(&world.archive), ", in the store");
+    assert_eq!(line(&without), ", missing here");
+}
+
+#[tokio::test]
 async fn a_store_that_is_silent_is_not_waited_for() {
     let world = World::with_recordings("store-silent");
     let impatient = world.store.archive_for(&world.scratch, "recordings", Duration::from_millis(20));
