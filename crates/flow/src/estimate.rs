@@ -20,7 +20,7 @@ use loss::Loss;
 use probe::Prober;
 use rate::{Growth, Throughput};
 use rtp::rtcp::Twcc;
-use sent::{Acknowledged, History};
+use sent::History;
 use std::time::Duration;
 use wire::Instant;
 
@@ -75,7 +75,6 @@ pub struct Estimator {
     least_round_trip: Duration,
     /// Until when to send less than the estimate at most, so that the queue of a path that collapsed empties.
     draining: Option<Instant>,
-    acknowledged: Vec<Acknowledged>,
 }
 
 impl Estimator {
@@ -96,7 +95,6 @@ impl Estimator {
             last_drop: now,
             least_round_trip: Duration::MAX,
             draining: None,
-            acknowledged: Vec::new(),
             config,
         }
     }
@@ -163,25 +161,22 @@ impl Estimator {
 
     /// Takes feedback in. Packets that are not known, or were reported before, count for nothing.
     pub fn handle_feedback(&mut self, now: Instant, feedback: &Twcc<'_>) -> Reported {
-        let mut acknowledged = std::mem::take(&mut self.acknowledged);
-        let reported = self.sent.report(feedback, self.last_drop, &mut acknowledged);
-        let mut usage = self.delay.usage();
-        let mut probed = None;
-        for packet in &acknowledged {
-            self.throughput.received(packet.arrival, packet.size);
+        let Self { sent, delay, throughput, prober, last_drop, .. } = self;
+        let (mut usage, mut probed, mut last) = (delay.usage(), None, None);
+        let reported = sent.report(feedback, *last_drop, |packet| {
+            throughput.received(packet.arrival, packet.size);
             if let Some(id) = packet.probe {
-                probed = self.prober.arrived(id, packet).or(probed);
-            } else if let Some(found) = self.delay.packet(packet.sent, packet.arrival) {
+                probed = prober.arrived(id, packet).or(probed);
+            } else if let Some(found) = delay.packet(packet.sent, packet.arrival) {
                 // One message may hold both the begin of an overuse and its end: the worst counts.
                 usage = if usage == Usage::Over { usage } else { found };
             }
-        }
-        if let Some(last) = acknowledged.iter().map(|packet| packet.sent).max() {
+            last = last.max(Some(packet.sent));
+        });
+        if let Some(last) = last {
             // The receiver held the message for a while; a queue on the way is still seen at once.
             self.measured((self.round_trip + now.saturating_since(last)) / 2);
         }
-        acknowledged.clear();
-        self.acknowledged = acknowledged;
         self.update(now, usage, probed, reported);
         reported
     }

@@ -1,7 +1,7 @@
 //! Short bursts above the estimate, to see whether they arrive as fast as they leave.
 
 use super::rate::{float, whole};
-use super::sent::Acknowledged;
+use super::sent::{Acknowledged, PROBES};
 use std::time::Duration;
 use wire::Instant;
 
@@ -76,7 +76,8 @@ impl Prober {
         if !calm || float(rate) < 1.05 * float(target) {
             return None;
         }
-        self.ids += 1;
+        // Packets of bursts long over are not remembered, so numbers may come again.
+        self.ids = self.ids % u32::from(PROBES - 1) + 1;
         let probe = Probe { id: self.ids, rate };
         self.burst = Some(Burst {
             probe,

@@ -16,6 +16,9 @@ const RECENT: f64 = 150.0;
 /// What the window must span at least before the count says anything, in milliseconds.
 const LEAST: f64 = 100.0;
 
+/// The unit of what feedback says of time, in milliseconds (draft-holmer-rmcat-transport-wide-cc-extensions-01 §3.1.5).
+const TICK: f64 = 0.25;
+
 /// Bits per second as an integer.
 #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "clamped to what fits")]
 pub(super) fn whole(rate: f64) -> u64 {
@@ -31,8 +34,24 @@ pub(super) fn float(rate: u64) -> f64 {
 /// Counts what arrives, by the receiver's clock.
 #[derive(Debug)]
 pub(super) struct Throughput {
-    arrivals: VecDeque<(f64, usize)>,
-    bytes: usize,
+    /// Eight bytes each, because there may be hundreds for every path.
+    arrivals: VecDeque<Arrival>,
+    bytes: u64,
+}
+
+/// A packet that arrived.
+#[derive(Clone, Copy, Debug)]
+struct Arrival {
+    /// In [`TICK`]s of the receiver's clock, wrapping after twelve days.
+    ticks: u32,
+    bytes: u32,
+}
+
+impl Arrival {
+    /// Milliseconds since an earlier one; negative if that was in fact later.
+    fn since(self, earlier: Self) -> f64 {
+        f64::from(self.ticks.wrapping_sub(earlier.ticks).cast_signed()) * TICK
+    }
 }
 
 impl Throughput {
@@ -41,40 +60,47 @@ impl Throughput {
     }
 
     pub(super) fn received(&mut self, arrival: f64, size: usize) {
-        self.arrivals.push_back((arrival, size));
-        self.bytes += size;
-        while let Some((first, size)) = self.arrivals.front().copied() {
-            if arrival - first <= WINDOW && self.arrivals.len() <= 4096 {
+        #[expect(
+            clippy::cast_possible_truncation,
+            clippy::cast_sign_loss,
+            reason = "times are whole ticks, and wrap"
+        )]
+        let ticks = (arrival / TICK) as i64 as u32;
+        let last = Arrival { ticks, bytes: u32::try_from(size).unwrap_or(u32::MAX) };
+        self.arrivals.push_back(last);
+        self.bytes += u64::from(last.bytes);
+        while let Some(first) = self.arrivals.front().copied() {
+            if last.since(first) <= WINDOW && self.arrivals.len() <= 4096 {
                 break;
             }
             self.arrivals.pop_front();
-            self.bytes -= size;
+            self.bytes -= u64::from(first.bytes);
         }
     }
 
     /// Bits per second, once there is enough to tell.
     pub(super) fn rate(&self) -> Option<u64> {
-        let ((first, size), (last, _)) = (self.arrivals.front()?, self.arrivals.back()?);
-        let span = last - first;
+        let (first, last) = (self.arrivals.front()?, self.arrivals.back()?);
+        let span = last.since(*first);
         // The first packet arrived before the span began.
-        (span >= LEAST).then(|| over(self.bytes - size, span))
+        (span >= LEAST).then(|| over(self.bytes - u64::from(first.bytes), span))
     }
 
     /// The rate after a collapse: that of the last moments when it is less than half of the whole window's.
     pub(super) fn collapsed(&self) -> Option<u64> {
         let rate = self.rate()?;
-        let (last, _) = self.arrivals.back()?;
-        let recent = self.arrivals.iter().rev().take_while(|(at, _)| last - at <= RECENT);
-        let (bytes, first, size) =
-            recent.fold((0, *last, 0), |(bytes, _, _), (at, size)| (bytes + size, *at, *size));
-        let span = last - first;
-        let recent = if span >= LEAST { over(bytes - size, span) } else { rate };
+        let last = *self.arrivals.back()?;
+        let recent = self.arrivals.iter().rev().take_while(|arrival| last.since(**arrival) <= RECENT);
+        let (bytes, first) =
+            recent.fold((0, last), |(bytes, _), arrival| (bytes + u64::from(arrival.bytes), *arrival));
+        let span = last.since(first);
+        let recent = if span >= LEAST { over(bytes - u64::from(first.bytes), span) } else { rate };
         Some(if recent < rate / 2 { recent } else { rate })
     }
 }
 
 /// Bits per second over a part of the window.
-fn over(bytes: usize, span: f64) -> u64 {
+fn over(bytes: u64, span: f64) -> u64 {
     #[expect(clippy::cast_precision_loss, reason = "at most 4096 packets")]
     let bits = bytes as f64 * 8.0;
     whole(bits / span * 1000.0)

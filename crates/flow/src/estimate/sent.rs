@@ -4,7 +4,7 @@ use super::Reported;
 use rtp::Unwrapper;
 use rtp::rtcp::{TICK, Twcc};
 use std::collections::VecDeque;
-use std::num::NonZeroU32;
+use std::time::Duration;
 use wire::Instant;
 
 /// Packets remembered: at 1200 bytes and 20 Mbit/s, two seconds.
@@ -13,14 +13,42 @@ const MOST: usize = 4096;
 /// Packets kept before the last one that was reported: messages may overtake each other.
 const KEPT: i64 = 200;
 
-/// Sixteen bytes, because there are hundreds of them for every path.
+/// Room beyond this is given back when an eighth of it is enough again, as after a path that was silent for a while.
+const ROOM: usize = 512;
+
+/// The numbers of probes are below this, and not zero.
+pub(super) const PROBES: u16 = 1 << 14;
+/// Marks of a packet, above the number of its probe.
+const RECEIVED: u16 = 1 << 15;
+const COUNTED_LOST: u16 = 1 << 14;
+
+/// Eight bytes, because there are hundreds of them for every path.
 #[derive(Clone, Copy, Debug)]
 struct Sent {
-    at: Instant,
-    probe: Option<NonZeroU32>,
+    /// Microseconds, wrapping after 71 minutes: far longer than anybody waits for a report.
+    at: u32,
     size: u16,
-    received: bool,
-    counted_lost: bool,
+    /// The number of its probe or zero, [`RECEIVED`] and [`COUNTED_LOST`].
+    marks: u16,
+}
+
+impl Sent {
+    fn probe(self) -> Option<u32> {
+        let probe = self.marks & (PROBES - 1);
+        (probe > 0).then_some(probe.into())
+    }
+}
+
+/// As [`Sent::at`].
+fn micros(at: Instant) -> u32 {
+    #[expect(clippy::cast_possible_truncation, reason = "it wraps")]
+    let micros = (at.as_nanos() / 1000) as u32;
+    micros
+}
+
+/// What is left of a time in [`Sent::at`].
+fn whole_micros(at: Instant) -> Instant {
+    Instant::from_nanos(at.as_nanos() / 1000 * 1000)
 }
 
 /// A packet that arrived.
@@ -36,6 +64,8 @@ pub(super) struct Acknowledged {
 #[derive(Debug)]
 pub(super) struct History {
     packets: VecDeque<Sent>,
+    /// When the last of them left: what the short times of the others are told by.
+    last: Instant,
     /// The number of the first of them.
     first: i64,
     numbers: Unwrapper,
@@ -48,6 +78,7 @@ impl History {
     pub(super) fn new() -> Self {
         Self {
             packets: VecDeque::new(),
+            last: Instant::ZERO,
             first: 0,
             numbers: Unwrapper::default(),
             in_flight: 0,
@@ -81,8 +112,10 @@ impl History {
 
     pub(super) fn push(&mut self, at: Instant, size: usize, probe: Option<u32>) {
         self.numbers = Unwrapper::starting_at(self.end());
-        let (size, probe) = (u16::try_from(size).unwrap_or(u16::MAX), probe.and_then(NonZeroU32::new));
-        self.packets.push_back(Sent { at, probe, size, received: false, counted_lost: false });
+        let size = u16::try_from(size).unwrap_or(u16::MAX);
+        let marks = probe.and_then(|probe| u16::try_from(probe).ok()).filter(|probe| *probe < PROBES);
+        self.packets.push_back(Sent { at: micros(at), size, marks: marks.unwrap_or(0) });
+        self.last = at;
         self.in_flight += usize::from(size);
         if self.packets.len() > MOST {
             self.drop_first();
@@ -92,24 +125,27 @@ impl History {
     fn drop_first(&mut self) {
         if let Some(sent) = self.packets.pop_front() {
             self.first += 1;
-            if !sent.received {
+            if sent.marks & RECEIVED == 0 {
                 self.in_flight -= usize::from(sent.size);
             }
         }
     }
 
-    /// Collects the packets that arrived, in the order of their numbers. Counts those that left from `since` on.
+    /// Tells of the packets that arrived, in the order of their numbers. Counts those that left from `since` on.
     pub(super) fn report(
         &mut self,
         feedback: &Twcc<'_>,
         since: Instant,
-        into: &mut Vec<Acknowledged>,
+        mut arrived: impl FnMut(&Acknowledged),
     ) -> Reported {
         let mut reported = Reported::default();
         let offset = self.unwrap_reference(feedback.reference) - i64::from(feedback.reference);
         let mut last = self.first;
         let (packets, first) = (&mut self.packets, self.first);
         let (numbers, in_flight) = (&self.numbers, &mut self.in_flight);
+        let (newest, since) = (whole_micros(self.last), whole_micros(since));
+        let when = |at: u32| newest - Duration::from_micros(micros(newest).wrapping_sub(at).into());
+        let counts = |at: u32| u32::from(when(at) >= since);
         feedback.for_each(|number, arrival| {
             let number = numbers.peek(number);
             let Some(sent) = usize::try_from(number - first).ok().and_then(|at| packets.get_mut(at)) else {
@@ -117,19 +153,20 @@ impl History {
             };
             last = last.max(number);
             match arrival {
-                Some(ticks) if !sent.received => {
-                    sent.received = true;
+                Some(ticks) if sent.marks & RECEIVED == 0 => {
+                    sent.marks |= RECEIVED;
                     *in_flight -= usize::from(sent.size);
-                    reported.received += u32::from(sent.at >= since);
+                    reported.received += counts(sent.at);
                     // One unit of the reference is 256 ticks.
                     #[expect(clippy::cast_precision_loss, reason = "ticks of a session are far below 2^52")]
                     let arrival = (ticks + offset * 256) as f64 * TICK.as_secs_f64() * 1000.0;
-                    let (size, probe) = (usize::from(sent.size), sent.probe.map(NonZeroU32::get));
-                    into.push(Acknowledged { sent: sent.at, arrival, size, probe });
+                    let size = usize::from(sent.size);
+                    let (sent, probe) = (when(sent.at), sent.probe());
+                    arrived(&Acknowledged { sent, arrival, size, probe });
                 }
-                None if !sent.received && !sent.counted_lost => {
-                    sent.counted_lost = true;
-                    reported.lost += u32::from(sent.at >= since);
+                None if sent.marks & (RECEIVED | COUNTED_LOST) == 0 => {
+                    sent.marks |= COUNTED_LOST;
+                    reported.lost += counts(sent.at);
                 }
                 _ => {}
             }
@@ -142,6 +179,9 @@ impl History {
     fn forget_before(&mut self, last: i64) {
         while self.first + KEPT < last {
             self.drop_first();
+        }
+        if self.packets.capacity() > ROOM && self.packets.len() < self.packets.capacity() / 8 {
+            self.packets.shrink_to(ROOM / 2);
         }
     }
 
