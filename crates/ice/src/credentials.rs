@@ -68,7 +68,7 @@ impl Credentials {
     }
 
     pub(crate) fn key(&self) -> Key {
-        Key::new(self.pwd.as_bytes())
+        Key::seldom(self.pwd.as_bytes())
     }
 }
 

@@ -10,7 +10,8 @@ use crypto::{HmacSha1, HmacSha256};
 /// agent is to be small.
 #[derive(Clone)]
 pub struct Key {
-    sha1: Box<HmacSha1>,
+    /// `None` for a key that is scheduled for each message.
+    sha1: Option<Box<HmacSha1>>,
     sha256: OnceLock<Box<HmacSha256>>,
     bytes: Box<[u8]>,
 }
@@ -19,12 +20,22 @@ impl Key {
     /// The key of these bytes: a password for short-term credentials (RFC 8489 §9.1.1), else what
     /// [`LongTerm::key_bytes`](crate::LongTerm::key_bytes) gives.
     pub fn new(bytes: &[u8]) -> Self {
-        Self { sha1: Box::new(HmacSha1::new(bytes)), sha256: OnceLock::new(), bytes: bytes.into() }
+        Self { sha1: Some(Box::new(HmacSha1::new(bytes))), ..Self::seldom(bytes) }
+    }
+
+    /// The same for a message every few seconds, as the checks of ICE are: a scheduled key is fifty times as large as a
+    /// password, so each message schedules its own.
+    pub fn seldom(bytes: &[u8]) -> Self {
+        Self { sha1: None, sha256: OnceLock::new(), bytes: bytes.into() }
     }
 
     /// The SHA-1 tag over a message up to its integrity attribute, whose header says `length`.
     pub(crate) fn sha1_tag(&self, covered: &[u8], length: u16) -> [u8; 20] {
-        self.sha1.tag(&[&covered[..2], &length.to_be_bytes(), &covered[4..]])
+        let parts: [&[u8]; 3] = [&covered[..2], &length.to_be_bytes(), &covered[4..]];
+        match &self.sha1 {
+            Some(scheduled) => scheduled.tag(&parts),
+            None => HmacSha1::new(&self.bytes).tag(&parts),
+        }
     }
 
     /// The SHA-256 tag over a message up to its integrity attribute, whose header says `length`.

@@ -169,7 +169,7 @@ impl Agent {
             related,
             name,
         };
-        self.locals.insert(id, candidate);
+        self.locals.insert(id, Box::new(candidate));
         id
     }
 
@@ -225,7 +225,7 @@ impl Agent {
 
     /// The base candidate with this address.
     pub(super) fn base_at(&self, protocol: Protocol, address: SocketAddr) -> Option<u32> {
-        let is_it = |c: &&LocalCandidate| c.is_base() && c.protocol == protocol && c.base == address;
+        let is_it = |c: &LocalCandidate| c.is_base() && c.protocol == protocol && c.base == address;
         self.locals.iter().find(|(_, c)| is_it(c)).map(|(id, _)| *id)
     }
 
@@ -272,7 +272,7 @@ impl Agent {
             name: None,
         };
         let id = self.next_id();
-        self.locals.insert(id, candidate);
+        self.locals.insert(id, Box::new(candidate));
         Some(id)
     }
 

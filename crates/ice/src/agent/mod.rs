@@ -72,9 +72,9 @@ pub struct Agent {
     current: Session,
     /// The generation before a restart, for as long as data goes over a pair of it.
     previous: Option<Box<Session>>,
-    locals: BTreeMap<u32, LocalCandidate>,
-    remotes: BTreeMap<u32, RemoteCandidate>,
-    /// Boxed: most agents end with one, and a table of one would be as large as one of eleven.
+    // Boxed: many agents end with one of each, and a table of one would be as large as one of eleven.
+    locals: BTreeMap<u32, Box<LocalCandidate>>,
+    remotes: BTreeMap<u32, Box<RemoteCandidate>>,
     pairs: BTreeMap<u32, Box<CheckedPair>>,
     gathers: BTreeMap<u32, Gather>,
     /// Candidates of the peer whose name is being looked up.
@@ -181,7 +181,12 @@ impl Agent {
 
     /// What happened.
     pub fn poll_event(&mut self) -> Option<Event> {
-        self.events.pop_front()
+        let event = self.events.pop_front();
+        if event.is_none() {
+            // Nearly always empty, so it keeps no room.
+            self.events = VecDeque::new();
+        }
+        event
     }
 
     /// When to call [`handle_timeout`](Self::handle_timeout).

@@ -145,7 +145,7 @@ impl Agent {
                     foundation: candidate.foundation.clone(),
                     group,
                 };
-                self.remotes.insert(id, remote);
+                self.remotes.insert(id, Box::new(remote));
                 self.pair_remote(id);
             }
         }
@@ -174,7 +174,7 @@ impl Agent {
 
     fn group_of(&self, foundation: &str, own: u32) -> u32 {
         let generation = self.current.generation;
-        let same = |r: &&RemoteCandidate| r.generation == generation && r.foundation == foundation;
+        let same = |r: &&Box<RemoteCandidate>| r.generation == generation && r.foundation == foundation;
         self.remotes.values().find(same).map_or(own, |r| r.group)
     }
 
@@ -209,7 +209,7 @@ impl Agent {
             foundation: format!("peer reflexive {id}"),
             group: id,
         };
-        self.remotes.insert(id, remote);
+        self.remotes.insert(id, Box::new(remote));
         Some(id)
     }
 
