@@ -311,6 +311,7 @@ impl Dtls {
             Ok(Progress::Become(next)) => *negotiation = next,
             Ok(Progress::Done(connected)) => {
                 self.deadline = None;
+                self.link.records.rest_handshake();
                 match self.link.identity() {
                     Identity::Proven => self.connect(connected),
                     Identity::Unknown => self.state = State::Unproven(connected),

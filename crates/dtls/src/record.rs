@@ -47,15 +47,35 @@ fn header12(content: u8, seq: u64, len: usize) -> [u8; PLAIN_HEADER] {
     header
 }
 
+/// Records after which a key stays scheduled. Many connections carry media and hardly any records: they keep the keys as
+/// they are, a tenth as large.
+const BUSY: u8 = 3;
+
 /// The keys of one direction and epoch.
-#[derive(Debug)]
 pub(crate) struct Keys {
     pub(crate) version: Version,
     pub(crate) epoch: u16,
-    aead: AesGcm,
+    /// Two keys of the same length in DTLS 1.3: of the data, and of the record numbers.
+    secret: Box<[u8]>,
     /// The salt of DTLS 1.2 in its first four bytes, or the static nonce of DTLS 1.3.
     iv: [u8; 12],
+    scheduled: Option<Box<Scheduled>>,
+    /// Records until it stays scheduled.
+    uses: u8,
+}
+
+/// Keys that are ready for use.
+struct Scheduled {
+    aead: AesGcm,
+    /// In DTLS 1.3.
     mask: Option<HeaderMask>,
+}
+
+impl std::fmt::Debug for Keys {
+    /// Says nothing of the keys.
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Keys").field("epoch", &self.epoch).finish_non_exhaustive()
+    }
 }
 
 impl Keys {
@@ -63,13 +83,44 @@ impl Keys {
     pub(crate) fn dtls12(key: &[u8], salt: [u8; 4]) -> Self {
         let mut iv = [0; 12];
         iv[..4].copy_from_slice(&salt);
-        Self { version: Version::Dtls12, epoch: 1, aead: AesGcm::new(key), iv, mask: None }
+        Self { version: Version::Dtls12, epoch: 1, secret: key.into(), iv, scheduled: None, uses: 0 }
     }
 
     /// Keys of DTLS 1.3.
     pub(crate) fn dtls13(epoch: u16, key: &[u8], iv: [u8; 12], sn_key: &[u8]) -> Self {
-        let mask = Some(HeaderMask::new(sn_key));
-        Self { version: Version::Dtls13, epoch, aead: AesGcm::new(key), iv, mask }
+        let secret = [key, sn_key].concat().into();
+        Self { version: Version::Dtls13, epoch, secret, iv, scheduled: None, uses: 0 }
+    }
+
+    /// The keys, ready for use. They are given back with [`Keys::put`].
+    #[inline]
+    fn take(&mut self) -> Box<Scheduled> {
+        self.scheduled.take().unwrap_or_else(|| self.schedule())
+    }
+
+    #[cold]
+    fn schedule(&self) -> Box<Scheduled> {
+        Box::new(match self.version {
+            Version::Dtls12 => Scheduled { aead: AesGcm::new(&self.secret), mask: None },
+            Version::Dtls13 => {
+                let (key, sn_key) = self.secret.split_at(self.secret.len() / 2);
+                Scheduled { aead: AesGcm::new(key), mask: Some(HeaderMask::new(sn_key)) }
+            }
+        })
+    }
+
+    #[inline]
+    fn put(&mut self, scheduled: Box<Scheduled>) {
+        if self.uses >= BUSY {
+            self.scheduled = Some(scheduled);
+        } else {
+            self.uses += 1;
+        }
+    }
+
+    /// They are hardly needed any more.
+    pub(crate) fn rest(&mut self) {
+        (self.scheduled, self.uses) = (None, 0);
     }
 
     /// Where data begins in a record.
@@ -135,16 +186,18 @@ impl Sealer {
             return None;
         }
         let record = buf.get_mut(..whole)?;
-        match &self.keys.mask {
-            None => self.seal12(content, record, len),
-            Some(mask) => seal13(&self.keys, mask, self.seq, content, record),
+        let scheduled = self.keys.take();
+        match &scheduled.mask {
+            None => self.seal12(&scheduled.aead, content, record, len),
+            Some(mask) => seal13(&self.keys, (&scheduled.aead, mask), self.seq, content, record),
         }
+        self.keys.put(scheduled);
         self.seq += 1;
         Some(whole)
     }
 
     #[inline]
-    fn seal12(&self, content: u8, record: &mut [u8], len: usize) {
+    fn seal12(&self, aead: &AesGcm, content: u8, record: &mut [u8], len: usize) {
         // RFC 5288 §3 leaves the explicit nonce to the sender; epoch and sequence number never repeat.
         let seq = u64::from(self.keys.epoch) << 48 | self.seq;
         let explicit = seq.to_be_bytes();
@@ -152,7 +205,7 @@ impl Sealer {
         record[PLAIN_HEADER..PLAIN_HEADER + NONCE].copy_from_slice(&explicit);
         let aad = aad12(content, seq, len);
         let body = &mut record[PLAIN_HEADER + NONCE..];
-        let tag = self.keys.aead.seal(self.keys.nonce12(explicit), &aad, &mut body[..len]);
+        let tag = aead.seal(self.keys.nonce12(explicit), &aad, &mut body[..len]);
         body[len..].copy_from_slice(&tag);
     }
 }
@@ -169,7 +222,7 @@ fn aad12(content: u8, seq: u64, len: usize) -> [u8; PLAIN_HEADER] {
 }
 
 #[inline]
-fn seal13(keys: &Keys, mask: &HeaderMask, seq: u64, content: u8, record: &mut [u8]) {
+fn seal13(keys: &Keys, (aead, mask): (&AesGcm, &HeaderMask), seq: u64, content: u8, record: &mut [u8]) {
     let (header, body) = record.split_at_mut(UNIFIED_HEADER);
     header[0] = UNIFIED | low_byte(keys.epoch.into()) & 3;
     header[1] = low_byte(seq >> 8);
@@ -177,7 +230,7 @@ fn seal13(keys: &Keys, mask: &HeaderMask, seq: u64, content: u8, record: &mut [u
     header[3..].copy_from_slice(&u16::try_from(body.len()).unwrap_or(u16::MAX).to_be_bytes());
     let end = body.len() - TAG_LEN;
     body[end - 1] = content;
-    let tag = keys.aead.seal(keys.nonce13(seq), header, &mut body[..end]);
+    let tag = aead.seal(keys.nonce13(seq), header, &mut body[..end]);
     body[end..].copy_from_slice(&tag);
     let sample = body.first_chunk().expect("a tag is as long as a sample");
     let mask = mask.mask(sample);
@@ -234,7 +287,9 @@ impl Opener {
         if !self.window.is_fresh(number) {
             return Err(Dropped::Replayed);
         }
-        let opened = self.keys.aead.open(self.keys.nonce12(*explicit), &aad12(content, seq, len), sealed);
+        let scheduled = self.keys.take();
+        let opened = scheduled.aead.open(self.keys.nonce12(*explicit), &aad12(content, seq, len), sealed);
+        self.keys.put(scheduled);
         if opened.is_none() {
             self.forged += 1;
             return Err(Dropped::Forged);
@@ -247,7 +302,20 @@ impl Opener {
     /// Opens a record of DTLS 1.3 that fills `record` and whose header has been measured by [`unified`].
     #[inline]
     pub(crate) fn open13(&mut self, record: &mut [u8], header: Unified) -> Result<Record, Dropped> {
-        let mask = self.keys.mask.as_ref().ok_or(Dropped::Malformed)?;
+        let scheduled = self.keys.take();
+        let opened = self.open13_with(&scheduled, record, header);
+        self.keys.put(scheduled);
+        opened
+    }
+
+    #[inline]
+    fn open13_with(
+        &mut self,
+        scheduled: &Scheduled,
+        record: &mut [u8],
+        header: Unified,
+    ) -> Result<Record, Dropped> {
+        let mask = scheduled.mask.as_ref().ok_or(Dropped::Malformed)?;
         let (head, body) = record.split_at_mut_checked(header.len).ok_or(Dropped::Malformed)?;
         let mask = mask.mask(body.first_chunk().ok_or(Dropped::Malformed)?);
         let number = if header.long {
@@ -261,7 +329,7 @@ impl Opener {
         if !self.window.is_fresh(number) {
             return Err(Dropped::Replayed);
         }
-        let Some(len) = self.keys.aead.open(self.keys.nonce13(number), head, body) else {
+        let Some(len) = scheduled.aead.open(self.keys.nonce13(number), head, body) else {
             self.forged += 1;
             return Err(Dropped::Forged);
         };

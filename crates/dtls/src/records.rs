@@ -151,6 +151,16 @@ impl Records {
         self.open_handshake = None;
     }
 
+    /// The handshake is complete: its keys are needed only for what is repeated because an ACK was lost.
+    pub(crate) fn rest_handshake(&mut self) {
+        if let Some(sealer) = &mut self.seal_handshake {
+            sealer.keys.rest();
+        }
+        if let Some(opener) = &mut self.open_handshake {
+            opener.keys.rest();
+        }
+    }
+
     /// Installs both directions of the DTLS 1.3 handshake.
     pub(crate) fn install_handshake(&mut self, seal: Keys, open: Keys) {
         self.seal_handshake = Some(Sealer::new(seal));
