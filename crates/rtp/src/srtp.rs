@@ -1,4 +1,4 @@
-//! SRTP and SRTCP (RFC 3711, RFC 7714): packets are protected and unprotected in place, with keys scheduled
+//! SRTP and SRTCP (RFC 3711, RFC 7714): packets are protected and unprotected in place, with keys derived
 //! once and no allocation per packet.
 //!
 //! One master key serves one direction: [`Protect`] with our key, [`Unprotect`] with the peer's. Both keep, for
@@ -128,11 +128,13 @@ pub struct Stats {
     pub forged: u64,
 }
 
-/// The session keys of one direction.
+/// The session keys of one direction. They are derived with the first packet: many who are sent media send none.
 struct Keys {
     profile: Profile,
-    rtp: Cipher,
-    rtcp: Cipher,
+    /// The master key, and the salt behind it.
+    master: Box<[u8]>,
+    rtp: Option<Cipher>,
+    rtcp: Option<Cipher>,
 }
 
 impl Keys {
@@ -143,9 +145,26 @@ impl Keys {
         if salt.len() != profile.salt_len() {
             return Err(KeyError::Salt { expected: profile.salt_len() });
         }
-        let cipher = |what| Cipher::new(profile, key, salt, what);
-        Ok(Self { profile, rtp: cipher(Use::Rtp), rtcp: cipher(Use::Rtcp) })
+        Ok(Self { profile, master: [key, salt].concat().into(), rtp: None, rtcp: None })
     }
+
+    #[inline]
+    fn rtp(&mut self) -> &Cipher {
+        let Self { profile, master, rtp, .. } = self;
+        rtp.get_or_insert_with(|| derive(*profile, master, Use::Rtp))
+    }
+
+    #[inline]
+    fn rtcp(&mut self) -> &Cipher {
+        let Self { profile, master, rtcp, .. } = self;
+        rtcp.get_or_insert_with(|| derive(*profile, master, Use::Rtcp))
+    }
+}
+
+#[cold]
+fn derive(profile: Profile, master: &[u8], what: Use) -> Cipher {
+    let (key, salt) = master.split_at(profile.key_len());
+    Cipher::new(profile, key, salt, what)
 }
 
 /// Protects what we send.
@@ -155,7 +174,7 @@ pub struct Protect {
 }
 
 impl Protect {
-    /// Schedules the keys of our direction.
+    /// Takes the keys of our direction.
     pub fn new(profile: Profile, key: &[u8], salt: &[u8], config: &Config) -> Result<Self, KeyError> {
         Ok(Self { keys: Keys::new(profile, key, salt)?, sources: Sources::new(config.max_sources.max(1)) })
     }
@@ -190,7 +209,7 @@ impl Protect {
             return Err(ProtectError::Repeated);
         }
         window.take(index);
-        Ok(self.keys.rtp.seal_rtp(buf, header, len, ssrc, index))
+        Ok(self.keys.rtp().seal_rtp(buf, header, len, ssrc, index))
     }
 
     /// Protects the compound RTCP packet in the first `len` bytes of `buf` and gives its new length.
@@ -208,7 +227,7 @@ impl Protect {
         }
         window.take(index);
         let index = u32::try_from(index).expect("it is below 2^31");
-        Ok(self.keys.rtcp.seal_rtcp(buf, len, ssrc, index))
+        Ok(self.keys.rtcp().seal_rtcp(buf, len, ssrc, index))
     }
 }
 
@@ -220,7 +239,7 @@ pub struct Unprotect {
 }
 
 impl Unprotect {
-    /// Schedules the keys of the peer's direction.
+    /// Takes the keys of the peer's direction.
     pub fn new(profile: Profile, key: &[u8], salt: &[u8], config: &Config) -> Result<Self, KeyError> {
         Ok(Self {
             keys: Keys::new(profile, key, salt)?,
@@ -268,17 +287,17 @@ impl Unprotect {
             return Err(Rejected::TooOld);
         }
         known.map_or(Ok(()), |window| fresh(window.look(index)))?;
-        let len = self.keys.rtp.open_rtp(packet, header, ssrc, index).ok_or(Rejected::Forged)?;
+        let len = self.keys.rtp().open_rtp(packet, header, ssrc, index).ok_or(Rejected::Forged)?;
         self.sources.find_or_replace(ssrc).rtp.take(index);
         Ok(len)
     }
 
     fn open_rtcp(&mut self, packet: &mut [u8]) -> Result<usize, Rejected> {
         let ssrc = rtcp_ssrc(packet).ok_or(Rejected::Malformed)?;
-        let index = self.keys.rtcp.rtcp_index(packet).ok_or(Rejected::Malformed)?;
+        let index = self.keys.rtcp().rtcp_index(packet).ok_or(Rejected::Malformed)?;
         let known = self.sources.find(ssrc).map(|source| &source.rtcp);
         known.map_or(Ok(()), |window| fresh(window.look(index.into())))?;
-        let len = self.keys.rtcp.open_rtcp(packet, ssrc, index).ok_or(Rejected::Forged)?;
+        let len = self.keys.rtcp().open_rtcp(packet, ssrc, index).ok_or(Rejected::Forged)?;
         self.sources.find_or_replace(ssrc).rtcp.take(index.into());
         Ok(len)
     }

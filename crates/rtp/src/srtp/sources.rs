@@ -80,6 +80,10 @@ impl Sources {
     /// The source, made when it is new.
     pub(super) fn find_or_insert(&mut self, ssrc: u32) -> &mut Source {
         if let Err(at) = self.table.binary_search_by_key(&ssrc, |source| source.ssrc) {
+            // One or two are the rule, and there are very many tables.
+            if self.table.len() == self.table.capacity() {
+                self.table.reserve_exact(self.table.len().max(1));
+            }
             self.table.insert(at, Source { ssrc, rtp: Window::new(), rtcp: Window::new(), used: 0 });
         }
         self.find(ssrc).expect("it is there or was just made")
