@@ -193,7 +193,7 @@ impl Peer {
         let init = init.and_then(|text| BASE64.decode(text).ok());
         // Some stacks repeat every line of an offer that they do not know in their answer.
         self.remote_init = init.filter(|init| *init != sctp.init_parameters());
-        self.sctp = Some(sctp);
+        self.sctp = Some(Box::new(sctp));
         if self.dtls.as_ref().is_some_and(Dtls::is_connected) {
             self.start_data(now);
         }

@@ -1,5 +1,6 @@
 //! Data channels by the names a program knows them.
 
+use std::collections::VecDeque;
 use std::fmt;
 
 use bytes::Bytes;
@@ -168,6 +169,8 @@ impl Peer {
         if let Some(event) = self.media.as_mut().and_then(|media| media.poll_event()) {
             return Some(event);
         }
+        // Nearly always empty, so it keeps no room.
+        self.events = VecDeque::new();
         loop {
             let event = self.sctp.as_mut()?.poll_event()?;
             if let Some(event) = self.translate(event) {
@@ -178,7 +181,7 @@ impl Peer {
 
     /// Keeps what has arrived and nobody has asked for yet, before the association goes: no more than its window.
     pub(crate) fn deliver_rest(&mut self) {
-        while let Some(event) = self.sctp.as_mut().and_then(sctp::Association::poll_event) {
+        while let Some(event) = self.sctp.as_deref_mut().and_then(sctp::Association::poll_event) {
             let event = self.translate(event);
             self.events.extend(event);
         }

@@ -1,5 +1,6 @@
 use std::fmt;
 use std::net::SocketAddr;
+use std::sync::Arc;
 
 use dtls::{Certificate, SrtpProfile, Version};
 use wire::Transport;
@@ -80,5 +81,24 @@ impl Config {
             dtls_in_stun: true,
             media: MediaConfig::default(),
         }
+    }
+}
+
+/// A configuration for any number of peers, who have it in common: it takes more memory than the rest of an idle peer.
+#[derive(Clone, Debug)]
+pub struct SharedConfig {
+    /// Without that of the descriptions, which is the other.
+    pub(crate) config: Arc<Config>,
+    pub(crate) negotiation: Arc<negotiation::Config>,
+}
+
+impl From<Config> for SharedConfig {
+    fn from(mut config: Config) -> Self {
+        let mut negotiation = std::mem::replace(&mut config.negotiation, negotiation::Config::nothing());
+        negotiation.fingerprints = vec![config.certificate.fingerprint().to_string()];
+        negotiation.max_message_size = config.sctp.max_message_size as u64;
+        negotiation.sctp_port = config.sctp.local_port;
+        negotiation.dtls_in_stun = config.dtls_in_stun;
+        Self { config: Arc::new(config), negotiation: Arc::new(negotiation) }
     }
 }

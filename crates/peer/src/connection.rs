@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, VecDeque};
 use std::fmt;
 use std::net::{IpAddr, SocketAddr};
+use std::sync::Arc;
 use std::time::Duration;
 
 use base64::Engine as _;
@@ -20,7 +21,7 @@ use crate::negotiation::{
 };
 use crate::relay::{Relay, Stage};
 use crate::stats::{Counters, Security};
-use crate::{Config, ConnectionState, Event, RelayId};
+use crate::{Config, ConnectionState, Event, RelayId, SharedConfig};
 
 /// Why a candidate of the other side was not taken.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -45,7 +46,7 @@ impl std::error::Error for CandidateError {}
 /// A peer connection without input and output: W3C's `RTCPeerConnection` as a machine. The crate's documentation
 /// shows how to drive it.
 pub struct Peer {
-    pub(crate) config: Config,
+    pub(crate) config: Arc<Config>,
     pub(crate) rng: Rng,
     pub(crate) negotiator: Negotiator,
     pub(crate) agent: Option<Agent>,
@@ -56,7 +57,8 @@ pub struct Peer {
     pub(crate) dtls: Option<Dtls>,
     /// What the handshake has agreed on.
     pub(crate) security: Option<Security>,
-    pub(crate) sctp: Option<Association>,
+    /// Elsewhere, because many connections carry media alone.
+    pub(crate) sctp: Option<Box<Association>>,
     /// What the association is made from; its INIT stands in our descriptions.
     pub(crate) sctp_seed: [u8; 32],
     /// The INIT of the other side, if it came in its description.
@@ -95,19 +97,15 @@ impl Peer {
     ///
     /// # Errors
     /// What is wrong with the configuration of the descriptions.
-    pub fn new(mut config: Config, seed: [u8; 32], now: Instant) -> Result<Self, ConfigError> {
+    pub fn new(config: impl Into<SharedConfig>, seed: [u8; 32], now: Instant) -> Result<Self, ConfigError> {
+        let SharedConfig { config, negotiation } = config.into();
         let mut rng = Rng::new(seed);
-        config.negotiation.fingerprints = vec![config.certificate.fingerprint().to_string()];
-        config.negotiation.max_message_size = config.sctp.max_message_size as u64;
-        config.negotiation.sctp_port = config.sctp.local_port;
-        config.negotiation.dtls_in_stun = config.dtls_in_stun;
         let sctp_seed = rng.array();
-        config.negotiation.sctp_init = config.sctp_in_sdp.then(|| {
+        let mut negotiator = Negotiator::new(negotiation, rng.fork())?;
+        negotiator.set_sctp_init(config.sctp_in_sdp.then(|| {
             // Tag and TSN follow from the seed, whatever role the association will have.
             BASE64.encode(Association::new(config.sctp.clone(), sctp_seed, now).init_parameters())
-        });
-        let negotiation = std::mem::replace(&mut config.negotiation, crate::negotiation::Config::nothing());
-        let negotiator = Negotiator::new(negotiation, rng.fork())?;
+        }));
         let relays = config.turn_servers.iter().cloned().map(Relay::new).collect();
         Ok(Self {
             config,
@@ -258,6 +256,7 @@ impl Peer {
                 relay.ask(now, local.address, &mut self.rng);
             }
         }
+        self.locals.reserve_exact(1); // one or two are the rule
         self.locals.push(local.clone());
         if !self.config.relay_only {
             // What cannot be an address is left out, and the candidates show it.

@@ -188,7 +188,7 @@ impl Peer {
         let parts = [
             self.agent.as_ref().and_then(Agent::poll_timeout),
             self.dtls.as_ref().and_then(Dtls::poll_timeout),
-            self.sctp.as_ref().and_then(Association::poll_timeout),
+            self.sctp.as_deref().and_then(Association::poll_timeout),
             self.media_timeout(),
         ];
         let relays = self.relays.iter().map(crate::relay::Relay::poll_timeout);

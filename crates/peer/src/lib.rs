@@ -68,7 +68,7 @@ mod relay;
 mod stats;
 
 pub use channels::ChannelError;
-pub use config::{Config, TurnServer};
+pub use config::{Config, SharedConfig, TurnServer};
 pub use connection::{CandidateError, Peer};
 pub use event::{ChannelId, ConnectionState, Event, LocalCandidate, RelayId};
 pub use input::Received;

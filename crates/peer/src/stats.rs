@@ -91,8 +91,8 @@ impl Peer {
             remote_candidates: agent.into_iter().flat_map(Agent::remote_candidate_stats).collect(),
             security: self.security,
             dtls: self.dtls.as_ref().map(|dtls| *dtls.stats()),
-            data: self.sctp.as_ref().map(Association::stats).copied(),
-            data_packet_size: self.sctp.as_ref().map(Association::packet_size),
+            data: self.sctp.as_deref().map(Association::stats).copied(),
+            data_packet_size: self.sctp.as_deref().map(Association::packet_size),
             media: self.media.as_ref().map(|media| media.stats()),
             data_channels_open: self.channels.values().filter(|channel| channel.open).count(),
         }

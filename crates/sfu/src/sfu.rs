@@ -23,7 +23,7 @@ const PROBE_INTERVAL: Duration = Duration::from_secs(2);
 /// A forwarder of media for rooms, without input and output. See the crate's documentation.
 pub struct Sfu {
     pub(crate) config: Config,
-    pub(crate) peer_config: peer::Config,
+    pub(crate) peer_config: peer::SharedConfig,
     pub(crate) rng: Rng,
     /// The wall clock at an instant.
     pub(crate) wall: (Instant, Duration),
@@ -56,7 +56,7 @@ impl Sfu {
     /// from it.
     pub fn new(config: Config, seed: [u8; 32], now: Instant) -> Self {
         Self {
-            peer_config: peer_config(&config),
+            peer_config: peer_config(&config).into(),
             wall: (now, config.since_epoch),
             config,
             rng: Rng::new(seed),

@@ -25,7 +25,8 @@ impl Negotiator {
         let session = self.answer(&offer, &own);
         let text = self.with_candidates(&session, Some(&own.ice));
         let slots = self.slots.clone();
-        self.created = Some(Created { session, text: text.clone(), offer: false, slots, ice: own.ice });
+        let created = Created { session, text: text.clone(), offer: false, slots, ice: own.ice };
+        self.created = Some(Box::new(created));
         Ok(Description { kind: SdpType::Answer, sdp: text })
     }
 

@@ -55,8 +55,8 @@ impl Negotiator {
     }
 
     fn take_created(&mut self, description: &Description, offer: bool) -> Result<Created, Misuse> {
-        let same = |created: &mut Created| created.offer == offer && created.text == description.sdp;
-        self.created.take_if(same).ok_or(Misuse::Modified)
+        let same = |created: &mut Box<Created>| created.offer == offer && created.text == description.sdp;
+        self.created.take_if(same).map(|created| *created).ok_or(Misuse::Modified)
     }
 
     /// Takes the other side's description (W3C `setRemoteDescription`). An offer rolls back a pending one.
@@ -117,13 +117,13 @@ impl Negotiator {
             self.put_credentials(&created.ice);
         }
         self.version += 1;
-        self.pending = Some(Pending {
+        self.pending = Some(Box::new(Pending {
             local: Some(Described { kind: SdpType::Offer, session: created.session }),
             remote: None,
             transport: None,
             ice: Some(created.ice),
             undo,
-        });
+        }));
         self.enter(SignalingState::HaveLocalOffer);
     }
 
@@ -131,7 +131,7 @@ impl Negotiator {
         self.version += 1;
         if kind == SdpType::Pranswer {
             // The same text may become the answer.
-            self.created = Some(created.clone());
+            self.created = Some(Box::new(created.clone()));
         }
         if let Some(pending) = &mut self.pending {
             pending.local = Some(Described { kind, session: created.session });
@@ -158,7 +158,7 @@ impl Negotiator {
         self.adopt_encodings(&session);
         self.created = None;
         let remote = Some(Described { kind: SdpType::Offer, session: session.clone() });
-        self.pending = Some(Pending { local: None, remote, transport, ice: None, undo });
+        self.pending = Some(Box::new(Pending { local: None, remote, transport, ice: None, undo }));
         self.enter(SignalingState::HaveRemoteOffer);
         self.receive(&session);
     }
@@ -234,9 +234,8 @@ impl Negotiator {
         if kind != SdpType::Answer {
             return self.enter(provisional);
         }
-        let Some(Pending { local: Some(local), remote: Some(remote), transport, ice, .. }) =
-            self.pending.take()
-        else {
+        let pending = self.pending.take().map(|pending| *pending);
+        let Some(Pending { local: Some(local), remote: Some(remote), transport, ice, .. }) = pending else {
             return;
         };
         self.offered_first.get_or_insert(local.kind == SdpType::Offer);
@@ -258,9 +257,15 @@ impl Negotiator {
 
     /// What the answer means for each section; a final one also ends what is rejected.
     fn conclude(&mut self, last: bool) {
-        let Some(Pending { local: Some(local), remote: Some(remote), .. }) = self.pending.clone() else {
-            return;
-        };
+        // What is pending is not looked at meanwhile, and descriptions of many sections are not copied for this.
+        let Some(pending) = self.pending.take() else { return };
+        if let (Some(local), Some(remote)) = (&pending.local, &pending.remote) {
+            self.conclude_sections(local, remote, last);
+        }
+        self.pending = Some(pending);
+    }
+
+    fn conclude_sections(&mut self, local: &Described, remote: &Described, last: bool) {
         let local_offer = local.kind == SdpType::Offer;
         for at in 0..self.slots.len().min(local.session.media.len()) {
             let (ours, theirs) = (&local.session.media[at], &remote.session.media[at]);
@@ -345,7 +350,8 @@ impl Negotiator {
 
     /// Back to stable (RFC 9429 §4.1.10.2). What the program asked for meanwhile stays asked for.
     fn roll_back(&mut self) {
-        let Some(Pending { undo, .. }) = self.pending.take() else { return };
+        let Some(pending) = self.pending.take() else { return };
+        let undo = pending.undo;
         self.slots = undo.slots;
         self.created = None;
         for before in undo.transceivers {

@@ -48,8 +48,6 @@ pub struct Config {
     pub sctp_port: u16,
     /// The largest message that we take, bytes (RFC 8841 §6), 262,144; 0 is any.
     pub max_message_size: u64,
-    /// Our INIT chunk in base64 (`a=sctp-init`), for peers that know it; `None` to leave it out.
-    pub sctp_init: Option<String>,
     /// Whether `a=ice-options` offers DTLS in checks (draft-hancke-webrtc-sped), and answers an offer that does.
     pub dtls_in_stun: bool,
     /// The most media sections, rejected ones included, 256.
@@ -94,7 +92,6 @@ impl Default for Config {
             receive_simulcast: false,
             sctp_port: 5000,
             max_message_size: 262_144,
-            sctp_init: None,
             dtls_in_stun: false,
             max_sections: 256,
         }
@@ -115,7 +112,6 @@ impl Config {
             receive_simulcast: false,
             sctp_port: 0,
             max_message_size: 0,
-            sctp_init: None,
             dtls_in_stun: false,
             max_sections: 0,
         }
@@ -174,7 +170,7 @@ impl Config {
         }
         let clean = |text: &str| !text.contains(['\r', '\n', '\0']);
         let codecs = || self.audio_codecs.iter().chain(&self.video_codecs);
-        let texts = self.fingerprints.iter().chain(&self.ice_options).chain(&self.sctp_init);
+        let texts = self.fingerprints.iter().chain(&self.ice_options);
         let texts = texts.chain(codecs().flat_map(|codec| [&codec.name, &codec.fmtp]));
         let mut texts = texts.chain(codecs().flat_map(|codec| &codec.feedback));
         if let Some(text) = texts.find(|text| !clean(text)) {

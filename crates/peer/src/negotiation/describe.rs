@@ -245,7 +245,7 @@ impl Negotiator {
             }
         };
         attributes.push(Attribute::MaxMessageSize(self.config.max_message_size));
-        attributes.extend(self.config.sctp_init.clone().map(Attribute::SctpInit));
+        attributes.extend(self.sctp_init.clone().map(Attribute::SctpInit));
         Media {
             kind: Kind::Application,
             port: 9,

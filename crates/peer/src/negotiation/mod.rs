@@ -88,6 +88,7 @@ use remote::Transport;
 use sdp::{Attribute, Kind, Session};
 use std::collections::VecDeque;
 use std::fmt;
+use std::sync::Arc;
 use wire::Rng;
 
 /// Where the exchange of descriptions stands (W3C WebRTC §4.3.1).
@@ -282,7 +283,9 @@ struct LocalIce {
 /// Negotiates. See the [module](self).
 #[derive(Debug)]
 pub struct Negotiator {
-    config: Config,
+    config: Arc<Config>,
+    /// Our INIT chunk in base64 (`a=sctp-init`), for peers that know it.
+    sctp_init: Option<String>,
     rng: Rng,
     state: SignalingState,
     transceivers: Vec<Transceiver>,
@@ -291,8 +294,9 @@ pub struct Negotiator {
     wants_data: bool,
     slots: Vec<Slot>,
     current: Option<Pair>,
-    pending: Option<Pending>,
-    created: Option<Created>,
+    // Elsewhere, because most of its life nothing is pending.
+    pending: Option<Box<Pending>>,
+    created: Option<Box<Created>>,
     ice: Option<LocalIce>,
     /// Credentials drawn for the next restart, so that two offers in a row have the same.
     drawn: Option<IceCredentials>,
@@ -318,13 +322,15 @@ impl Negotiator {
     ///
     /// # Errors
     /// What is wrong with the configuration.
-    pub fn new(config: Config, mut seed: Rng) -> Result<Self, ConfigError> {
+    pub fn new(config: impl Into<Arc<Config>>, mut seed: Rng) -> Result<Self, ConfigError> {
+        let config = config.into();
         config.check()?;
         // RFC 9429 §5.2.1: 63 random bits; libraries exist that read no more than that.
         let session_id = (seed.next_u64() >> 1).to_string();
         let cname = transceiver::word(&mut seed, 16);
         Ok(Self {
             config,
+            sctp_init: None,
             rng: seed,
             state: SignalingState::Stable,
             transceivers: Vec::new(),
@@ -346,6 +352,11 @@ impl Negotiator {
             events: VecDeque::new(),
             lost_events: 0,
         })
+    }
+
+    /// Sets our INIT chunk in base64, for descriptions from now on.
+    pub(crate) fn set_sctp_init(&mut self, init: Option<String>) {
+        self.sctp_init = init;
     }
 
     /// Where the exchange stands.

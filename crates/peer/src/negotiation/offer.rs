@@ -26,7 +26,8 @@ impl Negotiator {
         let session = self.offer(&slots, &own);
         let text = self.with_candidates(&session, Some(&own.ice));
         self.next_mid = next_mid;
-        self.created = Some(Created { session, text: text.clone(), offer: true, slots, ice: own.ice });
+        let created = Created { session, text: text.clone(), offer: true, slots, ice: own.ice };
+        self.created = Some(Box::new(created));
         Ok(Description { kind: SdpType::Offer, sdp: text })
     }
 

@@ -170,7 +170,7 @@ impl Negotiator {
     pub fn negotiated(&self) -> Negotiated {
         let provisional =
             matches!(self.state, SignalingState::HaveLocalPranswer | SignalingState::HaveRemotePranswer);
-        let view = match (&self.pending, &self.current) {
+        let view = match (self.pending.as_deref(), &self.current) {
             (Some(Pending { local: Some(local), remote: Some(remote), transport, ice, .. }), _)
                 if provisional =>
             {

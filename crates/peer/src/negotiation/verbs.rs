@@ -118,7 +118,7 @@ impl Negotiator {
             let written = |created: &super::Created| {
                 created.slots.iter().any(|slot| slot.usage == Use::Transceiver(id))
             };
-            if self.created.as_ref().is_some_and(written) {
+            if self.created.as_deref().is_some_and(written) {
                 self.created = None;
             }
             self.remove(id);
