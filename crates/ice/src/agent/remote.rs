@@ -174,8 +174,8 @@ impl Agent {
 
     fn group_of(&self, foundation: &str, own: u32) -> u32 {
         let generation = self.current.generation;
-        let same = |r: &&Box<RemoteCandidate>| r.generation == generation && r.foundation == foundation;
-        self.remotes.values().find(same).map_or(own, |r| r.group)
+        let same = |r: &&RemoteCandidate| r.generation == generation && r.foundation == foundation;
+        self.remotes.values().map(Box::as_ref).find(same).map_or(own, |r| r.group)
     }
 
     /// The candidate that a check of the peer comes from; one that was not told is peer-reflexive.

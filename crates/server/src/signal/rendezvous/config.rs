@@ -123,7 +123,7 @@ impl Default for Config {
             door_timeout: Duration::from_secs(20),
             viewers_delay: Duration::from_millis(500),
             told_at_once: 16,
-            members_per_message: 32,
+            members_per_message: 16,
             kept_rooms: 10_000,
             notices: false,
             lobby_places: 50,

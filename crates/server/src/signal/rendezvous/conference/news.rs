@@ -92,7 +92,9 @@ impl Rendezvous {
     }
 
     fn pages(&self, people: Vec<protocol::Member>) -> Vec<Page> {
-        people.chunks(self.config.members_per_message).map(|page| Arc::new(page.to_vec())).collect()
+        let mut people = people.into_iter();
+        let page = || people.by_ref().take(self.config.members_per_message).collect::<Vec<_>>();
+        std::iter::repeat_with(page).take_while(|page| !page.is_empty()).map(Arc::new).collect()
     }
 
     /// Tells everybody that somebody is there no more.
