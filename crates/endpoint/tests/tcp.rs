@@ -62,7 +62,7 @@ fn is_sent_away(mut stream: TcpStream) -> bool {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn strangers_at_a_listener_are_sent_away_and_disturb_nobody() {
-    let two = Two::connect(&only(LISTENS), &only(Tcp::Active)).await;
+    let mut two = Two::connect(&only(LISTENS), &only(Tcp::Active)).await;
     let listener: SocketAddr = two.pairs().await[0].local;
     for junk in [&b"GET / HTTP/1.1\r\n\r\n"[..], &[0, 4, 0, 1, 0, 0], &[0, 30, 22, 254, 253]] {
         let mut stream = TcpStream::connect(listener).unwrap();
