@@ -17,30 +17,36 @@ use super::turn_servers::pinned;
 struct Shape {
     words: &'static str,
     arguments: &'static [&'static str],
-    /// Janus wants a connection for each direction of a member: it is measured with one publisher only.
-    one_publisher: bool,
+    /// Whether Janus is measured as well: it wants a connection for each direction of a member, so with one publisher
+    /// only, and has to come along with one core.
+    peer: bool,
 }
 
-const SHAPES: [Shape; 4] = [
+const SHAPES: [Shape; 5] = [
     Shape {
         words: "1 to 120, 1100 B",
         arguments: &["--members", "121", "--rate", "60"],
-        one_publisher: true,
+        peer: true,
     },
     Shape {
         words: "1 to 120, 172 B",
         arguments: &["--members", "121", "--rate", "60", "--bytes", "172"],
-        one_publisher: true,
+        peer: true,
+    },
+    Shape {
+        words: "1 to 500, 1100 B, 15 frames/s",
+        arguments: &["--members", "501", "--rate", "15"],
+        peer: true,
     },
     Shape {
         words: "1 to 500, 1100 B",
-        arguments: &["--members", "501", "--rate", "15"],
-        one_publisher: true,
+        arguments: &["--members", "501", "--rate", "60"],
+        peer: false,
     },
     Shape {
         words: "10 rooms of 10, all publish, 1100 B",
         arguments: &["--rooms", "10", "--members", "10", "--publishers", "10", "--rate", "5"],
-        one_publisher: false,
+        peer: false,
     },
 ];
 
@@ -69,7 +75,7 @@ pub(crate) fn run(root: &Path, json: bool) -> Result<()> {
     ));
     for shape in &SHAPES {
         let ours = bench.measure(Kind::Visavis, shape)?;
-        let peer = (janus && shape.one_publisher).then(|| bench.measure(Kind::Janus, shape)).transpose()?;
+        let peer = (janus && shape.peer).then(|| bench.measure(Kind::Janus, shape)).transpose()?;
         rows.push((shape, ours, peer));
     }
     println!("{}", summary(&rows));
