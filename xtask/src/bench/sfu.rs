@@ -22,12 +22,8 @@ struct Shape {
     peer: bool,
 }
 
-const SHAPES: [Shape; 5] = [
-    Shape {
-        words: "1 to 120, 1100 B",
-        arguments: &["--members", "121", "--rate", "60"],
-        peer: true,
-    },
+const SHAPES: [Shape; 6] = [
+    Shape { words: "1 to 120, 1100 B", arguments: &["--members", "121", "--rate", "60"], peer: true },
     Shape {
         words: "1 to 120, 172 B",
         arguments: &["--members", "121", "--rate", "60", "--bytes", "172"],
@@ -39,10 +35,11 @@ const SHAPES: [Shape; 5] = [
         peer: true,
     },
     Shape {
-        words: "1 to 500, 1100 B",
-        arguments: &["--members", "501", "--rate", "60"],
+        words: "1 to 500, 1100 B, 30 frames/s of 12",
+        arguments: &["--members", "501", "--rate", "30", "--burst", "12"],
         peer: false,
     },
+    Shape { words: "1 to 500, 1100 B", arguments: &["--members", "501", "--rate", "60"], peer: false },
     Shape {
         words: "10 rooms of 10, all publish, 1100 B",
         arguments: &["--rooms", "10", "--members", "10", "--publishers", "10", "--rate", "5"],
