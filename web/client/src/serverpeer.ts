@@ -87,10 +87,12 @@ export class ServerPeer {
   private work: Promise<unknown> = Promise.resolve()
   private closed = false
   private wanted: readonly string[] = RIDS
+  /** Asked for once: two dozen sections are made at a time, while pictures have to go on. */
+  private readonly codecs: Readonly<Record<'audio' | 'video', readonly RTCRtpCodec[]>>
 
   constructor(
     configuration: RTCConfiguration,
-    private readonly environment: Pick<Environment, 'clock' | 'codecs' | 'frameConfiguration' | 'peerConnection'>,
+    environment: Pick<Environment, 'clock' | 'codecs' | 'frameConfiguration' | 'peerConnection'>,
     private readonly events: ServerPeerEvents,
     /** The camera there is now, if there is one: the first offer tells its sizes. */
     camera: MediaStreamTrack | null,
@@ -98,6 +100,7 @@ export class ServerPeer {
     private readonly line: FrameLine | null = null,
   ) {
     this.way = new Path(environment.clock, { path: (path) => events.path(path), restart: () => this.restart(), dead: () => events.dead() })
+    this.codecs = { audio: environment.codecs('audio'), video: environment.codecs('video') }
     const pc = this.pc = environment.peerConnection(line === null ? configuration : { ...configuration, ...environment.frameConfiguration })
     pc.onnegotiationneeded = () => this.negotiate()
     pc.oniceconnectionstatechange = pc.onconnectionstatechange = () => { if (!this.closed) this.way.follow(pc) }
@@ -186,7 +189,7 @@ export class ServerPeer {
     this.line?.lead(leading.side === 'send' ? transceiver.sender : transceiver.receiver, { ...leading, codec: USUAL[kind] })
     const wanted: readonly string[] = CODECS[kind]
     const also = ({ mimeType, sdpFmtpLine }: RTCRtpCodec): boolean => leading.side === 'receive' && mimeType.toLowerCase() === H264.mimeType && H264.format.test(sdpFmtpLine ?? '')
-    const codecs = this.environment.codecs(kind).filter((codec) => wanted.includes(codec.mimeType.toLowerCase()) || also(codec))
+    const codecs = this.codecs[kind].filter((codec) => wanted.includes(codec.mimeType.toLowerCase()) || also(codec))
     // A browser that would not be told offers all that it has.
     if (codecs.length > 0 && 'setCodecPreferences' in transceiver) transceiver.setCodecPreferences(codecs)
     return transceiver
