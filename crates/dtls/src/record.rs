@@ -60,7 +60,7 @@ pub(crate) struct Keys {
     /// The salt of DTLS 1.2 in its first four bytes, or the static nonce of DTLS 1.3.
     iv: [u8; 12],
     scheduled: Option<Box<Scheduled>>,
-    /// Records until it stays scheduled.
+    /// Records so far, up to [`BUSY`].
     uses: u8,
 }
 

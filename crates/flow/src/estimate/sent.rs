@@ -111,6 +111,8 @@ impl History {
     }
 
     pub(super) fn push(&mut self, at: Instant, size: usize, probe: Option<u32>) {
+        // A clock that goes back would make a short time an hour old.
+        let at = at.max(self.last);
         self.numbers = Unwrapper::starting_at(self.end());
         let size = u16::try_from(size).unwrap_or(u16::MAX);
         let marks = probe.and_then(|probe| u16::try_from(probe).ok()).filter(|probe| *probe < PROBES);
@@ -196,5 +198,30 @@ impl History {
         };
         self.reference = Some(self.reference.map_or(full, |last| last.max(full)));
         full
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Short times are told by the last one, whatever they were counted from, also where the clock seems to go back.
+    #[test]
+    fn times_of_packets_are_known_to_the_microsecond() {
+        let hour = 3_600_000_000_000;
+        for start in [0, hour, 2 * hour, u64::from(u32::MAX) * 1000 - 1_500_000, 1000 * hour] {
+            let at = |micros: u64| Instant::from_nanos(start + micros * 1000);
+            let mut history = History::new();
+            for micros in [0, 1000, 1999, 1500, 4000] {
+                history.push(at(micros), 1200, None);
+            }
+            let mut scratch = [0; 100];
+            let (twcc, _) =
+                Twcc::make(&mut scratch, (1, 2, 3), 0, &[Some(1), Some(2), None, Some(3), Some(4)]).unwrap();
+            let mut sent = Vec::new();
+            let reported = history.report(&twcc, at(1000), |packet| sent.push(packet.sent));
+            assert_eq!(sent, [0, 1000, 1999, 4000].map(|micros| whole_micros(at(micros))), "from {start}");
+            assert_eq!((reported.received, reported.lost), (3, 1), "from {start}");
+        }
     }
 }
