@@ -117,7 +117,7 @@ impl Walk {
             if self.rng.chance(700) {
                 return;
             }
-            self.pass(Duration::from_millis(10));
+            self.pass(Duration::from_millis(10 * PEOPLE as u64));
         }
         self.compare();
     }

@@ -34,6 +34,30 @@ fn who_comes_and_connects_in_the_meantime_is_told_once_and_with_others() {
 }
 
 #[test]
+fn as_long_as_others_keep_coming_they_are_told_less_often() {
+    let (mut world, at) = four();
+    let mut news = News::of(&world);
+    let come = |world: &mut World, id| {
+        let one = world.join(id, id);
+        world.act(one, meet());
+    };
+    come(&mut world, "eve");
+    world.pass(Duration::from_millis(5));
+    assert_eq!(news.told(&world, at[0]), "member:5", "the first after a quiet time");
+    come(&mut world, "fay");
+    world.pass(Duration::from_millis(40));
+    come(&mut world, "gil");
+    world.pass(Duration::from_millis(19));
+    assert_eq!(
+        news.told(&world, at[0]),
+        "",
+        "sixty milliseconds for the six who were there when it was waited for"
+    );
+    world.pass(Duration::from_millis(1));
+    assert_eq!(news.told(&world, at[0]), "members:6,7");
+}
+
+#[test]
 fn who_leaves_is_told_with_others_and_a_small_conference_is_told_at_once() {
     let (mut world, at) = four();
     let mut news = News::of(&world);

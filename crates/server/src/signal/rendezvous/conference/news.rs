@@ -4,7 +4,7 @@
 //! changes. When hundreds come within a minute, and leave within ten seconds, those are as many messages as there are
 //! pairs, each with a wake-up and a write of its own. Where more than
 //! [`Config::told_at_once`](crate::signal::rendezvous::Config::told_at_once) are, a change waits for others, a millisecond
-//! for each member, and they leave as one message with everybody as they are then.
+//! for each member, and as long as others keep coming ten, and they leave as one message with everybody as they are then.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -18,8 +18,10 @@ use crate::signal::rendezvous::session::Link;
 use crate::signal::rendezvous::timers::Timer;
 use crate::signal::rendezvous::{Rendezvous, SessionKey};
 
-/// Nobody hears later than this that somebody came or left.
+/// A change after a quiet time is told no later than this.
 const MOST: Duration = Duration::from_millis(500);
+/// One that comes when something was told just before, no later than this.
+const MOST_IN_A_ROW: Duration = Duration::from_secs(1);
 
 /// What the members of a conference were not told yet.
 #[derive(Default)]
@@ -29,6 +31,8 @@ pub(super) struct News {
     left: BTreeSet<MemberNumber>,
     /// When they are told.
     pub(super) due: Option<Instant>,
+    /// When something was told the last time.
+    told: Option<Instant>,
 }
 
 /// The same, as it is told.
@@ -43,13 +47,17 @@ struct Told {
 type Page = Arc<Vec<protocol::Member>>;
 
 impl Conference {
-    /// How long a change waits for others.
-    fn patience(&self, told_at_once: usize) -> Duration {
-        let members = self.members.len();
-        if members <= told_at_once {
-            return Duration::ZERO;
-        }
-        Duration::from_millis(members as u64).min(MOST)
+    /// Whether a change is told without waiting for others.
+    fn is_told_at_once(&self, told_at_once: usize) -> bool {
+        self.members.len() <= told_at_once
+    }
+
+    /// Until when a change waits for others.
+    fn patience(&self, now: Instant) -> Instant {
+        let members = Duration::from_millis(self.members.len() as u64);
+        let after_quiet = now + members.min(MOST);
+        let in_a_row = self.news.told.map(|told| told + (members * 10).min(MOST_IN_A_ROW));
+        in_a_row.map_or(after_quiet, |in_a_row| after_quiet.max(in_a_row))
     }
 }
 
@@ -105,7 +113,7 @@ impl Rendezvous {
         let knew = |other: &mut super::Member| other.missed.remove(&number) != Some(true);
         let others = conference.members.values_mut().filter_map(|other| knew(other).then_some(other.session));
         let others: Vec<SessionKey> = others.collect();
-        if conference.news.due.is_none() && conference.patience(told_at_once).is_zero() {
+        if conference.news.due.is_none() && conference.is_told_at_once(told_at_once) {
             let message = ServerMessage::MemberLeft { call: call.clone(), number, reason };
             for session in others {
                 self.tell(session, message.clone());
@@ -121,11 +129,10 @@ impl Rendezvous {
     fn tell_in_time(&mut self, call: &CallId) {
         let told_at_once = self.config.told_at_once;
         let Some(conference) = self.conferences.get_mut(call) else { return };
-        let patience = conference.patience(told_at_once);
-        if patience.is_zero() {
+        if conference.is_told_at_once(told_at_once) {
             self.tell_news(call);
         } else if conference.news.due.is_none() {
-            let due = self.now + patience;
+            let due = conference.patience(self.now);
             conference.news.due = Some(due);
             self.timers.set(due, Timer::News(call.clone()));
         }
@@ -134,13 +141,15 @@ impl Rendezvous {
     /// Tells what waits, before it is due if something else is to be told that comes after it.
     pub(in crate::signal::rendezvous) fn tell_news(&mut self, call: &CallId) {
         let Some(conference) = self.conferences.get_mut(call) else { return };
-        let News { of, left, due } = std::mem::take(&mut conference.news);
+        let News { of, left, due, told } = std::mem::take(&mut conference.news);
+        conference.news.told = told;
         if let Some(due) = due {
             self.timers.clear(due, Timer::News(call.clone()));
         }
         if of.is_empty() && left.is_empty() {
             return;
         }
+        conference.news.told = Some(self.now);
         let Some(conference) = self.conferences.get(call) else { return };
         let people = of.keys().filter_map(|number| self.described(conference, *number)).collect();
         let mut pages = self.pages(people).into_iter();
