@@ -140,6 +140,32 @@ impl Session {
         Ok(())
     }
 
+    /// The text, with attributes at the end of one section that it does not have itself: candidates that were found after
+    /// it was written (RFC 8840).
+    pub fn to_string_with(&self, section: usize, added: &[Attribute]) -> String {
+        /// A session and what is added to which section.
+        struct With<'a>(&'a Session, usize, &'a [Attribute]);
+        impl fmt::Display for With<'_> {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                self.0.print(f, self.1, self.2)
+            }
+        }
+        With(self, section, added).to_string()
+    }
+
+    fn print(&self, f: &mut fmt::Formatter<'_>, section: usize, added: &[Attribute]) -> fmt::Result {
+        let Origin { username, session_id, version, address } = &self.origin;
+        write!(f, "v=0\r\no={username} {session_id} {version} {address}\r\ns={}\r\n", self.name)?;
+        print(f, &self.lines, &self.attributes)?;
+        for (at, media) in self.media.iter().enumerate() {
+            fmt::Display::fmt(media, f)?;
+            if at == section {
+                print(f, &[], added)?;
+            }
+        }
+        Ok(())
+    }
+
     /// The first thing that `pick` finds in a section's attributes, else in those of the session.
     ///
     /// This is how `ice-ufrag`, `ice-pwd`, `ice-options`, `fingerprint`, `setup`, `extmap-allow-mixed` and the
@@ -200,10 +226,11 @@ impl FromStr for Session {
 /// The type letter and the value of a line.
 fn split(line: &str) -> Result<(char, &str), Malformed> {
     let malformed = Malformed("a letter, `=` and a value, as in `a=mid:0`");
-    let mut chars = line.chars();
-    let kind = chars.next().filter(char::is_ascii_alphabetic).ok_or(malformed)?;
-    let value = chars.as_str().strip_prefix('=').ok_or(malformed)?;
-    if value.contains(['\r', '\0']) {
+    let (kind, value) = match line.as_bytes() {
+        [kind, b'=', ..] if kind.is_ascii_alphabetic() => (char::from(*kind), &line[2..]),
+        _ => return Err(malformed),
+    };
+    if value.bytes().any(|byte| byte == b'\r' || byte == b'\0') {
         return Err(Malformed("free of carriage returns and zero bytes within a line"));
     }
     Ok((kind, value))
@@ -297,10 +324,7 @@ impl fmt::Display for Kind {
 
 impl fmt::Display for Session {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Origin { username, session_id, version, address } = &self.origin;
-        write!(f, "v=0\r\no={username} {session_id} {version} {address}\r\ns={}\r\n", self.name)?;
-        print(f, &self.lines, &self.attributes)?;
-        self.media.iter().try_for_each(|media| media.fmt(f))
+        self.print(f, 0, &[])
     }
 }
 
@@ -311,7 +335,10 @@ impl fmt::Display for Media {
             write!(f, "/{ports}")?;
         }
         write!(f, " {}", self.protocol)?;
-        self.formats.iter().try_for_each(|format| write!(f, " {format}"))?;
+        for format in &self.formats {
+            f.write_str(" ")?;
+            f.write_str(format)?;
+        }
         f.write_str("\r\n")?;
         print(f, &self.lines, &self.attributes)
     }
@@ -325,5 +352,10 @@ fn print(f: &mut fmt::Formatter<'_>, lines: &[Line], attributes: &[Attribute]) -
             Line::Other(kind, value) => write!(f, "{kind}={value}\r\n")?,
         }
     }
-    attributes.iter().try_for_each(|attribute| write!(f, "a={attribute}\r\n"))
+    for attribute in attributes {
+        f.write_str("a=")?;
+        fmt::Display::fmt(attribute, f)?;
+        f.write_str("\r\n")?;
+    }
+    Ok(())
 }

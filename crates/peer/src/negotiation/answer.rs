@@ -1,11 +1,22 @@
 //! Answers (RFC 9429 §5.3).
 
-use super::codec::{Codec, codecs};
+use std::sync::Arc;
+
+use super::codec::{Codec, Lists, Recent, are_alike};
+use super::config::MediaKind;
 use super::describe::{DataForm, Numbers, Own, Rids, bundle_group, rejected};
 use super::remote;
 use super::transceiver::{MAX_ENCODINGS, Transceiver};
 use super::{Created, Description, IceCredentials, Misuse, Negotiator, SdpType, SignalingState, Use};
 use sdp::{Attribute, Direction, ExtMap, Media, Session, Setup, SimulcastStream};
+
+/// What is known of the sections of an offer while it is answered.
+struct Known<'a> {
+    numbers: Numbers,
+    lists: Lists<'a>,
+    /// What we have in common, without regard to preferences.
+    common: Recent<(MediaKind, &'a Media), Arc<[Codec]>>,
+}
 
 impl Negotiator {
     /// Writes the answer to the pending remote offer (W3C `createAnswer`). It changes nothing until it is set.
@@ -13,21 +24,24 @@ impl Negotiator {
     /// # Errors
     /// Closed, or no remote offer is pending.
     pub fn create_answer(&mut self) -> Result<Description, Misuse> {
+        let created = self.new_answer()?;
+        let text = self.with_candidates(&created.session, Some(&created.ice));
+        self.created = Some(Box::new(Created { text: text.clone(), ..created }));
+        Ok(Description { kind: SdpType::Answer, sdp: text })
+    }
+
+    /// The answer to the pending remote offer, without its text.
+    pub(super) fn new_answer(&mut self) -> Result<Created, Misuse> {
         self.open()?;
         if !matches!(self.state, SignalingState::HaveRemoteOffer | SignalingState::HaveLocalPranswer) {
             return Err(Misuse::State("an answer", self.state));
         }
-        let Some(pending) = &self.pending else { return Err(Misuse::State("an answer", self.state)) };
-        let Some(offer) = pending.remote.as_ref().map(|remote| remote.session.clone()) else {
-            return Err(Misuse::State("an answer", self.state));
-        };
         let own = Own { setup: self.answered_setup(), ice: self.answered_credentials() };
-        let session = self.answer(&offer, &own);
-        let text = self.with_candidates(&session, Some(&own.ice));
+        let offer = self.pending.as_ref().and_then(|pending| pending.remote.as_ref());
+        let offer = offer.ok_or(Misuse::State("an answer", self.state))?;
+        let session = self.answer(&offer.session, &own);
         let slots = self.slots.clone();
-        let created = Created { session, text: text.clone(), offer: false, slots, ice: own.ice };
-        self.created = Some(Box::new(created));
-        Ok(Description { kind: SdpType::Answer, sdp: text })
+        Ok(Created { session, text: String::new(), offer: false, slots, ice: own.ice })
     }
 
     /// Whether the pending offer restarts ICE: it has other credentials than before (RFC 8839 §4.4.1.1.1).
@@ -65,13 +79,14 @@ impl Negotiator {
     fn answer(&self, offer: &Session, own: &Own) -> Session {
         let mut session = self.session(Some(offer));
         let bundle = remote::bundle(offer);
-        let mut numbers = Numbers::of(std::iter::once(offer));
+        let numbers = Numbers::of_extensions(offer);
+        let mut known = Known { numbers, lists: Lists::new(), common: Recent::new() };
         for (at, media) in offer.media.iter().enumerate() {
             let usage = self.slots.get(at).map_or(Use::Refused, |slot| slot.usage);
             let answered = match (usage, media.mid()) {
                 (Use::Transceiver(id), Some(mid)) if bundle.contains(&at) => {
                     self.transceiver(id).filter(|transceiver| !transceiver.stopping).and_then(|transceiver| {
-                        self.answered_media(transceiver, (offer, media, mid), own, &mut numbers)
+                        self.answered_media(transceiver, (offer, media, mid), own, &mut known)
                     })
                 }
                 (Use::Data, Some(mid)) if bundle.contains(&at) && !media.is_rejected() => {
@@ -99,53 +114,46 @@ impl Negotiator {
     }
 
     /// `None` rejects: nothing in common.
-    fn answered_media(
+    fn answered_media<'a>(
         &self,
         transceiver: &Transceiver,
-        (offer, media, mid): (&Session, &Media, &str),
+        (offer, media, mid): (&Session, &'a Media, &str),
         own: &Own,
-        numbers: &mut Numbers,
+        known: &mut Known<'a>,
     ) -> Option<Media> {
         if media.is_rejected() {
             return None;
         }
-        let codecs = self.common_codecs(transceiver, media);
+        let codecs = self.common_codecs(transceiver, media, known);
         if codecs.is_empty() {
             return None;
         }
         let direction = transceiver.direction().and(offer.direction(media).reversed());
-        let extensions = self.common_extensions(transceiver, media, numbers);
+        let extensions = self.common_extensions(transceiver, media, &mut known.numbers);
         let rids = self.common_rids(transceiver, media, direction);
         let form = (mid, media.protocol.as_str());
         Some(self.rtp_section(transceiver, form, own, (&codecs, extensions), (direction, &rids)))
     }
 
     /// In the order of the offer (RFC 9429 §5.3.1), or of the program's preferences if it has any.
-    fn common_codecs(&self, transceiver: &Transceiver, media: &Media) -> Vec<Codec> {
-        let offered = codecs(media);
-        let mut common: Vec<Codec> = Vec::new();
-        let mut add = |ours: &Codec, theirs: &Codec| {
-            if common.iter().all(|codec| codec.payload_type != theirs.payload_type) {
-                common.push(ours.answered(theirs));
-            }
-        };
-        match &transceiver.preferences {
-            Some(preferences) => {
-                for ours in preferences {
-                    offered.iter().filter(|theirs| ours.matches(theirs)).for_each(|theirs| add(ours, theirs));
-                }
-            }
-            None => {
-                for theirs in &offered {
-                    let own = self.config.codecs(transceiver.kind);
-                    own.iter()
-                        .find(|ours| ours.matches(theirs))
-                        .into_iter()
-                        .for_each(|ours| add(ours, theirs));
-                }
-            }
+    fn common_codecs<'a>(
+        &self,
+        transceiver: &Transceiver,
+        media: &'a Media,
+        known: &mut Known<'a>,
+    ) -> Arc<[Codec]> {
+        let (kind, lists) = (transceiver.kind, &mut known.lists);
+        if let Some(preferences) = &transceiver.preferences {
+            let offered = lists.of(media);
+            let pairs = preferences.iter().flat_map(|ours| offered.iter().map(move |theirs| (ours, theirs)));
+            return answered(pairs.filter(|(ours, theirs)| ours.matches(theirs)));
         }
-        common
+        let alike = |a: &(MediaKind, &Media), b: &(MediaKind, &Media)| a.0 == b.0 && are_alike(a.1, b.1);
+        known.common.get((kind, media), alike, |_| {
+            let own = self.config.codecs(kind);
+            let first = |theirs| Some((own.iter().find(|ours| ours.matches(theirs))?, theirs));
+            answered(lists.of(media).iter().filter_map(first))
+        })
     }
 
     /// The offered extensions that we know, under the offered numbers (RFC 8285 §5).
@@ -193,6 +201,17 @@ impl Negotiator {
         }
         rids
     }
+}
+
+/// Our side of pairs of codecs, each of theirs once.
+fn answered<'a>(pairs: impl Iterator<Item = (&'a Codec, &'a Codec)>) -> Arc<[Codec]> {
+    let mut common: Vec<Codec> = Vec::new();
+    for (ours, theirs) in pairs {
+        if common.iter().all(|codec| codec.payload_type != theirs.payload_type) {
+            common.push(ours.answered(theirs));
+        }
+    }
+    common.into()
 }
 
 /// Entries of a simulcast list that are looked at.

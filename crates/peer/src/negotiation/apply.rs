@@ -17,14 +17,7 @@ impl Negotiator {
     /// Closed, not in this state, or not what was created last.
     pub fn set_local_description(&mut self, description: Option<&Description>) -> Result<(), Misuse> {
         self.open()?;
-        let due;
-        let description = match description {
-            Some(description) => description,
-            None => {
-                due = self.create_due()?;
-                &due
-            }
-        };
+        let Some(description) = description else { return self.set_what_is_due() };
         match description.kind {
             SdpType::Rollback if self.state == SignalingState::HaveLocalOffer => self.roll_back(),
             SdpType::Rollback => return Err(Misuse::State("a rollback of a local offer", self.state)),
@@ -47,11 +40,17 @@ impl Negotiator {
         Ok(())
     }
 
-    fn create_due(&mut self) -> Result<Description, Misuse> {
-        match self.state {
-            SignalingState::HaveRemoteOffer | SignalingState::HaveLocalPranswer => self.create_answer(),
-            _ => self.create_offer(OfferOptions::default()),
+    fn set_what_is_due(&mut self) -> Result<(), Misuse> {
+        if matches!(self.state, SignalingState::HaveRemoteOffer | SignalingState::HaveLocalPranswer) {
+            let created = self.new_answer()?;
+            self.created = None;
+            self.apply_local_answer(created, SdpType::Answer);
+        } else {
+            let created = self.new_offer(OfferOptions::default())?;
+            self.created = None;
+            self.apply_local_offer(created);
         }
+        Ok(())
     }
 
     fn take_created(&mut self, description: &Description, offer: bool) -> Result<Created, Misuse> {
@@ -157,10 +156,10 @@ impl Negotiator {
         }
         self.adopt_encodings(&session);
         self.created = None;
-        let remote = Some(Described { kind: SdpType::Offer, session: session.clone() });
-        self.pending = Some(Box::new(Pending { local: None, remote, transport, ice: None, undo }));
         self.enter(SignalingState::HaveRemoteOffer);
         self.receive(&session);
+        let remote = Some(Described { kind: SdpType::Offer, session });
+        self.pending = Some(Box::new(Pending { local: None, remote, transport, ice: None, undo }));
     }
 
     /// What a new section of an offer is for (RFC 9429 §5.10).

@@ -1,5 +1,7 @@
 //! Codecs: what they are in a description, and which of ours is the same as one of theirs.
 
+use std::sync::Arc;
+
 use sdp::{Attribute, Fmtp, Media, RtcpFeedback, RtpMap};
 
 /// A codec with its payload types.
@@ -65,16 +67,21 @@ impl Codec {
         let like = self.name.eq_ignore_ascii_case(&other.name)
             && self.clock_rate == other.clock_rate
             && self.channels.unwrap_or(1) == other.channels.unwrap_or(1);
-        like && match self.name.to_ascii_lowercase().as_str() {
+        let is = |name: &str| self.name.eq_ignore_ascii_case(name);
+        like && if is("H264") {
             // RFC 6184 §8.2.2: neither the profile nor the packetization mode may be changed by the answer.
-            "h264" => same("packetization-mode", "0") && h264_profile(self) == h264_profile(other),
+            same("packetization-mode", "0") && h264_profile(self) == h264_profile(other)
+        } else if is("H265") {
             // RFC 7798 §7.2.2.
-            "h265" => same("profile-id", "1") && same("tier-flag", "0") && same("tx-mode", "SRST"),
+            same("profile-id", "1") && same("tier-flag", "0") && same("tx-mode", "SRST")
+        } else if is("VP9") {
             // RFC 9628 §6.1.
-            "vp9" => same("profile-id", "0"),
+            same("profile-id", "0")
+        } else if is("AV1") {
             // RTP payload format for AV1, §7.2.3.
-            "av1" => same("profile", "0") && same("tier", "0"),
-            _ => true,
+            same("profile", "0") && same("tier", "0")
+        } else {
+            true
         }
     }
 
@@ -127,6 +134,49 @@ impl Codec {
 /// The feedback that both understand, in our order.
 pub(super) fn common_feedback(ours: &Codec, theirs: &Codec) -> Vec<String> {
     ours.feedback.iter().filter(|feedback| theirs.feedback.contains(feedback)).cloned().collect()
+}
+
+/// What was last worked out of sections, for those that say the same as one of them: in a room two dozen do.
+pub(super) struct Recent<K, V>(Vec<(K, V)>);
+
+/// Sections remembered: sound and pictures, sent and received.
+const MOST_RECENT: usize = 4;
+
+impl<K, V: Clone> Recent<K, V> {
+    pub(super) fn new() -> Self {
+        Self(Vec::new())
+    }
+
+    /// What was worked out for a key like this, or is now.
+    pub(super) fn get(&mut self, key: K, like: impl Fn(&K, &K) -> bool, work: impl FnOnce(&K) -> V) -> V {
+        if let Some((_, value)) = self.0.iter().find(|(known, _)| like(known, &key)) {
+            return value.clone();
+        }
+        let value = work(&key);
+        if self.0.len() == MOST_RECENT {
+            self.0.remove(0);
+        }
+        self.0.push((key, value.clone()));
+        value
+    }
+}
+
+/// The codecs of sections, read once for those that have the same.
+pub(super) type Lists<'a> = Recent<&'a Media, Arc<[Codec]>>;
+
+impl<'a> Lists<'a> {
+    pub(super) fn of(&mut self, media: &'a Media) -> Arc<[Codec]> {
+        self.get(media, |a, b| are_alike(a, b), |media| codecs(media).into())
+    }
+}
+
+/// Whether two sections say the same of their codecs and header extensions.
+pub(super) fn are_alike(a: &Media, b: &Media) -> bool {
+    let counts = |attribute: &&Attribute| {
+        use Attribute::{ExtMap, Fmtp, RtcpFb, RtpMap};
+        matches!(attribute, RtpMap(_) | Fmtp(_) | RtcpFb(_) | ExtMap(_))
+    };
+    a.formats == b.formats && a.attributes.iter().filter(counts).eq(b.attributes.iter().filter(counts))
 }
 
 /// The codecs of a section in its order of preference. Payload types that are not explained are passed over.

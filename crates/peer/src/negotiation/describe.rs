@@ -1,6 +1,6 @@
 //! Writing our side: the session, and media sections of each sort (RFC 9429 §5.2.1, §5.3.1).
 
-use super::codec::{Codec, codecs};
+use super::codec::{Codec, Lists};
 use super::config::{DTLS_IN_STUN, MediaKind};
 use super::transceiver::Transceiver;
 use super::{IceCredentials, Negotiator, remote};
@@ -49,35 +49,42 @@ const MAX_KNOWN: usize = 128;
 impl Numbers {
     /// Those of the sessions, the first one's counting most.
     pub(super) fn of<'a>(sessions: impl Iterator<Item = &'a Session>) -> Self {
-        let mut numbers = Self { known: Vec::new(), taken: [false; 128], extensions: Vec::new() };
-        for media in sessions.flat_map(|session| &session.media).filter(|media| !media.is_rejected()) {
-            if remote::content(media) != remote::Content::Rtp {
-                continue;
-            }
+        let mut numbers = Self::none();
+        let mut lists = Lists::new();
+        for media in sessions.flat_map(carries_rtp) {
             for payload_type in media.formats.iter().filter_map(|format| format.parse::<usize>().ok()) {
                 if let Some(taken) = numbers.taken.get_mut(payload_type) {
                     *taken = true;
                 }
             }
-            for codec in codecs(media) {
+            for codec in lists.of(media).iter() {
                 let room = numbers.known.len() < MAX_KNOWN;
-                if room && !numbers.known.iter().any(|known| known.matches(&codec)) {
-                    numbers.known.push(codec);
+                if room && !numbers.known.iter().any(|known| known.matches(codec)) {
+                    numbers.known.push(codec.clone());
                 }
             }
-            for attribute in &media.attributes {
-                match attribute {
-                    Attribute::ExtMap(map) if map.id < 256 => numbers.keep_extension(map.id, &map.uri),
-                    _ => {}
-                }
-            }
+            numbers.keep_extensions(media);
         }
         numbers
     }
 
-    fn keep_extension(&mut self, id: u16, uri: &str) {
-        if !self.extensions.iter().any(|(known, name)| *known == id || name == uri) {
-            self.extensions.push((id, uri.to_owned()));
+    /// The header extensions only, for an answer, which has the payload types of the offer.
+    pub(super) fn of_extensions(session: &Session) -> Self {
+        let mut numbers = Self::none();
+        carries_rtp(session).for_each(|media| numbers.keep_extensions(media));
+        numbers
+    }
+
+    fn none() -> Self {
+        Self { known: Vec::new(), taken: [false; 128], extensions: Vec::new() }
+    }
+
+    fn keep_extensions(&mut self, media: &Media) {
+        for attribute in &media.attributes {
+            let Attribute::ExtMap(ExtMap { id, uri, .. }) = attribute else { continue };
+            if *id < 256 && !self.extensions.iter().any(|(known, name)| known == id || name == uri) {
+                self.extensions.push((*id, uri.clone()));
+            }
         }
     }
 
@@ -121,6 +128,14 @@ impl Numbers {
         self.taken[usize::from(free)] = true;
         Some(free)
     }
+}
+
+/// The sections of sound and pictures that are not rejected.
+fn carries_rtp(session: &Session) -> impl Iterator<Item = &Media> {
+    session
+        .media
+        .iter()
+        .filter(|media| !media.is_rejected() && remote::content(media) == remote::Content::Rtp)
 }
 
 /// Whether a description has this ICE option, for all of it or in a section.

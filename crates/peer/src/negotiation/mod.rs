@@ -440,15 +440,10 @@ impl Negotiator {
         let Some(known) = self.ice.as_ref().filter(|known| Some(&known.credentials) == ice) else {
             return session.to_string();
         };
-        let mut session = session.clone();
-        if let Some(tagged) = remote::bundle(&session).first().copied() {
-            let attributes = &mut session.media[tagged].attributes;
-            attributes.extend(known.candidates.iter().cloned().map(Attribute::Candidate));
-            if known.ended {
-                attributes.push(Attribute::EndOfCandidates);
-            }
-        }
-        session.to_string()
+        let Some(tagged) = remote::bundle(session).first().copied() else { return session.to_string() };
+        let candidates = known.candidates.iter().cloned().map(Attribute::Candidate);
+        let added: Vec<_> = candidates.chain(known.ended.then_some(Attribute::EndOfCandidates)).collect();
+        session.to_string_with(tagged, &added)
     }
 
     fn event(&mut self, event: Event) {

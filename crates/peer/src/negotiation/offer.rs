@@ -14,6 +14,14 @@ impl Negotiator {
     /// # Errors
     /// Closed, in the middle of answering, or too many sections.
     pub fn create_offer(&mut self, options: OfferOptions) -> Result<Description, Misuse> {
+        let created = self.new_offer(options)?;
+        let text = self.with_candidates(&created.session, Some(&created.ice));
+        self.created = Some(Box::new(Created { text: text.clone(), ..created }));
+        Ok(Description { kind: SdpType::Offer, sdp: text })
+    }
+
+    /// An offer without its text.
+    pub(super) fn new_offer(&mut self, options: OfferOptions) -> Result<Created, Misuse> {
         self.open()?;
         if !matches!(self.state, SignalingState::Stable | SignalingState::HaveLocalOffer) {
             return Err(Misuse::State("an offer", self.state));
@@ -24,11 +32,8 @@ impl Negotiator {
         let (slots, next_mid) = self.offered_slots()?;
         let own = Own { ice: self.offered_credentials(), setup: Setup::ActPass };
         let session = self.offer(&slots, &own);
-        let text = self.with_candidates(&session, Some(&own.ice));
         self.next_mid = next_mid;
-        let created = Created { session, text: text.clone(), offer: true, slots, ice: own.ice };
-        self.created = Some(Box::new(created));
-        Ok(Description { kind: SdpType::Offer, sdp: text })
+        Ok(Created { session, text: String::new(), offer: true, slots, ice: own.ice })
     }
 
     /// Which credentials the next offer has: those in force, or new ones for a restart.

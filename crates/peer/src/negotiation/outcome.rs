@@ -1,6 +1,8 @@
 //! What both sides have agreed on.
 
-use super::codec::{Codec, codecs, common_feedback};
+use std::sync::Arc;
+
+use super::codec::{Codec, Recent, are_alike, codecs, common_feedback};
 use super::config::MediaKind;
 use super::remote::{self, Transport};
 use super::transceiver::{Encoding, Transceiver, TransceiverId};
@@ -73,11 +75,11 @@ pub struct NegotiatedTransceiver {
     /// What flows, from our side.
     pub direction: Direction,
     /// What we may send, best first: their payload types and parameters.
-    pub send_codecs: Vec<Codec>,
+    pub send_codecs: Arc<[Codec]>,
     /// What we may receive, entry by entry the same codecs: our payload types and parameters.
-    pub receive_codecs: Vec<Codec>,
+    pub receive_codecs: Arc<[Codec]>,
     /// The header extensions in use.
-    pub extensions: Vec<ExtensionInUse>,
+    pub extensions: Arc<[ExtensionInUse]>,
     /// What we send if we send; several, with names, are simulcast.
     pub encodings: Vec<Encoding>,
     /// The names of the encodings that they send side by side; empty if there is one.
@@ -129,6 +131,14 @@ pub struct Data {
     pub remote_init: Option<String>,
 }
 
+/// How the packets of a section look.
+#[derive(Clone)]
+struct Formats {
+    send: Arc<[Codec]>,
+    receive: Arc<[Codec]>,
+    extensions: Arc<[ExtensionInUse]>,
+}
+
 /// A pair of offer and answer as seen from here.
 struct View<'a> {
     local: &'a Described,
@@ -141,6 +151,22 @@ impl<'a> View<'a> {
     fn of(pair: &'a Pair) -> Self {
         let Pair { local, remote, transport, ice, forgotten: _, own_setup: _ } = pair;
         Self { local, remote, transport: transport.as_ref(), ice: ice.as_ref() }
+    }
+
+    /// The formats of a section. Those of the last ones are remembered.
+    fn formats(
+        &self,
+        ours: &'a Media,
+        theirs: &'a Media,
+        known: &mut Recent<[&'a Media; 2], Formats>,
+    ) -> Formats {
+        let local_answer = self.local.kind != SdpType::Offer;
+        let alike = |a: &[&Media; 2], b: &[&Media; 2]| are_alike(a[0], b[0]) && are_alike(a[1], b[1]);
+        known.get([ours, theirs], alike, |[ours, theirs]| {
+            let (receive, send) = agreed_codecs(ours, theirs, local_answer);
+            let extensions = agreed_extensions(ours, theirs, local_answer).into();
+            Formats { send: send.into(), receive: receive.into(), extensions }
+        })
     }
 
     fn own_setup(&self) -> Option<Setup> {
@@ -181,12 +207,14 @@ impl Negotiator {
         };
         let mut out = Negotiated { ice: self.ice_of(&view), dtls: dtls(&view), ..Negotiated::default() };
         let sections = view.local.session.media.iter().zip(&view.remote.session.media);
+        let mut formats = Recent::new();
         for (slot, (ours, theirs)) in self.slots.iter().zip(sections) {
             let used = ours.port != 0 && !theirs.is_rejected() && ours.mid() == Some(&slot.mid);
             match slot.usage {
                 Use::Transceiver(id) if used => {
-                    let transceiver = self.transceiver(id).map(|t| agreed(t, &slot.mid, &view, ours, theirs));
-                    out.transceivers.extend(transceiver);
+                    let Some(transceiver) = self.transceiver(id) else { continue };
+                    let formats = view.formats(ours, theirs, &mut formats);
+                    out.transceivers.push(agreed(transceiver, &slot.mid, &view, (ours, theirs), formats));
                 }
                 Use::Data if used => out.data = Some(data(&slot.mid, self.config.sctp_port, theirs)),
                 Use::Transceiver(_) | Use::Data | Use::Free | Use::Refused => {}
@@ -229,11 +257,10 @@ fn agreed(
     transceiver: &Transceiver,
     mid: &str,
     view: &View<'_>,
-    ours: &Media,
-    theirs: &Media,
+    (ours, theirs): (&Media, &Media),
+    formats: Formats,
 ) -> NegotiatedTransceiver {
     let local_answer = view.local.kind != SdpType::Offer;
-    let (receive_codecs, send_codecs) = agreed_codecs(ours, theirs, local_answer);
     let (answer, session): (&Media, &Session) =
         if local_answer { (ours, &view.local.session) } else { (theirs, &view.remote.session) };
     let direction = session.direction(answer);
@@ -243,9 +270,9 @@ fn agreed(
         mid: mid.to_owned(),
         kind: transceiver.kind,
         direction: if local_answer { direction } else { direction.reversed() },
-        send_codecs,
-        receive_codecs,
-        extensions: agreed_extensions(ours, theirs, local_answer),
+        send_codecs: formats.send,
+        receive_codecs: formats.receive,
+        extensions: formats.extensions,
         encodings: transceiver.encodings.clone(),
         receive_rids: if local_answer { received } else { sent },
         remote_sources: remote_sources(theirs),

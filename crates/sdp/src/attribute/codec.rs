@@ -1,6 +1,6 @@
 //! Attributes of payload types and header extensions.
 
-use super::{Direction, number, payload_type};
+use super::{Direction, named, number, payload_type};
 use crate::error::{Malformed, Read};
 use std::fmt;
 
@@ -35,8 +35,10 @@ impl Read for RtpMap {
 
 impl fmt::Display for RtpMap {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{} {}/{}", self.payload_type, self.name, self.clock_rate)?;
-        self.channels.iter().try_for_each(|channels| write!(f, "/{channels}"))
+        self.payload_type.fmt(f)?;
+        named(f, " ", &self.name)?;
+        named(f, "/", &self.clock_rate)?;
+        self.channels.iter().try_for_each(|channels| named(f, "/", channels))
     }
 }
 
@@ -74,7 +76,8 @@ impl Read for Fmtp {
 
 impl fmt::Display for Fmtp {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{} {}", self.payload_type, self.parameters)
+        self.payload_type.fmt(f)?;
+        named(f, " ", &self.parameters)
     }
 }
 
@@ -95,7 +98,13 @@ impl Read for RtcpFeedback {
             "*" => None,
             payload => Some(payload_type(payload, RIGHT)?),
         };
-        let feedback = words.collect::<Vec<_>>().join(" ");
+        let mut feedback = String::with_capacity(value.len());
+        for word in words {
+            if !feedback.is_empty() {
+                feedback.push(' ');
+            }
+            feedback.push_str(word);
+        }
         if feedback.is_empty() { Err(Malformed(RIGHT)) } else { Ok(Self { payload_type: payload, feedback }) }
     }
 }
@@ -103,9 +112,10 @@ impl Read for RtcpFeedback {
 impl fmt::Display for RtcpFeedback {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self.payload_type {
-            Some(payload) => write!(f, "{payload} {}", self.feedback),
-            None => write!(f, "* {}", self.feedback),
+            Some(payload_type) => payload_type.fmt(f)?,
+            None => f.write_str("*")?,
         }
+        named(f, " ", &self.feedback)
     }
 }
 
@@ -143,9 +153,9 @@ impl Read for ExtMap {
 
 impl fmt::Display for ExtMap {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}", self.id)?;
-        self.direction.iter().try_for_each(|direction| write!(f, "/{direction}"))?;
-        write!(f, " {}", self.uri)?;
-        self.attributes.iter().try_for_each(|attributes| write!(f, " {attributes}"))
+        self.id.fmt(f)?;
+        self.direction.iter().try_for_each(|direction| named(f, "/", direction))?;
+        named(f, " ", &self.uri)?;
+        self.attributes.iter().try_for_each(|attributes| named(f, " ", attributes))
     }
 }

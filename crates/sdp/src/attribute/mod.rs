@@ -217,43 +217,54 @@ fn payload_type(value: &str, right: &'static str) -> Result<u8, Malformed> {
     value.parse().ok().filter(|payload| *payload < 128).ok_or(Malformed(right))
 }
 
+/// A name with its colon, and the value.
+fn named(f: &mut fmt::Formatter<'_>, name: &str, value: &impl fmt::Display) -> fmt::Result {
+    f.write_str(name)?;
+    value.fmt(f)
+}
+
+// Descriptions of rooms have thousands of attributes: they are put together without `write!`, which costs several times as
+// much for such short pieces.
 impl fmt::Display for Attribute {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::IceUfrag(ufrag) => write!(f, "ice-ufrag:{ufrag}"),
-            Self::IcePwd(Password(password)) => write!(f, "ice-pwd:{password}"),
+            Self::IceUfrag(ufrag) => named(f, "ice-ufrag:", ufrag),
+            Self::IcePwd(Password(password)) => named(f, "ice-pwd:", password),
             Self::IceOptions(options) => write!(f, "ice-options:{}", options.join(" ")),
             Self::IceLite => f.write_str("ice-lite"),
-            Self::Candidate(candidate) => write!(f, "candidate:{candidate}"),
+            Self::Candidate(candidate) => named(f, "candidate:", candidate),
             Self::EndOfCandidates => f.write_str("end-of-candidates"),
-            Self::Fingerprint(fingerprint) => write!(f, "fingerprint:{fingerprint}"),
-            Self::Setup(setup) => write!(f, "setup:{setup}"),
-            Self::Mid(mid) => write!(f, "mid:{mid}"),
-            Self::Group(group) => write!(f, "group:{group}"),
+            Self::Fingerprint(fingerprint) => named(f, "fingerprint:", fingerprint),
+            Self::Setup(setup) => named(f, "setup:", setup),
+            Self::Mid(mid) => named(f, "mid:", mid),
+            Self::Group(group) => named(f, "group:", group),
             Self::BundleOnly => f.write_str("bundle-only"),
-            Self::Msid(msid) => write!(f, "msid:{msid}"),
-            Self::MsidSemantic(semantic) => write!(f, "msid-semantic:{semantic}"),
+            Self::Msid(msid) => named(f, "msid:", msid),
+            Self::MsidSemantic(semantic) => named(f, "msid-semantic:", semantic),
             Self::RtcpMux => f.write_str("rtcp-mux"),
             Self::RtcpMuxOnly => f.write_str("rtcp-mux-only"),
             Self::RtcpRsize => f.write_str("rtcp-rsize"),
-            Self::RtcpFb(feedback) => write!(f, "rtcp-fb:{feedback}"),
-            Self::RtpMap(map) => write!(f, "rtpmap:{map}"),
-            Self::Fmtp(fmtp) => write!(f, "fmtp:{fmtp}"),
-            Self::ExtMap(map) => write!(f, "extmap:{map}"),
+            Self::RtcpFb(feedback) => named(f, "rtcp-fb:", feedback),
+            Self::RtpMap(map) => named(f, "rtpmap:", map),
+            Self::Fmtp(fmtp) => named(f, "fmtp:", fmtp),
+            Self::ExtMap(map) => named(f, "extmap:", map),
             Self::ExtMapAllowMixed => f.write_str("extmap-allow-mixed"),
-            Self::Ssrc(ssrc) => write!(f, "ssrc:{ssrc}"),
-            Self::SsrcGroup(group) => write!(f, "ssrc-group:{group}"),
-            Self::Rid(rid) => write!(f, "rid:{rid}"),
-            Self::Simulcast(simulcast) => write!(f, "simulcast:{simulcast}"),
-            Self::SctpPort(port) => write!(f, "sctp-port:{port}"),
-            Self::MaxMessageSize(size) => write!(f, "max-message-size:{size}"),
-            Self::SctpMap(map) => write!(f, "sctpmap:{map}"),
-            Self::SctpInit(init) => write!(f, "sctp-init:{init}"),
+            Self::Ssrc(ssrc) => named(f, "ssrc:", ssrc),
+            Self::SsrcGroup(group) => named(f, "ssrc-group:", group),
+            Self::Rid(rid) => named(f, "rid:", rid),
+            Self::Simulcast(simulcast) => named(f, "simulcast:", simulcast),
+            Self::SctpPort(port) => named(f, "sctp-port:", port),
+            Self::MaxMessageSize(size) => named(f, "max-message-size:", size),
+            Self::SctpMap(map) => named(f, "sctpmap:", map),
+            Self::SctpInit(init) => named(f, "sctp-init:", init),
             Self::Direction(direction) => direction.fmt(f),
-            Self::Ptime(time) => write!(f, "ptime:{time}"),
-            Self::MaxPtime(time) => write!(f, "maxptime:{time}"),
+            Self::Ptime(time) => named(f, "ptime:", time),
+            Self::MaxPtime(time) => named(f, "maxptime:", time),
             Self::Other(Unknown { name, value: None }) => f.write_str(name),
-            Self::Other(Unknown { name, value: Some(value) }) => write!(f, "{name}:{value}"),
+            Self::Other(Unknown { name, value: Some(value) }) => {
+                f.write_str(name)?;
+                named(f, ":", value)
+            }
         }
     }
 }
