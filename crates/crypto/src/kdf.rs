@@ -1,6 +1,7 @@
 //! Hashes by name and the key derivations of TLS: the PRF of TLS 1.2 (RFC 5246 §5) and HKDF (RFC 5869).
 
 use aws_lc_rs::{digest, hkdf, hmac, tls_prf};
+use zeroize::Zeroize as _;
 
 /// A hash that a cipher suite or a fingerprint names.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
@@ -102,7 +103,7 @@ impl hkdf::KeyType for Length {
 }
 
 /// The output of a hash function: often a secret, so it prints its length only.
-#[derive(Clone, Copy)]
+#[derive(Clone)]
 pub struct Digest {
     bytes: [u8; 64],
     len: usize,
@@ -113,6 +114,12 @@ impl Digest {
         let mut digest = Self { bytes: [0; 64], len: bytes.len() };
         digest.bytes[..bytes.len()].copy_from_slice(bytes);
         digest
+    }
+}
+
+impl Drop for Digest {
+    fn drop(&mut self) {
+        self.bytes.zeroize();
     }
 }
 

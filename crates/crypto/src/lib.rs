@@ -10,7 +10,10 @@ mod der;
 pub mod identity;
 pub mod kdf;
 pub mod password;
+mod secret;
 pub mod signature;
+
+pub use secret::Secret;
 
 use aws_lc_rs::{constant_time, digest, hmac, rand};
 use md5::Digest as _;

@@ -1,5 +1,7 @@
 use std::fmt;
 
+use crypto::Secret;
+
 use crate::{Cipher, Fingerprint, SrtpProfile, Version};
 
 /// What the owner of a [`crate::Dtls`] learns.
@@ -30,13 +32,13 @@ pub struct SrtpKeys {
     /// How to use them.
     pub profile: SrtpProfile,
     /// What protects packets of the DTLS client.
-    pub client_key: Vec<u8>,
+    pub client_key: Secret,
     /// The salt that goes with it.
-    pub client_salt: Vec<u8>,
+    pub client_salt: Secret,
     /// What protects packets of the DTLS server.
-    pub server_key: Vec<u8>,
+    pub server_key: Secret,
     /// The salt that goes with it.
-    pub server_salt: Vec<u8>,
+    pub server_salt: Secret,
 }
 
 impl SrtpKeys {
@@ -47,10 +49,10 @@ impl SrtpKeys {
         let (client_salt, server_salt) = salts.split_at(profile.salt_len());
         Self {
             profile,
-            client_key: client_key.to_vec(),
-            client_salt: client_salt.to_vec(),
-            server_key: server_key.to_vec(),
-            server_salt: server_salt.to_vec(),
+            client_key: client_key.into(),
+            client_salt: client_salt.into(),
+            server_key: server_key.into(),
+            server_salt: server_salt.into(),
         }
     }
 }

@@ -85,6 +85,7 @@ mod replay;
 
 pub use certificate::{Certificate, CertificateError};
 pub use config::{Cipher, Config, Role, SrtpProfile, Version};
+pub use crypto::Secret;
 pub use event::{Closed, Connected, Event, SealError, SrtpKeys, Stats};
 pub use fingerprint::{Fingerprint, FingerprintError, Hash};
 pub use machine::{Dtls, Opened};

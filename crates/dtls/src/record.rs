@@ -7,6 +7,7 @@
 
 use std::ops::Range;
 
+use crypto::Secret;
 use crypto::aead::{AesGcm, HeaderMask, TAG_LEN};
 
 use crate::Version;
@@ -56,7 +57,7 @@ pub(crate) struct Keys {
     pub(crate) version: Version,
     pub(crate) epoch: u16,
     /// Two keys of the same length in DTLS 1.3: of the data, and of the record numbers.
-    secret: Box<[u8]>,
+    secret: Secret,
     /// The salt of DTLS 1.2 in its first four bytes, or the static nonce of DTLS 1.3.
     iv: [u8; 12],
     scheduled: Option<Box<Scheduled>>,
@@ -88,7 +89,7 @@ impl Keys {
 
     /// Keys of DTLS 1.3.
     pub(crate) fn dtls13(epoch: u16, key: &[u8], iv: [u8; 12], sn_key: &[u8]) -> Self {
-        let secret = [key, sn_key].concat().into();
+        let secret = Secret::of(&[key, sn_key]);
         Self { version: Version::Dtls13, epoch, secret, iv, scheduled: None, uses: 0 }
     }
 

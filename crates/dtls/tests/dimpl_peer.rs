@@ -154,7 +154,7 @@ impl World {
         assert_eq!(connected.remote_fingerprint, certificate(1).fingerprint());
         assert_eq!(self.peer.certificate, certificate(0).der());
         let keys = connected.srtp.expect("both have profiles");
-        let ours = [keys.client_key, keys.server_key, keys.client_salt, keys.server_salt].concat();
+        let ours = [&*keys.client_key, &*keys.server_key, &*keys.client_salt, &*keys.server_salt].concat();
         assert_eq!(ours, self.peer.material);
         for i in 0..300u32 {
             if i % 70 == 69 {

@@ -109,7 +109,7 @@ fn check_profiles(
     if let Some(keys) = keys {
         let lengths = [keys.client_key, keys.server_key, keys.client_salt, keys.server_salt];
         let [key, salt] = [keys.profile.key_len(), keys.profile.salt_len()];
-        assert_eq!(lengths.each_ref().map(Vec::len), [key, key, salt, salt]);
+        assert_eq!(lengths.each_ref().map(|secret| secret.len()), [key, key, salt, salt]);
         assert!(lengths[0] != lengths[1] && lengths[2] != lengths[3]);
     }
 }

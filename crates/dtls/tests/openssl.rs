@@ -147,7 +147,7 @@ fn talk(mut ours: Ours, mut process: Running, ready: bool) {
     assert!(shown.contains("from us"), "{shown}");
     let material = shown.lines().find_map(|line| line.trim().strip_prefix("Keying material: "));
     let hex = |bytes: &[u8]| bytes.iter().map(|b| format!("{b:02X}")).collect::<String>();
-    let own = [keys.client_key, keys.server_key, keys.client_salt, keys.server_salt].concat();
+    let own = [&*keys.client_key, &*keys.server_key, &*keys.client_salt, &*keys.server_salt].concat();
     assert_eq!(material, Some(&hex(&own)[..]), "{shown}");
 }
 

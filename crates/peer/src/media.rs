@@ -17,7 +17,7 @@ pub use stats::{InboundRtp, MediaDropped, MediaStats, OutboundRtp, RemoteInbound
 use std::collections::{BTreeMap, VecDeque};
 use std::time::Duration;
 
-use dtls::{SrtpKeys, SrtpProfile};
+use dtls::{Secret, SrtpKeys, SrtpProfile};
 use flow::payload::Format;
 use flow::receive::Receiver;
 use flow::send::Sender;
@@ -61,8 +61,8 @@ pub struct ReceivedFrame {
 /// The keys of both directions, as long as media may still be negotiated.
 pub(crate) struct Keys {
     profile: Profile,
-    ours: (Vec<u8>, Vec<u8>),
-    theirs: (Vec<u8>, Vec<u8>),
+    ours: (Secret, Secret),
+    theirs: (Secret, Secret),
 }
 
 impl Keys {

@@ -21,6 +21,7 @@ pub use profile::Profile;
 
 use crate::packet::Layout;
 use cipher::{Cipher, Use};
+use crypto::Secret;
 use sources::Sources;
 use window::Seen;
 
@@ -132,7 +133,7 @@ pub struct Stats {
 struct Keys {
     profile: Profile,
     /// The master key, and the salt behind it.
-    master: Box<[u8]>,
+    master: Secret,
     rtp: Option<Cipher>,
     rtcp: Option<Cipher>,
 }
@@ -145,7 +146,7 @@ impl Keys {
         if salt.len() != profile.salt_len() {
             return Err(KeyError::Salt { expected: profile.salt_len() });
         }
-        Ok(Self { profile, master: [key, salt].concat().into(), rtp: None, rtcp: None })
+        Ok(Self { profile, master: Secret::of(&[key, salt]), rtp: None, rtcp: None })
     }
 
     #[inline]

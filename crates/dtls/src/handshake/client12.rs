@@ -12,7 +12,7 @@ use crypto::identity::PublicKey;
 
 use super::client::{OUR_SCHEME, group, scheme};
 use super::schedule12::{Master, Session12, push_change_cipher_spec};
-use super::share::{Shared, respond};
+use super::share::respond;
 use super::{Fault, Link, Progress, Transcript, alert};
 use crate::Role;
 use crate::message::{
@@ -41,7 +41,7 @@ enum Step {
 #[derive(Clone)]
 struct Exchange {
     public: Vec<u8>,
-    premaster: Shared,
+    premaster: crypto::Secret,
 }
 
 impl std::fmt::Debug for Exchange {

@@ -21,15 +21,8 @@ pub(crate) struct Session12 {
 }
 
 /// master_secret.
-#[derive(Clone)]
-pub(crate) struct Master([u8; 48]);
-
-impl std::fmt::Debug for Master {
-    /// Says nothing of the secret.
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str("Master")
-    }
-}
+#[derive(Clone, Debug)]
+pub(crate) struct Master(crypto::Secret);
 
 impl Session12 {
     /// What a server signs: both randoms and its parameters (RFC 8422 §5.4).
@@ -43,7 +36,7 @@ impl Session12 {
         let mut master = [0; 48];
         let session = hash.digest(&[self.transcript.bytes()]);
         hash.tls12_prf(premaster, b"extended master secret", &session, &mut master);
-        Master(master)
+        Master(crypto::Secret::take(&mut master))
     }
 
     /// Installs the keys of epoch 1 (RFC 5246 §6.3, RFC 5288 §3).

@@ -1,13 +1,11 @@
 //! Key agreement by group, of one curve or of a curve and ML-KEM (RFC 8446 §4.2.8, draft-ietf-tls-ecdhe-mlkem).
 
+use crypto::Secret;
 use crypto::agreement::{self, KemSecret, KeyShare, kem_encapsulate};
 use wire::Rng;
 
 use super::{Fault, alert};
 use crate::message::Group;
-
-/// A secret that both sides have.
-pub(crate) type Shared = Vec<u8>;
 
 /// Our half of an agreement that the peer will answer.
 #[derive(Debug)]
@@ -31,11 +29,11 @@ impl Share {
     }
 
     /// The secret that follows from the peer's answer.
-    pub(crate) fn agree(&self, answer: &[u8]) -> Result<Shared, Fault> {
+    pub(crate) fn agree(&self, answer: &[u8]) -> Result<Secret, Fault> {
         let agreed = || {
-            let Some(kem) = &self.kem else { return Some(self.curve.agree(answer)?.to_vec()) };
+            let Some(kem) = &self.kem else { return Some(Secret::of(&[&self.curve.agree(answer)?])) };
             let (ciphertext, curve) = answer.split_at_checked(KemSecret::CIPHERTEXT_LEN)?;
-            Some([kem.decapsulate(ciphertext)?, self.curve.agree(curve)?].concat())
+            Some(Secret::of(&[&kem.decapsulate(ciphertext)?, &self.curve.agree(curve)?]))
         };
         agreed().ok_or(INVALID)
     }
@@ -44,17 +42,17 @@ impl Share {
 const INVALID: Fault = Fault::Fatal(alert::ILLEGAL_PARAMETER, "the peer's key share is not valid");
 
 /// Answers the peer's share: (what it needs, the secret).
-pub(crate) fn respond(rng: &mut Rng, group: Group, share: &[u8]) -> Result<(Vec<u8>, Shared), Fault> {
+pub(crate) fn respond(rng: &mut Rng, group: Group, share: &[u8]) -> Result<(Vec<u8>, Secret), Fault> {
     let curve = key_share(rng, group);
     let agreed = || {
         if group != Group::X25519MlKem768 {
-            return Some((curve.public().to_vec(), curve.agree(share)?.to_vec()));
+            return Some((curve.public().to_vec(), Secret::of(&[&curve.agree(share)?])));
         }
         let (key, point) = share.split_at_checked(KemSecret::PUBLIC_LEN)?;
         let secret = curve.agree(point)?;
         let (mut public, kem) = kem_encapsulate(key)?;
         public.extend(curve.public());
-        Some((public, [kem, secret].concat()))
+        Some((public, Secret::of(&[&kem, &secret])))
     };
     agreed().ok_or(INVALID)
 }
@@ -96,9 +94,9 @@ mod tests {
         let mut rng = Rng::from_number(1);
         let ours = Share::new(&mut rng, Group::X25519MlKem768);
         let answer = theirs.start_and_complete(&ours.public()).unwrap();
-        assert_eq!(ours.agree(&answer.pub_key).unwrap(), answer.secret.secret_bytes());
+        assert_eq!(&*ours.agree(&answer.pub_key).unwrap(), answer.secret.secret_bytes());
         let offer = theirs.start().unwrap();
         let (answer, secret) = respond(&mut rng, Group::X25519MlKem768, offer.pub_key()).unwrap();
-        assert_eq!(offer.complete(&answer).unwrap().secret_bytes(), secret);
+        assert_eq!(offer.complete(&answer).unwrap().secret_bytes(), &*secret);
     }
 }
