@@ -26,7 +26,7 @@ pub use ice_agent::ice_agent;
 pub use ice_candidate::ice_candidate;
 pub use media::{media_h264, media_ivf, media_ogg, media_wav};
 pub use negotiator::negotiator;
-pub use rtp::{rtcp_compound, rtp_packet, srtp_unprotect};
+pub use rtp::{dependency_descriptor, rtcp_compound, rtp_packet, srtp_unprotect};
 pub use sctp_association::sctp_association;
 pub use sctp_packet::sctp_packet;
 pub use sdp_session::sdp_session;
@@ -42,6 +42,7 @@ pub type Target = fn(&[u8]);
 
 /// All targets by name; the name is also that of the corpus folder.
 pub const TARGETS: &[(&str, Target)] = &[
+    ("dependency_descriptor", dependency_descriptor),
     ("dtls", dtls),
     ("flow_machines", flow_machines),
     ("flow_payload", flow_payload),

@@ -1,3 +1,4 @@
+use rtp::extension::dependency::{self, Frame, Structure};
 use rtp::extension::{Element, Elements, Kind, Map};
 use rtp::rtcp::{Compound, Packet as Control, Writer as ControlWriter};
 use rtp::srtp::{Config, Profile, Protect, Unprotect};
@@ -36,10 +37,42 @@ pub fn rtp_packet(data: &[u8]) {
 fn values(header: &Header, elements: &Elements<'_>, map: &Map) {
     let mut buf = [0; 2000];
     let mut w = Writer::new(&mut buf, header, &[]).expect("a header fits");
-    w.elements(elements, map).expect("nine elements fit");
+    w.elements(elements, map).expect("all elements fit");
     let len = w.finish();
     let again = Packet::parse(&buf[..len]).expect("what is written is well-formed");
     assert_eq!(again.elements(map), *elements);
+}
+
+/// Reads dependency descriptors one after the other, each a length and bytes, so that some are of a structure that came
+/// before. What is numbered anew is the same but for its numbers.
+pub fn dependency_descriptor(data: &[u8]) {
+    let (mut known, mut rest) = (None::<Structure>, data);
+    while let [len, tail @ ..] = rest {
+        let (descriptor, tail) = tail.split_at(usize::from(*len).min(tail.len()));
+        rest = tail;
+        let before = known.clone();
+        let Ok(frame) = Frame::read(descriptor, &mut known) else {
+            assert_eq!(known, before, "what cannot be read changes nothing");
+            continue;
+        };
+        assert!(
+            frame.spatial() < 4
+                && frame.temporal() < 8
+                && frame.resolution().is_none_or(|(w, h)| w > 0 && h > 0)
+        );
+        assert!(frame.diffs().all(|diff| (1..=4096).contains(&diff)));
+        assert_eq!(frame.chain_diffs().count(), usize::from(frame.structure.chains()));
+        let said = |frame: &Frame<'_>| {
+            let layer = (frame.spatial(), frame.temporal(), frame.indications, frame.active);
+            (layer, frame.diffs().collect::<Vec<_>>(), frame.chain_diffs().collect::<Vec<_>>())
+        };
+        let expected = said(&frame);
+        let (number, is_new, mut copy) = (frame.number.wrapping_add(9), frame.is_new, descriptor.to_vec());
+        dependency::renumber(&mut copy, number, if is_new { 40 } else { 0 });
+        let mut again = known.clone();
+        let read = Frame::read(&copy, &mut again).expect("only its numbers are others");
+        assert_eq!((read.number, said(&read)), (number, expected));
+    }
 }
 
 /// Reads a compound RTCP packet. What is read and written again is read as the same.

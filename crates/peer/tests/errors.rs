@@ -176,7 +176,7 @@ fn configurations_are_checked() {
     let fingerprints = vec!["a\r\na=b".to_owned()];
     assert!(matches!(make(Config { fingerprints, ..config() }), ConfigError::LineBreak(_)));
     let header_extensions =
-        vec![HeaderExtension { uri: "urn:x".to_owned(), id: 15, audio: true, video: true }];
+        vec![HeaderExtension { uri: "urn:x".to_owned(), id: 15, audio: true, video: true, codec: None }];
     assert_eq!(make(Config { header_extensions, ..config() }), ConfigError::ExtensionId(15));
 }
 

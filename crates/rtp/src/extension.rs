@@ -1,5 +1,6 @@
 //! Header extensions (RFC 8285): the one-byte and two-byte forms, and the elements that sessions negotiate.
 
+pub mod dependency;
 mod element;
 mod map;
 

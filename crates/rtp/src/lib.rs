@@ -42,6 +42,7 @@
 //! | 4585, 5104 | NACK, PLI, FIR; the other messages of RFC 5104 are opaque |
 //! | 5506 | reduced-size RTCP: a packet need not begin with a report |
 //! | 6464, 8285, 8852, 9143 | header extensions |
+//! | AV1 RTP payload format, A | the dependency descriptor, read; of what is written the numbers alone |
 //! | 8888 | congestion control feedback |
 //! | drafts | transport-wide feedback (holmer-rmcat-transport-wide-cc-extensions-01), REMB (alvestrand-rmcat-remb-03) |
 //!

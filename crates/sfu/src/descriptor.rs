@@ -28,6 +28,8 @@ pub(crate) struct Descriptor {
     pub(crate) ends: bool,
     /// Where more temporal layers may be taken in.
     pub(crate) rise: Rise,
+    /// Bytes that are kept before the payload: of AV1 the dependency descriptor, and what it says.
+    pub(crate) ahead: u8,
 }
 
 /// Where more temporal layers may be taken in than until now.
@@ -47,6 +49,8 @@ pub(crate) enum Rise {
 pub(crate) struct Shift {
     pub(crate) picture: u16,
     pub(crate) base: u8,
+    /// For the numbers of templates of AV1; of what was sent last, the one behind the last of them.
+    pub(crate) templates: u8,
 }
 
 impl Descriptor {
@@ -58,6 +62,13 @@ impl Descriptor {
             Format::Opus | Format::H264 | Format::Av1 => None,
         };
         found.unwrap_or_default()
+    }
+
+    /// Of a packet of AV1 with a dependency descriptor, which numbers frames.
+    pub(crate) fn of_frame(dependency: &[u8], layer: Step, ahead: u8) -> Self {
+        let [first, high, low] = dependency.first_chunk().copied().unwrap_or_default();
+        let (begins, ends) = (first & 0x80 != 0, first & 0x40 != 0);
+        Self { picture: u16::from_be_bytes([high, low]), layer, begins, ends, ahead, ..Self::default() }
     }
 
     /// Whether pictures must be numbered without a break. References of VP9 count by these numbers, so there they stay.
@@ -96,6 +107,7 @@ impl Descriptor {
         Shift {
             picture: last.picture.wrapping_add(1).wrapping_sub(self.picture),
             base: last.base.wrapping_add(1).wrapping_sub(self.base),
+            templates: last.templates,
         }
     }
 
@@ -104,6 +116,7 @@ impl Descriptor {
         Shift {
             picture: self.picture.wrapping_add(shift.picture) & 0x7fff,
             base: self.base.wrapping_add(shift.base),
+            ..shift
         }
     }
 
@@ -223,27 +236,21 @@ pub(crate) fn height(format: Format, payload: &[u8]) -> Option<u16> {
 mod tests {
     use super::*;
 
+    fn shift(picture: u16, base: u8) -> Shift {
+        Shift { picture, base, templates: 0 }
+    }
+
     #[test]
     fn numbers_are_found_and_shifted() {
         let cases: [(Format, &[u8], Shift, &[u8]); 8] = [
-            (Format::Vp8, &[0x10, 1, 2], Shift { picture: 5, base: 5 }, &[]),
-            (Format::Vp8, &[0x90, 0x80, 0x11, 1], Shift { picture: 5, base: 5 }, &[0x90, 0x80, 0x16]),
-            (Format::Vp8, &[0x90, 0x80, 0x7f, 1], Shift { picture: 1, base: 0 }, &[0x90, 0x80, 0]),
-            (
-                Format::Vp8,
-                &[0x90, 0xf0, 0xff, 0xff, 3, 4],
-                Shift { picture: 2, base: 255 },
-                &[0x90, 0xf0, 0x80, 1, 2],
-            ),
-            (Format::Vp9, &[0x88, 0x91, 0x00, 9], Shift { picture: 0x0100, base: 1 }, &[0x88, 0x92, 0x00]),
-            (
-                Format::Vp9,
-                &[0xa8, 0x91, 0x22, 0x10, 5, 1],
-                Shift { picture: 0, base: 1 },
-                &[0xa8, 0x91, 0x22, 0x10, 6],
-            ),
-            (Format::Vp9, &[0x90, 0x91], Shift { picture: 1, base: 1 }, &[]),
-            (Format::H264, &[0x90, 0x91], Shift { picture: 1, base: 1 }, &[]),
+            (Format::Vp8, &[0x10, 1, 2], shift(5, 5), &[]),
+            (Format::Vp8, &[0x90, 0x80, 0x11, 1], shift(5, 5), &[0x90, 0x80, 0x16]),
+            (Format::Vp8, &[0x90, 0x80, 0x7f, 1], shift(1, 0), &[0x90, 0x80, 0]),
+            (Format::Vp8, &[0x90, 0xf0, 0xff, 0xff, 3, 4], shift(2, 255), &[0x90, 0xf0, 0x80, 1, 2]),
+            (Format::Vp9, &[0x88, 0x91, 0x00, 9], shift(0x0100, 1), &[0x88, 0x92, 0x00]),
+            (Format::Vp9, &[0xa8, 0x91, 0x22, 0x10, 5, 1], shift(0, 1), &[0xa8, 0x91, 0x22, 0x10, 6]),
+            (Format::Vp9, &[0x90, 0x91], shift(1, 1), &[]),
+            (Format::H264, &[0x90, 0x91], shift(1, 1), &[]),
         ];
         for (format, payload, shift, expected) in cases {
             let mut head = [0; MAX_HEAD];
@@ -298,9 +305,8 @@ mod tests {
     #[test]
     fn numbers_follow_those_last_sent() {
         let descriptor = Descriptor::of(Format::Vp8, &[0x90, 0xc0, 0x80, 0x05, 0x07, 1]);
-        let last = Shift { picture: 0x7fff, base: 255 };
-        let shift = descriptor.follow(last);
-        assert_eq!(descriptor.shifted(shift), Shift { picture: 0, base: 0 });
+        let last = shift(0x7fff, 255);
+        assert_eq!(descriptor.shifted(descriptor.follow(last)), shift(0, 0));
     }
 
     #[test]

@@ -81,6 +81,7 @@
 
 mod config;
 mod data;
+mod dependency;
 mod describe;
 mod descriptor;
 mod event;

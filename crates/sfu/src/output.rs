@@ -4,10 +4,11 @@ use std::collections::VecDeque;
 use std::time::Duration;
 
 use peer::{OutgoingRtp, Peer};
-use rtp::extension::Elements;
+use rtp::extension::{Elements, dependency};
 use wire::{Instant, Transmit, Transport};
 
-use crate::descriptor::MAX_HEAD;
+use crate::dependency::LONGEST;
+use crate::descriptor::{MAX_HEAD, Shift};
 use crate::member::{AGAIN, CONTROL, FIRST_PICTURE, Member, slot_mut};
 use crate::ring::{Kept, Ring};
 use crate::sfu::{Sfu, push_event};
@@ -311,7 +312,7 @@ fn write_packet(
     let transmit = send(now, peer, slot, (kept, written), (to, Purpose::First), &mut buf[run.len..])?;
     sources.stats.forwarded += 1;
     if !written.filler {
-        slot.count(kept.payload.len());
+        slot.count(kept.payload().len());
         slot.learn(kept, transmit.len, padded);
     }
     Ok(add(run, transmit, (buf, held), need.is_some()))
@@ -381,11 +382,11 @@ pub(crate) fn send(
     buf: &mut [u8],
 ) -> Result<Transmit, peer::MediaError> {
     let mut head = [0; MAX_HEAD];
-    let payload = if written.filler { &[][..] } else { &kept.payload };
+    let payload = if written.filler { &[][..] } else { kept.payload() };
     let head_len = if written.filler || kept.descriptor.is_empty() {
         0
     } else {
-        kept.descriptor.write(&kept.payload, written.shift, &mut head)
+        kept.descriptor.write(payload, written.shift, &mut head)
     };
     #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "numbers wrap on the wire")]
     let sequence_number = written.number as u16;
@@ -407,7 +408,29 @@ pub(crate) fn send(
             ..Elements::default()
         },
     };
+    if kept.descriptor.ahead > 0 && !written.filler {
+        return send_with_dependency(now, peer, (kept, written.shift), &out, buf);
+    }
     peer.send_rtp(now, &out, buf)
+}
+
+/// Writes a packet with its dependency descriptor, in which numbers are those of what is sent here. Which targets are sent stays
+/// as it is told: whoever decodes goes by the frames that a frame refers to.
+fn send_with_dependency(
+    now: Instant,
+    peer: &mut Peer,
+    (kept, shift): (&Kept, Shift),
+    out: &OutgoingRtp<'_>,
+    buf: &mut [u8],
+) -> Result<Transmit, peer::MediaError> {
+    let (len, bytes) = kept.with_dependency();
+    let mut copy = [0; LONGEST];
+    let descriptor = &mut copy[..usize::from(len).min(LONGEST)];
+    descriptor.copy_from_slice(&bytes[..descriptor.len()]);
+    let number = kept.descriptor.picture.wrapping_add(shift.picture);
+    dependency::renumber(descriptor, number, shift.templates);
+    let elements = Elements { dependency: Some(descriptor), ..out.elements };
+    peer.send_rtp(now, &OutgoingRtp { elements, ..*out }, buf)
 }
 
 #[cfg(test)]

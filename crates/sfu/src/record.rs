@@ -160,7 +160,7 @@ impl Sfu {
             orientation: kept.orientation,
             arrived: wall(kept.at),
             captured: layer.clock.map(|clock| captured(clock, kept.timestamp, kept.format)),
-            payload: &kept.payload,
+            payload: kept.payload(),
         })
     }
 

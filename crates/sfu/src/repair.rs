@@ -94,7 +94,7 @@ fn resend(
     let track = tracks.get(run.track).filter(|track| track.serial == run.serial && track.allowed)?;
     let kept = track.layers.get(usize::from(run.layer))?.ring.find(number)?;
     let target = member.peer.available_outgoing_bitrate();
-    if purpose == Purpose::Again && !member.repair.pay(now, kept.payload.len(), (target, member.spare)) {
+    if purpose == Purpose::Again && !member.repair.pay(now, kept.payload().len(), (target, member.spare)) {
         return None;
     }
     let written = run.written(again.number, kept);
@@ -117,8 +117,8 @@ fn filler(member: &Member, tracks: &Slab<Track>) -> Option<Again> {
             let layer = track.layers.get(usize::from(run.layer));
             let Some(kept) = layer.and_then(|layer| layer.ring.find(original)) else { continue };
             let bit = FIRST_PICTURE + u8::try_from(index).ok()?;
-            if best.is_none_or(|(len, _)| kept.payload.len() > len) {
-                best = Some((kept.payload.len(), Again { bit, number }));
+            if best.is_none_or(|(len, _)| kept.payload().len() > len) {
+                best = Some((kept.payload().len(), Again { bit, number }));
             }
         }
         if best.is_some() {

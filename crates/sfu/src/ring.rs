@@ -1,10 +1,14 @@
 //! The packets of one encoding that were received last, in the order of their arrival.
 
 use flow::payload::Format;
+use rtp::extension::dependency::MANDATORY_LEN;
 use rtp::extension::{AudioLevel, VideoOrientation};
 use wire::Instant;
 
+use crate::dependency::{MARKS, Marks};
 use crate::descriptor::Descriptor;
+use crate::step::Step;
+use crate::track::Wire;
 
 /// The longest payload that is kept: what an Ethernet carries.
 pub(crate) const MAX_PAYLOAD: usize = 1500;
@@ -23,20 +27,66 @@ pub(crate) struct Kept {
     pub(crate) level: Option<AudioLevel>,
     pub(crate) orientation: Option<VideoOrientation>,
     pub(crate) descriptor: Descriptor,
-    pub(crate) payload: Vec<u8>,
+    /// With what [`Descriptor::ahead`] counts before it.
+    bytes: Vec<u8>,
 }
 
 impl Kept {
-    /// Takes another packet's place; the buffer of the payload stays, and is enlarged in steps, so that it soon fits all
-    /// packets of the stream.
-    fn replace(&mut self, with: &Self, payload: &[u8]) {
-        let buffer = std::mem::take(&mut self.payload);
-        *self = Self { payload: buffer, ..*with };
-        self.payload.clear();
-        if self.payload.capacity() < payload.len() {
-            self.payload.reserve_exact(payload.len().next_multiple_of(256).min(MAX_PAYLOAD));
+    /// A packet without its bytes, which come with [`Ring::push`].
+    pub(crate) fn new(now: Instant, wire: &Wire<'_>, key: bool, descriptor: Descriptor) -> Self {
+        let Wire { number, timestamp, marker, format, level, orientation, .. } = *wire;
+        let (at, bytes) = (now, Vec::new());
+        Self { number, at, timestamp, marker, format, key, level, orientation, descriptor, bytes }
+    }
+
+    /// Takes another packet's place; the buffer stays, and is enlarged in steps, so that it soon fits all packets of the
+    /// stream.
+    fn replace(&mut self, with: &Self, ahead: [&[u8]; 2], payload: &[u8]) {
+        let buffer = std::mem::take(&mut self.bytes);
+        *self = Self { bytes: buffer, ..*with };
+        self.bytes.clear();
+        let len = usize::from(with.descriptor.ahead) + payload.len();
+        if self.bytes.capacity() < len {
+            self.bytes.reserve_exact(len.next_multiple_of(256).min(MAX_PAYLOAD.max(len)));
         }
-        self.payload.extend_from_slice(payload);
+        if with.descriptor.ahead > 0 {
+            ahead.into_iter().for_each(|part| self.bytes.extend_from_slice(part));
+        }
+        self.bytes.extend_from_slice(payload);
+    }
+
+    /// What follows the header of RTP.
+    #[inline]
+    pub(crate) fn payload(&self) -> &[u8] {
+        &self.bytes[usize::from(self.descriptor.ahead)..]
+    }
+
+    /// The dependency descriptor and the payload, one behind the other, and how long the former is.
+    pub(crate) fn with_dependency(&self) -> (u8, &[u8]) {
+        let marks = MARKS.min(usize::from(self.descriptor.ahead));
+        let len = usize::from(self.descriptor.ahead) - marks;
+        (u8::try_from(len).unwrap_or(0), &self.bytes[marks..])
+    }
+
+    /// Whether its header is as long as those of most packets like it.
+    #[inline]
+    pub(crate) fn is_usual(&self) -> bool {
+        usize::from(self.descriptor.ahead) <= MARKS + MANDATORY_LEN
+    }
+
+    /// What the dependency descriptor says; `None` for a packet without one.
+    pub(crate) fn marks(&self) -> Option<Marks> {
+        let marks = self.bytes.first_chunk().filter(|_| self.descriptor.ahead > 0)?;
+        Some(Marks::of_bytes(*marks))
+    }
+
+    /// Whether whoever gets all layers up to a step gets this.
+    #[inline]
+    pub(crate) fn is_of(&self, step: Step) -> bool {
+        if self.descriptor.ahead == 0 {
+            return step.holds(self.descriptor.layer);
+        }
+        self.marks().is_none_or(|marks| marks.is_needed(step))
     }
 }
 
@@ -73,8 +123,8 @@ impl Ring {
         usize::try_from(place % self.capacity as u64).expect("it is below the capacity")
     }
 
-    /// Keeps a packet; `with` is what is known of it beside its payload.
-    pub(crate) fn push(&mut self, with: &Kept, payload: &[u8]) {
+    /// Keeps a packet; `with` is what is known of it beside its payload, `ahead` what is kept before that.
+    pub(crate) fn push(&mut self, with: &Kept, ahead: [&[u8]; 2], payload: &[u8]) {
         let payload = &payload[..payload.len().min(MAX_PAYLOAD)];
         if self.numbers.is_empty() {
             self.numbers = vec![0; self.capacity];
@@ -83,7 +133,7 @@ impl Ring {
         if at == self.slots.len() {
             self.slots.push(with.clone());
         }
-        self.slots[at].replace(with, payload);
+        self.slots[at].replace(with, ahead, payload);
         let by_number = self.by_number(with.number);
         self.numbers[by_number] = u16::try_from(at).expect("a ring has 32,768 slots at most");
         self.next += 1;
@@ -110,7 +160,7 @@ impl Ring {
 
     #[cfg(test)]
     fn bytes(&self) -> usize {
-        self.slots.iter().map(|kept| kept.payload.capacity()).sum()
+        self.slots.iter().map(|kept| kept.bytes.capacity()).sum()
     }
 }
 
@@ -129,7 +179,7 @@ mod tests {
             level: None,
             orientation: None,
             descriptor: Descriptor::default(),
-            payload: Vec::new(),
+            bytes: Vec::new(),
         }
     }
 
@@ -138,21 +188,27 @@ mod tests {
         let mut ring = Ring::new(4);
         assert!(ring.get(0).is_none() && ring.find(0).is_none());
         for number in [-1, 0, 2, 1, 3, 70_000] {
-            ring.push(&packet(number), &[u8::try_from(number & 0xff).unwrap()]);
+            ring.push(&packet(number), [&[]; 2], &[u8::try_from(number & 0xff).unwrap()]);
         }
         assert_eq!((ring.next(), ring.oldest()), (6, 2));
         let numbers: Vec<_> = (0..7).map(|place| ring.get(place).map(|kept| kept.number)).collect();
         assert_eq!(numbers, [None, None, Some(2), Some(1), Some(3), Some(70_000), None]);
         assert!(ring.find(0).is_none() && ring.find(-1).is_none());
-        assert_eq!(ring.find(1).map(|kept| kept.payload.clone()), Some(vec![1]));
-        assert_eq!(ring.find(70_000).map(|kept| kept.payload.clone()), Some(vec![0x70]));
+        assert_eq!(ring.find(1).map(Kept::payload), Some(&[1][..]));
+        assert_eq!(ring.find(70_000).map(Kept::payload), Some(&[0x70][..]));
+    }
+
+    /// Most of what is looked at of a packet that is forwarded is this.
+    #[test]
+    fn what_is_known_of_a_packet_is_one_line_of_the_cache() {
+        assert_eq!(size_of::<Kept>(), 64);
     }
 
     #[test]
     fn a_ring_is_bounded_in_packets_and_bytes() {
         let mut ring = Ring::new(8);
         for number in 0..1000 {
-            ring.push(&packet(number), &[0; 60_000]);
+            ring.push(&packet(number), [&[]; 2], &[0; 60_000]);
         }
         assert_eq!(ring.slots.len(), 8);
         assert!(ring.bytes() <= 8 * MAX_PAYLOAD);

@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::time::Duration;
 
+use peer::negotiation::HeaderExtension;
 use peer::{MediaMode, Peer};
 use wire::{Instant, Rng, Transmit, Transport};
 
@@ -317,6 +318,7 @@ fn peer_config(config: &Config) -> peer::Config {
     peer.negotiation.ice_lite = true;
     peer.negotiation.answer_passive = true;
     peer.negotiation.receive_simulcast = true;
+    peer.negotiation.header_extensions.push(HeaderExtension::dependency());
     peer.negotiation.max_sections = config.max_sections;
     // What cannot be put into a ring cannot be forwarded.
     peer.negotiation.audio_codecs.retain(|codec| codec.name.eq_ignore_ascii_case("opus"));

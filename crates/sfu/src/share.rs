@@ -11,6 +11,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use flow::payload::Format;
 use peer::Peer;
+use rtp::extension::dependency::MANDATORY_LEN;
 use rtp::extension::{AudioLevel, VideoOrientation};
 use wire::Instant;
 
@@ -35,6 +36,8 @@ pub struct SharedPacket {
     pub level: Option<AudioLevel>,
     /// How it must be turned.
     pub orientation: Option<VideoOrientation>,
+    /// Bytes of the dependency descriptor, which then stand before the payload; 0 where there is none.
+    pub dependency: u8,
     /// A timestamp of its stream, and when that was captured, since the Unix epoch.
     pub clock: Option<(u32, Duration)>,
 }
@@ -52,7 +55,7 @@ pub struct Shared<'a> {
     pub encoding: u8,
     /// What goes with it.
     pub packet: SharedPacket,
-    /// What follows the header of RTP.
+    /// What follows the header of RTP, behind what [`SharedPacket::dependency`] counts.
     pub payload: &'a [u8],
 }
 
@@ -109,6 +112,7 @@ impl Sfu {
         let found = self.tracks.get(track)?;
         let layer = found.layers.get(encoding)?;
         let kept = layer.ring.get(place)?;
+        let (dependency, payload) = kept.with_dependency();
         let packet = SharedPacket {
             number: kept.number,
             timestamp: kept.timestamp,
@@ -116,6 +120,7 @@ impl Sfu {
             format: kept.format,
             level: kept.level,
             orientation: kept.orientation,
+            dependency,
             clock: layer.clock,
         };
         Some(Shared {
@@ -124,7 +129,7 @@ impl Sfu {
             source: found.source,
             encoding: u8::try_from(encoding).ok()?,
             packet,
-            payload: &kept.payload,
+            payload,
         })
     }
 
@@ -292,8 +297,10 @@ fn ends(track: &Track) -> Vec<u64> {
 impl Track {
     /// Takes a packet of another part. Whether there is such an encoding.
     fn take_shared(&mut self, now: Instant, layer: usize, packet: &SharedPacket, payload: &[u8]) -> bool {
-        let SharedPacket { number, timestamp, marker, format, level, orientation, clock } = *packet;
+        let SharedPacket { number, timestamp, marker, format, level, orientation, dependency, clock } =
+            *packet;
         let Some(found) = self.layers.get_mut(layer) else { return false };
+        let Some((ahead, payload)) = payload.split_at_checked(usize::from(dependency)) else { return false };
         if format.is_video() == (self.source == Source::Microphone) || payload.is_empty() {
             return false;
         }
@@ -301,7 +308,9 @@ impl Track {
             self.loudness.take(level.map(|level| level.level));
         }
         found.clock = clock.or(found.clock);
-        found.keep(now, Wire { number, timestamp, marker, format, level, orientation }, payload);
+        let dependency = (ahead.len() >= MANDATORY_LEN).then_some(ahead);
+        let wire = Wire { number, timestamp, marker, format, level, orientation, dependency };
+        found.keep(now, wire, payload);
         true
     }
 }

@@ -157,6 +157,9 @@ impl Slot {
             u32::try_from(ticks & 0xffff_ffff).expect("it was cut to 32 bits").max(1)
         });
         (self.seen, self.picture, self.skipped, self.free) = (kept.number, None, None, false);
+        let mut shift = kept.descriptor.follow(self.shift);
+        let marks = kept.marks();
+        shift.templates = marks.map_or(shift.templates, |marks| marks.templates_behind(shift.templates));
         self.push(Run {
             track,
             serial,
@@ -164,8 +167,8 @@ impl Slot {
             base: kept.number,
             out: self.out,
             timestamp: self.timestamp.wrapping_add(ticks).wrapping_sub(kept.timestamp),
-            shift: kept.descriptor.follow(self.shift),
-            step,
+            shift,
+            step: marks.map_or(step, |marks| marks.within(step)),
         });
     }
 
@@ -206,7 +209,10 @@ impl Slot {
     #[inline]
     pub(crate) fn write(&mut self, kept: &Kept, target: Step) -> Option<Written> {
         if kept.number >= self.seen {
-            self.come(kept, target);
+            match kept.descriptor.ahead {
+                0 => self.come(kept, target),
+                _ => self.come_marked(kept, target),
+            }
         }
         let present = self.runs.front()?;
         let ahead = kept.number.checked_sub(present.base)?;
@@ -220,10 +226,20 @@ impl Slot {
                 self.last = Some(kept.at);
                 if !kept.descriptor.is_empty() {
                     self.shift = kept.descriptor.shifted(written.shift);
+                } else if kept.descriptor.ahead > 0 {
+                    self.shift = shifted(kept, written.shift, self.shift);
                 }
             }
         }
         Some(written)
+    }
+
+    /// Whether a picture begins with a packet: with its lowest layer; if that is not there, with what follows the one before.
+    #[inline]
+    fn is_first(&self, kept: &Kept) -> bool {
+        let descriptor = &kept.descriptor;
+        let first = descriptor.begins && (descriptor.layer.spatial == 0 || kept.number == self.seen);
+        first && self.picture != Some(kept.timestamp)
     }
 
     /// The next packet of the source: with a new picture there may be more or fewer layers; what is not of them is left out.
@@ -232,9 +248,7 @@ impl Slot {
         let Some(run) = self.runs.front().copied() else { return };
         let descriptor = &kept.descriptor;
         let mut step = run.step;
-        // A picture begins with its lowest layer; if that is not there, with what follows the one before.
-        let first = descriptor.begins && (descriptor.layer.spatial == 0 || kept.number == self.seen);
-        if step != target && first && self.picture != Some(kept.timestamp) {
+        if step != target && self.is_first(kept) {
             step = step.towards(target, kept.key, descriptor, self.free);
             if step != run.step {
                 // Where all layers may be taken, that holds for what is missing before this packet as well.
@@ -249,6 +263,26 @@ impl Slot {
         self.picture = Some(kept.timestamp);
         self.free = descriptor.rise == Rise::After && descriptor.layer.temporal <= step.temporal;
         if !step.holds(descriptor.layer) {
+            self.leave_out(kept);
+        }
+    }
+
+    /// The same for a packet that tells by itself who needs it.
+    fn come_marked(&mut self, kept: &Kept, target: Step) {
+        let (Some(run), Some(marks)) = (self.runs.front().copied(), kept.marks()) else { return };
+        let target = marks.within(target);
+        let mut step = run.step;
+        if step != target && self.is_first(kept) {
+            step = marks.towards(step, target, kept.key);
+            if step != run.step {
+                self.turn(Run { base: kept.number, out: kept.number - run.base + run.out, step, ..run });
+            }
+        }
+        if kept.key {
+            self.keyed = Some(kept.at);
+        }
+        (self.seen, self.picture, self.free) = (kept.number + 1, Some(kept.timestamp), false);
+        if !marks.is_needed(step) {
             self.leave_out(kept);
         }
     }
@@ -283,14 +317,14 @@ impl Slot {
     #[inline]
     pub(crate) fn need(&self, kept: &Kept) -> Option<usize> {
         let overhead = usize::from(self.overhead[sort(kept)]);
-        (overhead > 0).then_some(overhead + kept.payload.len())
+        (overhead > 0 && kept.is_usual()).then_some(overhead + kept.payload().len())
     }
 
     /// A packet was as long as that.
     #[inline]
     pub(crate) fn learn(&mut self, kept: &Kept, len: usize, padded: bool) {
-        if !padded {
-            let overhead = len.saturating_sub(kept.payload.len());
+        if !padded && kept.is_usual() {
+            let overhead = len.saturating_sub(kept.payload().len());
             self.overhead[sort(kept)] = u16::try_from(overhead).unwrap_or(0);
         }
     }
@@ -352,10 +386,18 @@ impl Slot {
     }
 }
 
-/// Which header extensions a packet has that not all have.
+/// The numbers that are sent with a packet that has a dependency descriptor; `last` are those before.
+fn shifted(kept: &Kept, shift: Shift, last: Shift) -> Shift {
+    let templates = kept.marks().and_then(|marks| marks.next_template(shift.templates));
+    let picture = kept.descriptor.picture.wrapping_add(shift.picture);
+    Shift { picture, templates: templates.unwrap_or(last.templates), ..last }
+}
+
+/// Which header extensions a packet has that not all have: a level has sound alone, a dependency descriptor pictures.
 #[inline]
 fn sort(kept: &Kept) -> usize {
-    usize::from(kept.level.is_some()) + 2 * usize::from(kept.orientation.is_some())
+    usize::from(kept.level.is_some() || kept.descriptor.ahead > 0)
+        + 2 * usize::from(kept.orientation.is_some())
 }
 
 impl Run {
@@ -369,7 +411,7 @@ impl Run {
             shift: self.shift,
             // The picture ends with the highest layer that is forwarded.
             marker: kept.marker || (kept.descriptor.ends && layer.spatial == self.step.spatial),
-            filler: !self.step.holds(layer),
+            filler: !kept.is_of(self.step),
         }
     }
 

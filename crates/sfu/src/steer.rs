@@ -9,7 +9,7 @@ use crate::sfu::Sfu;
 use crate::slab::Slab;
 use crate::slot::{Feed, Slot};
 use crate::step::Step;
-use crate::track::{Follower, Track};
+use crate::track::{Follower, Layer, Track};
 use crate::{Event, Source, Want};
 
 /// How long there must be no use for an encoding until it is told.
@@ -359,13 +359,14 @@ fn tune(
     }
     slot.current = Some(current);
     let Some(has) = slot.step().filter(|_| current.is(track, layer)) else { return };
-    let top = tracks.get(track).and_then(|track| Some(track.layers.get(usize::from(layer))?.top(now)));
-    let top = top.unwrap_or_default();
-    let wanted = Step { spatial: step.spatial.min(top.spatial), temporal: step.temporal.min(top.temporal) };
-    if has.is_below(wanted) {
+    let found = tracks.get(track).and_then(|track| track.layers.get(usize::from(layer)));
+    let wanted = step.min(found.map(|layer| layer.top(now)).unwrap_or_default());
+    // Smaller pictures are not always among those that are sent.
+    let back = has.spatial > wanted.spatial && found.is_some_and(Layer::is_apart);
+    if back || has.is_below(wanted) {
         let since = *slot.rises_since.get_or_insert(now);
         // Temporal layers have points of their own where more may be taken, unless the encoder makes none.
-        if has.spatial < wanted.spatial || now.saturating_since(since) >= RISE {
+        if back || has.spatial < wanted.spatial || now.saturating_since(since) >= RISE {
             slot.rises_since = None;
             asks.push((track, layer));
         }

@@ -38,6 +38,16 @@ impl Step {
         self.spatial < other.spatial || self.temporal < other.temporal
     }
 
+    /// The lower of both, of each sort of layers.
+    pub(crate) fn min(self, other: Self) -> Self {
+        Self { spatial: self.spatial.min(other.spatial), temporal: self.temporal.min(other.temporal) }
+    }
+
+    /// The higher of both, of each sort of layers.
+    pub(crate) fn max(self, other: Self) -> Self {
+        Self { spatial: self.spatial.max(other.spatial), temporal: self.temporal.max(other.temporal) }
+    }
+
     /// What may be taken from a packet on that begins a new picture, on the way to `target`. `free` says that the picture
     /// before was one after which all temporal layers may be taken.
     pub(crate) fn towards(self, target: Self, key: bool, packet: &Descriptor, free: bool) -> Self {
@@ -63,14 +73,21 @@ impl Step {
 #[derive(Debug)]
 pub(crate) struct Layers {
     meters: [[Option<Meter>; STEPS]; STEPS],
+    /// Where the meters have all that a receiver of a step gets, instead of a layer alone: the highest step.
+    whole: Option<Step>,
 }
 
 impl Layers {
-    pub(crate) const fn new() -> Self {
-        Self { meters: [const { [const { None }; STEPS] }; STEPS] }
+    pub(crate) const fn new(whole: Option<Step>) -> Self {
+        Self { meters: [const { [const { None }; STEPS] }; STEPS], whole }
     }
 
-    /// A packet of a layer has come.
+    /// Whether it counts what all receivers of a step get, with this step as the highest.
+    pub(crate) fn is_whole(&self, top: Option<Step>) -> bool {
+        self.whole == top
+    }
+
+    /// A packet of a layer has come, or one that receivers of a step get.
     pub(crate) fn add(&mut self, now: Instant, layer: Step, bytes: usize) {
         let at = |layer: u8| usize::from(layer).min(STEPS - 1);
         let meter = &mut self.meters[at(layer.spatial)][at(layer.temporal)];
@@ -98,6 +115,11 @@ impl Layers {
 
     /// Bits per second of all layers up to a step.
     pub(crate) fn rate(&self, now: Instant, step: Step) -> u64 {
+        if let Some(top) = self.whole {
+            let Step { spatial, temporal } = step.min(top);
+            let at = |layer: u8| usize::from(layer).min(STEPS - 1);
+            return self.sent(now, at(spatial), at(temporal)).map_or(0, |meter| meter.rate(now));
+        }
         let upto = |layer: u8| 0..=usize::from(layer).min(STEPS - 1);
         upto(step.spatial)
             .flat_map(|spatial| upto(step.temporal).map(move |temporal| (spatial, temporal)))

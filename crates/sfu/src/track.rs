@@ -10,6 +10,7 @@ use wire::Instant;
 
 use flow::payload::Format;
 
+use crate::dependency::{Dependencies, LONGEST, MARKS, Told, steps};
 use crate::descriptor::{Descriptor, height, heights};
 use crate::ring::{Kept, Ring};
 use crate::step::{Layers, STEPS, Step};
@@ -81,7 +82,7 @@ impl Meter {
 
 /// What a packet has beside its payload.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Wire {
+pub(crate) struct Wire<'a> {
     /// Its number in its stream, without wrapping.
     pub(crate) number: i64,
     pub(crate) timestamp: u32,
@@ -89,6 +90,8 @@ pub(crate) struct Wire {
     pub(crate) format: Format,
     pub(crate) level: Option<AudioLevel>,
     pub(crate) orientation: Option<VideoOrientation>,
+    /// The dependency descriptor.
+    pub(crate) dependency: Option<&'a [u8]>,
 }
 
 /// One encoding.
@@ -102,6 +105,8 @@ pub(crate) struct Layer {
     meter: Meter,
     /// What its layers cost, once it has told of any.
     layers: Option<Box<Layers>>,
+    /// What its dependency descriptors mean, where there are any.
+    dependencies: Option<Box<Dependencies>>,
     /// How high the pictures of its spatial layers are, where it has said so.
     heights: Option<[u16; STEPS]>,
     pub(crate) last: Option<Instant>,
@@ -129,6 +134,7 @@ impl Layer {
             followers: Vec::new(),
             meter: Meter::new(now),
             layers: None,
+            dependencies: None,
             heights: None,
             last: None,
             active: false,
@@ -152,7 +158,13 @@ impl Layer {
 
     /// Its highest layers.
     pub(crate) fn top(&self, now: Instant) -> Step {
-        self.layers.as_ref().map(|layers| layers.top(now)).unwrap_or_default()
+        let told = self.dependencies.as_ref().map(|told| told.top);
+        told.or_else(|| Some(self.layers.as_ref()?.top(now))).unwrap_or_default()
+    }
+
+    /// Whether smaller pictures need another keyframe than larger ones.
+    pub(crate) fn is_apart(&self) -> bool {
+        self.dependencies.as_ref().is_some_and(|told| told.apart)
     }
 
     /// The spatial layer for a tile of this height among those up to `top`.
@@ -210,46 +222,70 @@ impl Layer {
             format,
             level: packet.elements.audio_level,
             orientation: packet.elements.video_orientation,
+            dependency: packet.elements.dependency,
         };
         self.keep(now, wire, rtp.payload());
     }
 
     /// Keeps a packet.
-    pub(crate) fn keep(&mut self, now: Instant, wire: Wire, payload: &[u8]) {
-        let Wire { number, timestamp, marker, format, level, orientation } = wire;
-        let glimpse = format.glimpse(payload).unwrap_or_default();
-        let key = format.is_video() && glimpse.begins && glimpse.keyframe;
-        let descriptor = Descriptor::of(format, payload);
+    pub(crate) fn keep(&mut self, now: Instant, wire: Wire<'_>, payload: &[u8]) {
+        let format = wire.format;
+        let told = if format == Format::Av1 { self.tell(wire.dependency) } else { None };
+        let (descriptor, key) = match told {
+            Some(told) => (told.descriptor, told.key),
+            None => {
+                let glimpse = format.glimpse(payload).unwrap_or_default();
+                let key = format.is_video() && glimpse.begins && glimpse.keyframe;
+                (Descriptor::of(format, payload), key)
+            }
+        };
         if key {
-            self.heights = if format == Format::Vp9 { heights(payload).or(self.heights) } else { None };
+            self.heights = match (&self.dependencies, format) {
+                (Some(dependencies), Format::Av1) => dependencies.heights(),
+                (_, Format::Vp9) => heights(payload).or(self.heights),
+                (_, Format::Av1 | Format::Vp8 | Format::H264 | Format::Opus) => None,
+            };
             let highest = self.heights.and_then(|heights| heights.into_iter().max());
             self.height = height(format, payload).or(highest).or(self.height);
             self.last_key = Some(self.ring.next());
             self.wanted = false;
         }
-        let with = Kept {
-            number,
-            at: now,
-            timestamp,
-            marker,
-            format,
-            key,
-            level,
-            orientation,
-            descriptor,
-            payload: Vec::new(),
-        };
-        self.ring.push(&with, payload);
+        let marks = told.map_or([0; MARKS], |told| told.marks.bytes());
+        let ahead = [&marks[..], wire.dependency.unwrap_or_default()];
+        self.ring.push(&Kept::new(now, &wire, key, descriptor), ahead, payload);
         self.meter.add(now, payload.len());
-        if descriptor.layer != Step::default() || self.layers.is_some() {
-            self.layers.get_or_insert_with(|| Box::new(Layers::new())).add(
-                now,
-                descriptor.layer,
-                payload.len(),
-            );
-        }
+        self.measure(now, &descriptor, told, payload.len());
         self.packets += 1;
         self.last = Some(now);
+    }
+
+    /// What the descriptor of a packet of AV1 says; `None` without one.
+    fn tell(&mut self, dependency: Option<&[u8]>) -> Option<Told> {
+        let dependency = dependency.filter(|bytes| bytes.len() <= LONGEST);
+        if dependency.is_none() {
+            self.dependencies = None;
+        }
+        Some(self.dependencies.get_or_insert_default().read(dependency?))
+    }
+
+    /// Counts what layers cost.
+    fn measure(&mut self, now: Instant, descriptor: &Descriptor, told: Option<Told>, bytes: usize) {
+        let whole = told.and_then(|_| Some(self.dependencies.as_ref()?.declared));
+        if self.layers.as_ref().is_some_and(|layers| !layers.is_whole(whole)) {
+            self.layers = None;
+        }
+        let layered = whole.map_or(descriptor.layer, |top| top) != Step::default();
+        if !layered && self.layers.is_none() {
+            return;
+        }
+        let layers = self.layers.get_or_insert_with(|| Box::new(Layers::new(whole)));
+        match (told, whole) {
+            (Some(told), Some(top)) => {
+                let needed = steps().filter(|step| top.holds(*step) && told.marks.is_needed(*step));
+                needed.for_each(|step| layers.add(now, step, bytes));
+            }
+            (Some(_) | None, _) => layers.add(now, descriptor.layer, bytes),
+        }
     }
 
     /// Somebody needs a keyframe. Whether it is to be asked for now.

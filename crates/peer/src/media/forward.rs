@@ -63,7 +63,8 @@ impl OutgoingRtp<'_> {
     fn is_usual(&self) -> bool {
         let rare = self.elements.video_orientation.is_some()
             || self.elements.playout_delay.is_some()
-            || self.elements.video_layers_allocation.is_some();
+            || self.elements.video_layers_allocation.is_some()
+            || self.elements.dependency.is_some();
         self.rid.is_none() && !self.retransmission && !rare
     }
 

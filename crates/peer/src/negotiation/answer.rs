@@ -129,7 +129,7 @@ impl Negotiator {
             return None;
         }
         let direction = transceiver.direction().and(offer.direction(media).reversed());
-        let extensions = self.common_extensions(transceiver, media, &mut known.numbers);
+        let extensions = self.common_extensions((transceiver, &codecs), media, &mut known.numbers);
         let rids = self.common_rids(transceiver, media, direction);
         let form = (mid, media.protocol.as_str());
         Some(self.rtp_section(transceiver, form, own, (&codecs, extensions), (direction, &rids)))
@@ -159,14 +159,15 @@ impl Negotiator {
     /// The offered extensions that we know, under the offered numbers (RFC 8285 §5).
     fn common_extensions(
         &self,
-        transceiver: &Transceiver,
+        (transceiver, codecs): (&Transceiver, &[Codec]),
         media: &Media,
         numbers: &mut Numbers,
     ) -> Vec<ExtMap> {
         let mut common: Vec<ExtMap> = Vec::new();
         for attribute in &media.attributes {
             let Attribute::ExtMap(offered) = attribute else { continue };
-            let known = self.config.extensions(transceiver.kind).find(|known| known.uri == offered.uri);
+            let mut ours = self.config.extensions(transceiver.kind);
+            let known = ours.find(|known| known.uri == offered.uri && known.is_for(codecs));
             let (Some(known), true) = (known, common.iter().all(|map| map.uri != offered.uri)) else {
                 continue;
             };

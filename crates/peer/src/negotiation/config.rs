@@ -18,6 +18,9 @@ pub const TRANSPORT_CC: &str = "http://www.ietf.org/id/draft-holmer-rmcat-transp
 pub const ABS_SEND_TIME: &str = "http://www.webrtc.org/experiments/rtp-hdrext/abs-send-time";
 /// The extension that turns a picture (3GPP TS 26.114).
 pub const VIDEO_ORIENTATION: &str = "urn:3gpp:video-orientation";
+/// The extension with what each frame needs and which layers it is of (AV1 RTP payload format, appendix A).
+pub const DEPENDENCY: &str =
+    "https://aomediacodec.github.io/av1-rtp-spec/#dependency-descriptor-rtp-header-extension";
 
 /// The names of DTLS in checks among ICE options: that of the draft, and the one by which Chromium 156 knows it.
 pub const DTLS_IN_STUN: [&str; 2] = ["sped", "googspedv1"];
@@ -65,13 +68,34 @@ pub struct HeaderExtension {
     pub audio: bool,
     /// Whether video has it.
     pub video: bool,
+    /// The one codec that needs it: sections without that codec do not have it. `None` if it is for all.
+    pub codec: Option<String>,
+}
+
+impl HeaderExtension {
+    /// The dependency descriptor, for AV1, where most is to be gained by it. Not among the defaults: whoever takes frames as
+    /// they come has no use for it. Its number is the one that libwebrtc gives it beside sound.
+    pub fn dependency() -> Self {
+        let codec = Some("AV1".to_owned());
+        Self { uri: DEPENDENCY.to_owned(), id: 12, audio: false, video: true, codec }
+    }
+
+    pub(super) fn is_for(&self, codecs: &[Codec]) -> bool {
+        let named = |name: &String| codecs.iter().any(|codec| codec.name.eq_ignore_ascii_case(name));
+        self.codec.as_ref().is_none_or(named)
+    }
 }
 
 impl Default for Config {
     /// Everything that the engine knows how to packetise; no fingerprint, which must be added.
     fn default() -> Self {
-        let extension =
-            |id, uri: &str, audio, video| HeaderExtension { uri: uri.to_owned(), id, audio, video };
+        let extension = |id, uri: &str, audio, video| HeaderExtension {
+            uri: uri.to_owned(),
+            id,
+            audio,
+            video,
+            codec: None,
+        };
         Self {
             audio_codecs: audio_codecs(),
             video_codecs: video_codecs(),

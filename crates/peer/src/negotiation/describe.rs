@@ -272,9 +272,13 @@ impl Negotiator {
         }
     }
 
-    /// The extensions that we know for a kind, with their numbers in an offer.
-    pub(super) fn offered_extensions(&self, kind: MediaKind, numbers: &mut Numbers) -> Vec<ExtMap> {
-        let known = self.config.extensions(kind);
+    /// The extensions that we know for a kind and these codecs, with their numbers in an offer.
+    pub(super) fn offered_extensions(
+        &self,
+        (kind, codecs): (MediaKind, &[Codec]),
+        numbers: &mut Numbers,
+    ) -> Vec<ExtMap> {
+        let known = self.config.extensions(kind).filter(|extension| extension.is_for(codecs));
         let numbered = known.filter_map(|extension| {
             let id = numbers.extension(&extension.uri, extension.id)?;
             Some(ExtMap { id, direction: None, uri: extension.uri.clone(), attributes: None })

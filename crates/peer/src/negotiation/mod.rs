@@ -74,8 +74,8 @@ mod verbs;
 
 pub use codec::Codec;
 pub use config::{
-    ABS_SEND_TIME, AUDIO_LEVEL, Config, ConfigError, DTLS_IN_STUN, HeaderExtension, MID, MediaKind,
-    REPAIRED_RID, RID, TRANSPORT_CC, VIDEO_ORIENTATION,
+    ABS_SEND_TIME, AUDIO_LEVEL, Config, ConfigError, DEPENDENCY, DTLS_IN_STUN, HeaderExtension, MID,
+    MediaKind, REPAIRED_RID, RID, TRANSPORT_CC, VIDEO_ORIENTATION,
 };
 pub use error::{Misuse, RemoteError};
 pub use outcome::{

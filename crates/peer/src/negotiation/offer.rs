@@ -137,7 +137,7 @@ impl Negotiator {
         if codecs.is_empty() {
             return None;
         }
-        let extensions = self.offered_extensions(transceiver.kind, numbers);
+        let extensions = self.offered_extensions((transceiver.kind, &codecs), numbers);
         let direction = transceiver.direction();
         let named = transceiver.encodings.iter().filter_map(|encoding| encoding.rid.clone());
         let several =

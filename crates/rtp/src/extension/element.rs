@@ -92,6 +92,8 @@ pub struct Elements<'a> {
     pub playout_delay: Option<PlayoutDelay>,
     /// See [`Kind::VideoLayersAllocation`].
     pub video_layers_allocation: Option<&'a [u8]>,
+    /// See [`Kind::Dependency`]; at least as long as it must be.
+    pub dependency: Option<&'a [u8]>,
 }
 
 impl<'a> Elements<'a> {
@@ -110,6 +112,7 @@ impl<'a> Elements<'a> {
                 Some(Kind::VideoLayersAllocation) => {
                     first(&mut found.video_layers_allocation, Some(data));
                 }
+                Some(Kind::Dependency) => first(&mut found.dependency, dependency(data)),
                 None => {}
             }
         }
@@ -139,6 +142,7 @@ impl<'a> Elements<'a> {
             (Kind::VideoOrientation, orientation.as_ref().map(|o| &o[..])),
             (Kind::PlayoutDelay, delay.as_ref().map(|d| &d[1..])),
             (Kind::VideoLayersAllocation, self.video_layers_allocation),
+            (Kind::Dependency, self.dependency),
         ];
         let mut elements = [Element { id: 0, data: &[] }; Kind::ALL.len()];
         let mut count = 0;
@@ -192,6 +196,10 @@ fn playout_delay(data: &[u8]) -> Option<PlayoutDelay> {
     (min <= max).then_some(PlayoutDelay { min, max })
 }
 
+fn dependency(data: &[u8]) -> Option<&[u8]> {
+    (data.len() >= super::dependency::MANDATORY_LEN).then_some(data)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -213,6 +221,7 @@ mod tests {
             video_orientation: Some(VideoOrientation { back_camera: true, flipped: false, quarter_turns: 3 }),
             playout_delay: Some(PlayoutDelay { min: 1, max: 4095 }),
             video_layers_allocation: Some(&[1; 40]),
+            dependency: Some(&[0x80, 0, 1]),
         };
         let mut buf = [0; 200];
         let mut w = Writer::new(&mut buf, &Header::default(), &[]).unwrap();
@@ -233,5 +242,6 @@ mod tests {
         assert_eq!(playout_delay(&[0, 0x20, 0x01]), None, "the least is more than the most");
         assert_eq!(text(&[0xff]), None);
         assert_eq!(text(&[]), None);
+        assert_eq!(dependency(&[0x80, 1]), None);
     }
 }

@@ -21,11 +21,13 @@ pub enum Kind {
     PlayoutDelay,
     /// Which simulcast and scalability layers are sent and at what rate; opaque here.
     VideoLayersAllocation,
+    /// Which frames a frame needs, and of which layers it is (AV1 RTP payload format, appendix A): [`super::dependency`].
+    Dependency,
 }
 
 impl Kind {
     /// All kinds, in the order of their numbers.
-    pub const ALL: [Self; 9] = [
+    pub const ALL: [Self; 10] = [
         Self::Mid,
         Self::Rid,
         Self::RepairedRid,
@@ -35,6 +37,7 @@ impl Kind {
         Self::VideoOrientation,
         Self::PlayoutDelay,
         Self::VideoLayersAllocation,
+        Self::Dependency,
     ];
 
     /// The URI that names it in a session description.
@@ -52,6 +55,9 @@ impl Kind {
             Self::PlayoutDelay => "http://www.webrtc.org/experiments/rtp-hdrext/playout-delay",
             Self::VideoLayersAllocation => {
                 "http://www.webrtc.org/experiments/rtp-hdrext/video-layers-allocation00"
+            }
+            Self::Dependency => {
+                "https://aomediacodec.github.io/av1-rtp-spec/#dependency-descriptor-rtp-header-extension"
             }
         }
     }

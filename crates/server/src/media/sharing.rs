@@ -192,6 +192,7 @@ mod tests {
             format: sfu::Format::Vp8,
             level: None,
             orientation: None,
+            dependency: 0,
             clock: None,
         };
         Word::Packet { leg: LegKey(1), source: sfu::Source::Camera, encoding: 0, packet, len }

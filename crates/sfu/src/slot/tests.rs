@@ -8,13 +8,18 @@ use peer::negotiation::{MediaKind, TransceiverInit};
 use wire::Rng;
 
 use super::*;
+use crate::dependency::Dependencies;
+use crate::dependency::svc::{Frame, Mode, Needs};
+use crate::dependency::tests::{L1T3, L3T3, L3T3_KEY, S3T3};
 use crate::descriptor::{Descriptor, MAX_HEAD};
+use crate::ring::Ring;
+use crate::track::Wire;
 
 /// A frame of a layer: its picture, and its spatial layer.
-type Frame = (usize, u8);
+type Place = (usize, u8);
 
 struct Packet {
-    frame: Frame,
+    frame: Place,
     first: bool,
     last: bool,
     kept: Kept,
@@ -23,7 +28,7 @@ struct Packet {
 /// A stream of an encoder, and what each of its frames needs.
 struct Stream {
     packets: Vec<Packet>,
-    needs: BTreeMap<Frame, Vec<Frame>>,
+    needs: BTreeMap<Place, Vec<Place>>,
 }
 
 const PATTERN: [u8; 4] = [0, 2, 1, 2];
@@ -51,18 +56,25 @@ fn kept(
     (key, marker): (bool, bool),
     payload: Vec<u8>,
 ) -> Kept {
-    Kept {
-        number,
-        at: Instant::from_nanos(picture as u64 * 33_000_000),
-        timestamp: u32::try_from(picture).unwrap() * 3000,
-        marker,
-        format,
-        key,
-        level: None,
-        orientation: None,
-        descriptor: Descriptor::of(format, &payload),
-        payload,
-    }
+    let wire = wire(format, (number, picture), marker);
+    let with = Kept::new(at_picture(picture), &wire, key, Descriptor::of(format, &payload));
+    in_ring(&with, [&[]; 2], &payload)
+}
+
+fn at_picture(picture: usize) -> Instant {
+    Instant::from_nanos(picture as u64 * 33_000_000)
+}
+
+fn wire(format: Format, (number, picture): (i64, usize), marker: bool) -> Wire<'static> {
+    let timestamp = u32::try_from(picture).unwrap() * 3000;
+    Wire { number, timestamp, marker, format, level: None, orientation: None, dependency: None }
+}
+
+/// As a ring keeps it.
+fn in_ring(with: &Kept, ahead: [&[u8]; 2], payload: &[u8]) -> Kept {
+    let mut ring = Ring::new(1);
+    ring.push(with, ahead, payload);
+    ring.get(0).unwrap().clone()
 }
 
 impl Stream {
@@ -136,6 +148,42 @@ impl Stream {
     }
 }
 
+/// AV1 with layers, and between keyframes now and then the structure's numbers begin elsewhere.
+fn av1(rng: &mut Rng, mode: Mode) -> Stream {
+    let mut stream = Stream { packets: Vec::new(), needs: BTreeMap::new() };
+    let (mut dependencies, mut number) = (Dependencies::default(), 65_000u16);
+    for picture in 0..PICTURES {
+        let since = picture % KEYS;
+        let key = since == 0;
+        let temporal = mode.temporal_of(since);
+        for spatial in 0..mode.spatial {
+            let mut needs = Vec::new();
+            if !key {
+                needs.push((picture - mode.distance(since), spatial));
+            }
+            if spatial > 0 && (mode.needs == Needs::Lower || (key && mode.needs == Needs::LowerOfKey)) {
+                needs.push((picture, spatial - 1));
+            }
+            stream.needs.insert((picture, spatial), needs);
+            let count = 1 + rng.below(2);
+            for at in 0..count {
+                let (begins, ends) = (at == 0, at + 1 == count);
+                let offset = if picture / KEYS % 2 == 0 { 50 } else { 20 };
+                let frame = Frame { spatial, temporal, key };
+                let bytes = mode.descriptor((number, offset), frame, (begins, ends), None);
+                let told = dependencies.read(&bytes);
+                let place = (stream.packets.len() as i64 + 65_000, picture);
+                let wire = wire(Format::Av1, place, ends && spatial + 1 == mode.spatial);
+                let with = Kept::new(at_picture(picture), &wire, told.key, told.descriptor);
+                let kept = in_ring(&with, [&told.marks.bytes(), &bytes], &[0x10, 0x30, 1]);
+                stream.packets.push(Packet { frame: (picture, spatial), first: begins, last: ends, kept });
+            }
+            number = number.wrapping_add(1);
+        }
+    }
+    stream
+}
+
 fn slot() -> Slot {
     let certificate = crate::Certificate::generate(&mut Rng::new([1; 32]), 1_700_000_000);
     let mut peer = Peer::new(peer::Config::new(certificate), [2; 32], Instant::ZERO).unwrap();
@@ -183,7 +231,7 @@ fn check(stream: &Stream, sent: &Sent, what: &str) -> BTreeMap<Step, usize> {
     let numbers: Vec<i64> = sent.keys().copied().collect();
     assert!(numbers.windows(2).all(|pair| pair[1] == pair[0] + 1), "{what}: there is a hole");
     let forwarded: BTreeSet<usize> = sent.values().filter_map(|(at, _)| *at).collect();
-    let mut frames: BTreeSet<Frame> = BTreeSet::new();
+    let mut frames: BTreeSet<Place> = BTreeSet::new();
     let mut count = BTreeMap::new();
     for (at, packet) in stream.packets.iter().enumerate() {
         if !packet.first {
@@ -236,6 +284,67 @@ fn every_frame_of_vp9_has_all_it_needs_whatever_comes_late() {
     }
 }
 
+#[test]
+fn every_frame_of_av1_has_all_it_needs_whatever_comes_late() {
+    for seed in 0..400 {
+        let mut rng = Rng::from_number(seed);
+        let mode = [L1T3, L3T3, L3T3_KEY, S3T3][usize::try_from(seed % 4).unwrap()];
+        let stream = av1(&mut rng, mode);
+        let late = [0, 30, 150][usize::try_from(seed % 3).unwrap()];
+        let (sent, _) = forward(&stream, &mut rng, late, &steps(2));
+        check(&stream, &sent, &format!("seed {seed}: {mode:?}"));
+    }
+}
+
+/// Each step of AV1 gets the frames of its decode target, and no others.
+#[test]
+fn a_receiver_of_av1_gets_the_frames_that_it_needs() {
+    for (step, mode) in
+        steps(2).into_iter().flat_map(|step| [L1T3, L3T3, L3T3_KEY, S3T3].map(|mode| (step, mode)))
+    {
+        let mut rng = Rng::from_number(8);
+        let stream = av1(&mut rng, mode);
+        let (sent, _) = forward(&stream, &mut rng, 0, &[step]);
+        check(&stream, &sent, &format!("{step:?} {mode:?}"));
+        let forwarded: BTreeSet<Place> =
+            sent.values().filter_map(|(at, _)| Some(stream.packets[(*at)?].frame)).collect();
+        let target = (step.spatial.min(mode.spatial - 1), step.temporal.min(mode.temporal - 1));
+        let expected = stream.needs.keys().copied().filter(|(picture, spatial)| {
+            let since = picture % KEYS;
+            let frame = Frame { spatial: *spatial, temporal: mode.temporal_of(since), key: since == 0 };
+            mode.holds(target, frame)
+        });
+        assert!(expected.eq(forwarded), "{step:?} {mode:?}");
+    }
+}
+
+/// Numbers of frames go on when another stream follows, and those of its templates are none that were in use.
+#[test]
+fn numbers_in_dependency_descriptors_go_on() {
+    let mut rng = Rng::from_number(9);
+    let [one, other] = [L3T3, L1T3].map(|mode| av1(&mut rng, mode));
+    let mut slot = slot();
+    let (mut last, mut end) = (None, 0);
+    for (serial, stream, templates) in [(1, &one, 12), (2, &other, 4), (3, &one, 12)] {
+        slot.begin((1, serial, 0), Step::ALL, &stream.packets[0].kept);
+        for packet in &stream.packets[..200] {
+            let written = slot.write(&packet.kept, Step::ALL).unwrap();
+            let mut bytes = packet.kept.with_dependency().1.to_vec();
+            let number = packet.kept.descriptor.picture.wrapping_add(written.shift.picture);
+            rtp::extension::dependency::renumber(&mut bytes, number, written.shift.templates);
+            let expected = last.map_or(number, |last: u16| last.wrapping_add(u16::from(packet.first)));
+            assert_eq!(number, expected, "stream {serial}");
+            let first = bytes[0] & 0x3f;
+            if packet.kept.key {
+                let begins = packet.frame.0 == 0;
+                assert!(!begins || first == end, "templates begin behind those of the stream before");
+                end = (first + templates) % 64;
+            }
+            last = Some(number);
+        }
+    }
+}
+
 /// Each step gets the layers it names, and no others.
 #[test]
 fn a_receiver_gets_the_layers_that_it_is_to_get() {
@@ -268,7 +377,7 @@ fn numbers_in_descriptors_have_no_gap() {
         for (at, written) in sent.values() {
             let packet = &stream.packets[at.unwrap()];
             let mut head = [0; MAX_HEAD];
-            packet.kept.descriptor.write(&packet.kept.payload, written.shift, &mut head);
+            packet.kept.descriptor.write(packet.kept.payload(), written.shift, &mut head);
             let picture = u16::from_be_bytes([head[2] & 0x7f, head[3]]);
             if let Some((last, base, frame)) = last {
                 let (steps, bases) = (picture.wrapping_sub(last) & 0x7fff, head[4].wrapping_sub(base));
