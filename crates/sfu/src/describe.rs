@@ -2,6 +2,7 @@
 
 use peer::negotiation::{Description, Direction, MediaKind, SdpType, TransceiverId};
 use peer::{ChannelConfig, StreamId};
+use rtp::extension::Kind;
 use wire::Instant;
 
 use crate::member::{MAX_PICTURES, MAX_VOICES, Member, Use, picture_bit, voice_bit};
@@ -147,14 +148,17 @@ impl Sfu {
         member.voices.reserve_exact(voices.saturating_sub(member.voices.len()));
         member.pictures.reserve_exact((slots.len() - voices).saturating_sub(member.pictures.len()));
         for (id, bit) in slots {
-            if member.slot(bit).is_some() {
+            let told = member.peer.sends_extension(id, Kind::Dependency);
+            if let Some(slot) = member.slot_mut(bit) {
+                slot.told = told;
                 continue;
             }
             let encoding = member.peer.negotiator().transceiver(id).and_then(|t| t.encodings().first());
             let ssrc = encoding.map_or(0, |encoding| encoding.ssrc);
             let [a, b, timestamp @ ..]: [u8; 6] = self.rng.array();
             let number = u16::from_be_bytes([a, b]);
-            let slot = Slot::new(id, ssrc, number, u32::from_be_bytes(timestamp));
+            let mut slot = Slot::new(id, ssrc, number, u32::from_be_bytes(timestamp));
+            slot.told = told;
             if bit < crate::member::FIRST_PICTURE {
                 member.voices.push(slot);
             } else {

@@ -10,6 +10,7 @@ use std::time::Duration;
 use peer::negotiation::TransceiverId;
 use wire::Instant;
 
+use crate::dependency::Marks;
 use crate::descriptor::{Rise, Shift};
 use crate::ring::Kept;
 use crate::step::Step;
@@ -72,6 +73,9 @@ pub(crate) struct Written {
 pub(crate) struct Slot {
     pub(crate) transceiver: TransceiverId,
     pub(crate) ssrc: u32,
+    /// Whether the receiver takes dependency descriptors. Without them libwebrtc does not put pictures of AV1 together that
+    /// have several spatial layers: then the lowest is all there is for it.
+    pub(crate) told: bool,
     /// What is being forwarded.
     pub(crate) current: Option<Feed>,
     /// What is to be forwarded as soon as a keyframe of it is there; for sound with its next packet.
@@ -119,6 +123,7 @@ impl Slot {
         Self {
             transceiver,
             ssrc,
+            told: false,
             current: None,
             next: None,
             runs: VecDeque::new(),
@@ -168,7 +173,7 @@ impl Slot {
             out: self.out,
             timestamp: self.timestamp.wrapping_add(ticks).wrapping_sub(kept.timestamp),
             shift,
-            step: marks.map_or(step, |marks| marks.within(step)),
+            step: marks.map_or(step, |marks| self.aim(marks, step)),
         });
     }
 
@@ -267,10 +272,16 @@ impl Slot {
         }
     }
 
+    /// What of a step there is at present, and can be put together by the receiver.
+    fn aim(&self, marks: Marks, step: Step) -> Step {
+        let step = marks.within(step);
+        if self.told { step } else { Step { spatial: 0, ..step } }
+    }
+
     /// The same for a packet that tells by itself who needs it.
     fn come_marked(&mut self, kept: &Kept, target: Step) {
         let (Some(run), Some(marks)) = (self.runs.front().copied(), kept.marks()) else { return };
-        let target = marks.within(target);
+        let target = self.aim(marks, target);
         let mut step = run.step;
         if step != target && self.is_first(kept) {
             step = marks.towards(step, target, kept.key);

@@ -360,7 +360,7 @@ fn tune(
     slot.current = Some(current);
     let Some(has) = slot.step().filter(|_| current.is(track, layer)) else { return };
     let found = tracks.get(track).and_then(|track| track.layers.get(usize::from(layer)));
-    let wanted = step.min(found.map(|layer| layer.top(now)).unwrap_or_default());
+    let wanted = step.min(found.map(|layer| layer.top(now, slot.told)).unwrap_or_default());
     // Smaller pictures are not always among those that are sent.
     let back = has.spatial > wanted.spatial && found.is_some_and(Layer::is_apart);
     if back || has.is_below(wanted) {
@@ -392,7 +392,7 @@ fn wanted(
             bit: picture_bit(index),
             want,
             track,
-            rungs: tracks.get(track).map(|track| rungs(now, track, &want)).unwrap_or_default(),
+            rungs: tracks.get(track).map(|track| rungs(now, track, &want, slot.told)).unwrap_or_default(),
             now: fed.map(|feed| (usize::from(feed.layer), feed.step)),
             chosen: None,
         })
@@ -408,7 +408,7 @@ fn wanted(
 /// What there is for a tile, from the least to the best. Before a picture is given up all temporal layers are; before it
 /// becomes smaller, one of them: half as many pictures are better than small ones, a quarter is not. A screen is rather
 /// read than watched: it becomes smaller last.
-fn rungs(now: Instant, track: &Track, want: &Want) -> Vec<Rung> {
+fn rungs(now: Instant, track: &Track, want: &Want, told: bool) -> Vec<Rung> {
     let best = track.layer_for(want.height);
     let sent = |at: &usize| track.layers.get(*at).is_some_and(|layer| layer.active);
     let mut layers: Vec<usize> = (0..=best).filter(sent).collect();
@@ -418,7 +418,7 @@ fn rungs(now: Instant, track: &Track, want: &Want) -> Vec<Rung> {
     let mut rungs: Vec<Rung> = Vec::new();
     for at in layers {
         let layer = &track.layers[at];
-        let top = layer.top(now);
+        let top = layer.top(now, told);
         let highest = layer.spatial_for(want.height, top.spatial, track.height(at));
         for spatial in 0..=highest {
             let least =

@@ -156,10 +156,14 @@ impl Layer {
         self.layers.as_ref().map_or_else(|| self.rate(now), |layers| layers.rate(now, step))
     }
 
-    /// Its highest layers.
-    pub(crate) fn top(&self, now: Instant) -> Step {
-        let told = self.dependencies.as_ref().map(|told| told.top);
-        told.or_else(|| Some(self.layers.as_ref()?.top(now))).unwrap_or_default()
+    /// Its highest layers for a receiver that is `told` by dependency descriptors what needs what, or is not.
+    pub(crate) fn top(&self, now: Instant, told: bool) -> Step {
+        match (&self.dependencies, &self.layers) {
+            (Some(dependencies), _) if told => dependencies.top,
+            (Some(dependencies), _) => Step { spatial: 0, ..dependencies.top },
+            (None, Some(layers)) => layers.top(now),
+            (None, None) => Step::default(),
+        }
     }
 
     /// Whether smaller pictures need another keyframe than larger ones.

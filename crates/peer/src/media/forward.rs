@@ -289,6 +289,12 @@ impl Peer {
         self.media.as_ref().map_or(0, |media| media.fetch(pass - 1))
     }
 
+    /// Whether packets of a transceiver may have a header extension, as far as is negotiated.
+    pub fn sends_extension(&self, transceiver: TransceiverId, kind: Kind) -> bool {
+        let line = self.media.as_ref().and_then(|media| media.lines.get(&transceiver));
+        line.is_some_and(|line| line.extensions.id(kind).is_some())
+    }
+
     /// How fast to send in bits per second to find out whether the path carries more than is sent: for a forwarder that
     /// would send more. Packets that [`OutgoingRtp::probe`] marks count, sent at this rate until it gives `None`, for about
     /// 15 ms and five packets at least; a burst begins when one is due, at most every few seconds unless one after the other goes through.

@@ -190,7 +190,7 @@ fn slot() -> Slot {
     let add = |n: &mut peer::negotiation::Negotiator| {
         n.add_transceiver(MediaKind::Video, TransceiverInit::default())
     };
-    Slot::new(peer.with_negotiator(add).unwrap(), 1, 0x7ff0, 5)
+    Slot { told: true, ..Slot::new(peer.with_negotiator(add).unwrap(), 1, 0x7ff0, 5) }
 }
 
 /// What left under each number: the packet's place in the stream; `None` is padding.
@@ -315,6 +315,20 @@ fn a_receiver_of_av1_gets_the_frames_that_it_needs() {
             mode.holds(target, frame)
         });
         assert!(expected.eq(forwarded), "{step:?} {mode:?}");
+    }
+}
+
+/// Who does not take descriptors gets the smallest pictures, in full.
+#[test]
+fn without_descriptors_there_is_one_spatial_layer() {
+    for mode in [L1T3, L3T3, L3T3_KEY, S3T3] {
+        let stream = av1(&mut Rng::from_number(10), mode);
+        let mut slot = Slot { told: false, ..slot() };
+        slot.begin((1, 1, 0), Step::ALL, &stream.packets[0].kept);
+        for Packet { frame, last, kept, .. } in &stream.packets {
+            let written = slot.write(kept, Step::ALL);
+            assert_eq!(written.map(|written| written.marker), (frame.1 == 0).then_some(*last), "{mode:?}");
+        }
     }
 }
 
