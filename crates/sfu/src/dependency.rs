@@ -3,7 +3,8 @@
 //!
 //! A receiver gets a decode target: the highest one within its [`Step`]. It may go over to another with a frame that it can
 //! decode, because the frame is of its own target, and that has the switch indication for the other (appendix A.4.4). Fewer
-//! pictures of the same size may be taken from any frame on. With the structure of a keyframe everything begins anew.
+//! pictures may be taken from any picture on, and smaller ones too where they are part of what it has (L3T3). Where they are
+//! not (L3T3_KEY, S3T3), it takes a keyframe, with which everything begins anew.
 
 use rtp::extension::dependency::{Frame, Indication, Structure, TEMPLATES};
 
@@ -24,6 +25,8 @@ pub(crate) struct Marks {
     switch: u16,
     /// The highest layers that are sent at present.
     top: Step,
+    /// Who gets larger pictures gets all frames of smaller ones as well.
+    nested: bool,
     /// The numbers of the templates, the first and the one behind the last, where a structure came with the packet.
     templates: Option<(u8, u8)>,
 }
@@ -41,6 +44,8 @@ pub(crate) struct Told {
 #[derive(Debug, Default)]
 pub(crate) struct Dependencies {
     structure: Option<Structure>,
+    /// The frame that it came with. Everybody gets that, even if another size needs none of it: it makes the rest readable.
+    first: Option<u16>,
     /// By the bit of a step: the decode target that its receivers get.
     targets: [u8; STEPS * STEPS],
     /// The highest layers of the structure.
@@ -67,14 +72,16 @@ impl Marks {
         let [a, b] = self.needed.to_be_bytes();
         let [c, d] = self.switch.to_be_bytes();
         let (first, end) = self.templates.unwrap_or((TEMPLATES, TEMPLATES));
-        [a, b, c, d, self.top.spatial << 4 | self.top.temporal, first, end]
+        let top = u8::from(self.nested) << 7 | self.top.spatial << 4 | self.top.temporal;
+        [a, b, c, d, top, first, end]
     }
 
     pub(crate) fn of_bytes([a, b, c, d, top, first, end]: [u8; MARKS]) -> Self {
         Self {
             needed: u16::from_be_bytes([a, b]),
             switch: u16::from_be_bytes([c, d]),
-            top: Step { spatial: top >> 4, temporal: top & 0x0f },
+            top: Step { spatial: top >> 4 & 7, temporal: top & 0x0f },
+            nested: top >> 7 == 1,
             templates: (first < TEMPLATES).then_some((first, end)),
         }
     }
@@ -97,17 +104,18 @@ impl Marks {
         if key {
             return target;
         }
-        let fewer = Step { temporal: now.temporal.min(target.temporal), ..now };
+        let least = now.min(target);
+        let fewer = if self.nested { least } else { Step { spatial: now.spatial, ..least } };
         if !self.is_needed(now) {
             return fewer;
         }
         // From the size that is wanted to the one next to what there is now.
-        let far = now.spatial.abs_diff(target.spatial);
-        let larger = target.spatial > now.spatial;
+        let far = fewer.spatial.abs_diff(target.spatial);
+        let larger = target.spatial > fewer.spatial;
         let sizes = (0..far).map(|n| if larger { target.spatial - n } else { target.spatial + n });
         let rates = || (0..=target.temporal).rev();
         let other = sizes.flat_map(|spatial| rates().map(move |temporal| Step { spatial, temporal }));
-        let more = rates().map(|temporal| Step { temporal, ..now }).filter(|step| fewer.is_below(*step));
+        let more = rates().map(|temporal| Step { temporal, ..fewer }).filter(|step| fewer.is_below(*step));
         other.chain(more).find(|step| self.switches(*step)).unwrap_or(fewer)
     }
 
@@ -131,6 +139,7 @@ impl Dependencies {
         let found = Frame::read(bytes, &mut structure).ok().map(|frame| {
             if frame.is_new {
                 self.arrange(frame.structure);
+                self.first = Some(frame.number);
             }
             if let Some(active) = frame.active {
                 self.top = top(frame.structure, active).unwrap_or(self.declared);
@@ -139,10 +148,12 @@ impl Dependencies {
             let bits = |wanted: fn(Indication) -> bool| {
                 steps().filter(|step| wanted(is(*step))).fold(0, |bits, step| bits | 1 << place(step))
             };
+            let present = bits(|indication| indication != Indication::NotPresent);
             let count = u8::try_from(frame.structure.templates().len()).unwrap_or(TEMPLATES);
             let first = frame.structure.offset();
             let marks = Marks {
-                needed: bits(|indication| indication != Indication::NotPresent),
+                needed: if self.first == Some(frame.number) { u16::MAX } else { present },
+                nested: !self.apart,
                 switch: bits(|indication| indication == Indication::Switch),
                 top: self.top,
                 templates: frame.is_new.then(|| (first, (first + count) % TEMPLATES)),
@@ -151,7 +162,8 @@ impl Dependencies {
             (layer, marks, frame.is_new && frame.begins)
         });
         self.structure = structure;
-        let unknown = Marks { needed: u16::MAX, switch: 0, top: self.top, templates: None };
+        let unknown =
+            Marks { needed: u16::MAX, switch: 0, top: self.top, nested: !self.apart, templates: None };
         let (layer, marks, key) = found.unwrap_or((Step::default(), unknown, false));
         let ahead = u8::try_from(MARKS + bytes.len()).unwrap_or(u8::MAX);
         Told { descriptor: Descriptor::of_frame(bytes, layer, ahead), marks, key }

@@ -4,11 +4,18 @@ use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use peer::negotiation::{Description, Direction, MediaKind, SdpType, TransceiverId, TransceiverInit};
+use peer::negotiation::{
+    Description, Direction, HeaderExtension, MediaKind, SdpType, TransceiverId, TransceiverInit,
+};
 use peer::rtp::extension::AudioLevel;
-use peer::{ChannelConfig, ChannelId, ConnectionState, Event, Format, Frame, Kind, Layer, Peer, StreamId};
+use peer::{
+    ChannelConfig, ChannelId, ConnectionState, Event, Format, Frame, Kind, Layer, MediaMode, Peer, StreamId,
+};
 use sfu::{Certificate, MemberId};
 use wire::{Instant, Transmit};
+
+use crate::scalable::{Encoder, Unit};
+use crate::svc::Mode;
 
 /// Between two pictures.
 pub(crate) const PICTURE: Duration = Duration::from_millis(40);
@@ -68,6 +75,9 @@ pub(crate) struct Client {
     pub(crate) picture: Option<Instant>,
     /// -dBov.
     pub(crate) level: u8,
+    /// Makes AV1 with layers, if that is what it sends; and what came of such.
+    pub(crate) encoder: Option<Encoder>,
+    pub(crate) units: Vec<Unit>,
 }
 
 impl Client {
@@ -75,9 +85,13 @@ impl Client {
         (now, seed, certificate): (Instant, [u8; 32], Certificate),
         (id, number): (MemberId, u32),
         (rids, voices, pictures): (&[&str], usize, usize),
-        without: &[&str],
+        (without, layers): (&[&str], Option<Mode>),
     ) -> Self {
         let mut config = peer::Config::new(certificate);
+        config.negotiation.header_extensions.push(HeaderExtension::dependency());
+        if layers.is_some() {
+            config.media.mode = MediaMode::Packets;
+        }
         config.negotiation.video_codecs.retain(|codec| !without.contains(&codec.name.as_str()));
         config.media.send.estimate.start = 5_000_000;
         let mut peer = Peer::new(config, seed, now).unwrap();
@@ -125,6 +139,8 @@ impl Client {
             sound: None,
             picture: None,
             level: 30,
+            encoder: layers.map(Encoder::new),
+            units: Vec::new(),
         }
     }
 
@@ -163,7 +179,14 @@ impl Client {
     }
 
     pub(crate) fn poll_transmit(&mut self, now: Instant, buf: &mut [u8]) -> Option<Transmit> {
-        if self.gone { None } else { self.peer.poll_transmit(now, buf) }
+        if self.gone {
+            return None;
+        }
+        if let Some((transmit, bytes)) = self.encoder.as_mut().and_then(|encoder| encoder.out.pop_front()) {
+            buf[..bytes.len()].copy_from_slice(&bytes);
+            return Some(transmit);
+        }
+        self.peer.poll_transmit(now, buf)
     }
 
     pub(crate) fn poll_timeout(&self) -> Option<Instant> {
@@ -206,6 +229,10 @@ impl Client {
 
     fn send_picture(&mut self, now: Instant, layer: usize) {
         let Some(camera) = self.camera else { return };
+        if let Some(encoder) = &mut self.encoder {
+            let key = std::mem::take(&mut self.keyframes[layer]);
+            return encoder.send((now, &mut self.peer, camera), Self::ticks(now, 90_000), key);
+        }
         let rid = self.rids[layer].clone();
         let wanted = |wanted: &Vec<String>| rid.as_ref().is_none_or(|rid| wanted.contains(rid));
         if self.obeys && !self.wanted.as_ref().is_some_and(wanted) {
@@ -280,6 +307,9 @@ impl Client {
     }
 
     fn note(&mut self, now: Instant, frame: &peer::ReceivedFrame) {
+        if frame.format == Format::Av1 {
+            return self.units.push(Unit::read(now, &frame.data, frame.keyframe));
+        }
         let voice = self.voices.iter().position(|id| *id == frame.transceiver);
         let picture = self.pictures.iter().position(|id| *id == frame.transceiver);
         let (number, source, layer, count) = read(&frame.data);

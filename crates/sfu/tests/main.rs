@@ -9,6 +9,8 @@ mod parts;
 mod random;
 mod record;
 mod rooms;
+mod scalable;
+mod svc;
 mod temporal;
 mod viewers;
 mod world;

@@ -12,6 +12,7 @@ use wire::{Instant, Rng, Transmit, Transport};
 
 use crate::allocations::inside;
 use crate::client::Client;
+use crate::svc::Mode;
 
 pub(crate) const SERVER: &str = "192.0.2.1:3478";
 /// What members are told, and what the driver calls it.
@@ -179,13 +180,19 @@ impl World {
         voices: usize,
         pictures: usize,
     ) -> usize {
-        self.come(join, &[], (rids, voices, pictures))
+        self.come(join, (&[], None), (rids, voices, pictures))
     }
 
     /// Somebody comes, with no camera, who does not have these codecs.
     pub(crate) fn join_without(&mut self, codecs: &[&str], voices: usize, pictures: usize) -> usize {
         let number = self.next_number();
-        self.come(JoinConfig { number, ..JoinConfig::default() }, codecs, (&[], voices, pictures))
+        self.come(JoinConfig { number, ..JoinConfig::default() }, (codecs, None), (&[], voices, pictures))
+    }
+
+    /// Somebody comes whose camera gives AV1 with layers.
+    pub(crate) fn join_with_layers(&mut self, mode: Mode) -> usize {
+        let number = self.next_number();
+        self.come(JoinConfig { number, ..JoinConfig::default() }, (&[], Some(mode)), (&["x"], 1, 1))
     }
 
     fn next_number(&self) -> u32 {
@@ -195,7 +202,7 @@ impl World {
     fn come(
         &mut self,
         join: JoinConfig,
-        without: &[&str],
+        abilities: (&[&str], Option<Mode>),
         (rids, voices, pictures): (&[&str], usize, usize),
     ) -> usize {
         let at = self.clients.len();
@@ -205,7 +212,7 @@ impl World {
             (self.now, self.rng.array(), self.certificate.clone()),
             (id, number),
             (rids, voices, pictures),
-            without,
+            abilities,
         );
         client.listen(self.now, Self::address(at));
         self.clients.push(client);
