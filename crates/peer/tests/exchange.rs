@@ -3,6 +3,7 @@
 use crate::support::*;
 use peer::negotiation::*;
 use sdp::Session;
+use wire::Rng;
 
 const BOTH: Direction = Direction::SendRecv;
 
@@ -338,6 +339,39 @@ fn codec_preferences_choose_and_order() {
     negotiate(&mut a, &mut b);
     assert_eq!(names(&a), ["AV1", "VP9"]);
     assert_eq!(a.negotiated().transceivers[0].send_codecs[1].payload_type, 98);
+}
+
+/// The dependency descriptor is for AV1: whoever wants it has it where that codec is, and nowhere else.
+#[test]
+fn an_extension_for_one_codec_comes_with_that_codec() {
+    let with = |seed| {
+        let mut config = config();
+        config.header_extensions.push(HeaderExtension::dependency());
+        Negotiator::new(config, Rng::from_number(seed)).unwrap()
+    };
+    for (codecs, [offers, answers], expected) in [
+        (None, [true, true], true),
+        (Some("AV1"), [true, true], true),
+        (Some("VP8"), [true, true], false),
+        (None, [true, false], false),
+        (None, [false, true], false),
+    ] {
+        let [mut a, mut b] =
+            [(1, offers), (2, answers)].map(|(seed, is)| if is { with(seed) } else { negotiator(seed) });
+        a.add_transceiver(MediaKind::Audio, send(&[])).unwrap();
+        let video = a.add_transceiver(MediaKind::Video, send(&[])).unwrap();
+        if let Some(name) = codecs {
+            a.set_codec_preferences(video, &[Codec::video(0, 0, name, "")]).unwrap();
+        }
+        negotiate(&mut a, &mut b);
+        for side in [&a, &b] {
+            let agreed = side.negotiated().transceivers;
+            let has = |at: usize| agreed[at].extensions.iter().any(|extension| extension.uri == DEPENDENCY);
+            assert_eq!((has(0), has(1)), (false, expected), "{codecs:?} {offers} {answers}");
+        }
+        assert_eq!(parsed(&a).to_string().contains(DEPENDENCY), offers && codecs != Some("VP8"));
+    }
+    assert_eq!(rtp::extension::Kind::of_uri(DEPENDENCY), Some(rtp::extension::Kind::Dependency));
 }
 
 #[test]
