@@ -6,7 +6,7 @@ import { spawnSync } from 'node:child_process'
 import { availableParallelism } from 'node:os'
 import { fileURLToPath } from 'node:url'
 
-const ALL = ['lab', 'negotiation', 'engine', 'engine-media', 'turn', 'calls', 'transfer', 'path', 'rooms', 'crowd', 'e2ee', 'whip', 'recording', 'join', 'api', 'nat']
+const ALL = ['lab', 'negotiation', 'engine', 'engine-media', 'turn', 'calls', 'transfer', 'path', 'rooms', 'crowd', 'e2ee', 'whip', 'layers', 'recording', 'join', 'api', 'nat']
 
 /** Nine pages that film, encode and paint: on fewer cores they lose each other. */
 const CROWD_CORES = 8

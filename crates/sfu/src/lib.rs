@@ -21,8 +21,9 @@
 //! # Layers
 //! One encoding may have temporal layers, and spatial ones. A receiver gets all up to a step that its path, the size of the
 //! tile and what else it watches allow: first the least of everything, then the smallest pictures in full, then larger
-//! ones; half as many pictures come before smaller ones, a quarter before none. Layers of AV1, which stand in a header
-//! extension that is not negotiated here, are not told apart.
+//! ones; half as many pictures come before smaller ones, a quarter before none. What is of which layer is told by the payload
+//! descriptors of VP8 and VP9, and for AV1 by the dependency descriptor, a header extension that is negotiated where AV1 is.
+//! A receiver that does not take it gets the lowest spatial layer of AV1.
 //!
 //! # Large rooms
 //! A room may have parts on several forwarders, each on a thread of its own ([`Sfu::share`], [`Sfu::stand_in`]).
@@ -75,6 +76,7 @@
 //! | 7741 | VP8: picture identifiers and TL0PICIDX go on when encodings are switched |
 //! | 7741 §4.2 | VP8: temporal layers (TID, Y) are left out for narrow paths, and taken in again where the stream allows it |
 //! | 9628 §4.2 | VP9: spatial and temporal layers likewise (SID, TID, U, B, E); the marker moves to the highest that is sent; left out: dropping lower spatial layers that nothing refers to (Z), references of the flexible mode |
+//! | AV1 RTP payload format, A | each receiver gets a decode target, and goes over to another where switch indications or a keyframe allow it; numbers of frames and templates go on when encodings are switched; left out: chains (what is lost is repaired by its number), rewriting which targets are active (decoders go by the frames that a frame refers to) |
 //! | 8853, 8852 | simulcast is received; each receiver gets one encoding |
 //! | 8445 §2.5 | an ICE-lite agent per member, told apart by user fragments on one port |
 //! | 8831, 8832 | negotiated channels 0 (reserved) and 1 (room) |

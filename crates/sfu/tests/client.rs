@@ -308,7 +308,7 @@ impl Client {
 
     fn note(&mut self, now: Instant, frame: &peer::ReceivedFrame) {
         if frame.format == Format::Av1 {
-            return self.units.push(Unit::read(now, &frame.data, frame.keyframe));
+            return self.units.push(Unit::read(now, &frame.data));
         }
         let voice = self.voices.iter().position(|id| *id == frame.transceiver);
         let picture = self.pictures.iter().position(|id| *id == frame.transceiver);

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use peer::rtp::extension::Elements;
 use peer::{Format, OutgoingRtp, Peer};
+use sfu::{Event, Source, Want};
 use wire::{Instant, Transmit};
 
 use peer::negotiation::TransceiverId;
@@ -46,7 +47,7 @@ pub(crate) struct Unit {
     at: Instant,
     count: u32,
     spatial: Vec<u8>,
-    keyframe: bool,
+    key: bool,
 }
 
 impl Encoder {
@@ -129,8 +130,8 @@ impl Encoder {
 
 impl Unit {
     /// Of the OBUs of a frame of AV1, each with a size of four bytes.
-    pub(crate) fn read(at: Instant, mut data: &[u8], keyframe: bool) -> Self {
-        let mut unit = Self { at, count: 0, spatial: Vec::new(), keyframe };
+    pub(crate) fn read(at: Instant, mut data: &[u8]) -> Self {
+        let mut unit = Self { at, count: 0, spatial: Vec::new(), key: false };
         while let [header, a, b, c, d, rest @ ..] = data {
             assert_eq!(*header, OBU | 2);
             let size = [a, b, c, d].iter().rev().fold(0, |size, byte| size << 7 | usize::from(**byte & 0x7f));
@@ -139,6 +140,7 @@ impl Unit {
             assert!(unit.count == 0 || unit.count == count, "frames of two pictures in one unit");
             unit.count = count;
             unit.spatial.push(content[0]);
+            unit.key = content[1] == 1;
             data = behind;
         }
         unit
@@ -171,6 +173,22 @@ fn check_needs(world: &World, viewer: usize) {
     }
 }
 
+/// The units of the last seconds have the frames that a receiver of a spatial layer needs, and no others; of a keyframe also the
+/// one that tells what the others are.
+fn check_frames(world: &World, viewer: usize, seconds: u64, spatial: u8) {
+    let mode = world.clients[0].encoder.as_ref().unwrap().mode;
+    let from = world.now - Duration::from_secs(seconds);
+    for unit in world.clients[viewer].units.iter().filter(|unit| unit.at > from) {
+        let frame = |spatial| Frame { spatial, temporal: 0, key: unit.key };
+        let needed = |layer: &u8| mode.holds((spatial, 2), frame(*layer)) || (unit.key && *layer == 0);
+        assert!(
+            (0..mode.spatial).filter(needed).eq(unit.spatial.iter().copied()),
+            "{mode:?}: {:?}",
+            unit.spatial
+        );
+    }
+}
+
 /// The highest spatial layers of the units of the last seconds, and how many units there were each second.
 fn last(world: &World, viewer: usize, seconds: u64) -> (BTreeSet<u8>, u64) {
     let from = world.now - Duration::from_secs(seconds);
@@ -200,6 +218,7 @@ fn spatial_layers_follow_the_size_of_the_tile() {
                 (BTreeSet::from([spatial]), 25),
                 "{mode:?} at a height of {height}"
             );
+            check_frames(&world, 1, 2, spatial);
         }
         check_needs(&world, 1);
         let pause = longest_pause(&world, 1, begin);
@@ -279,6 +298,43 @@ fn what_is_lost_of_av1_is_repaired() {
         );
         check_needs(&world, 1);
     }
+}
+
+/// What another part of the room is handed has its descriptors, and is chosen from there.
+#[test]
+fn layers_are_chosen_in_every_part_of_a_room() {
+    let mut one = room(260, L3T3_KEY, 0);
+    let mut other = World::new(261);
+    other.numbers_from = 1;
+    other.join(&[], 1, 1);
+    other.connected();
+    let begin = one.now.max(other.now);
+    for world in [&mut one, &mut other] {
+        world.pass(begin.saturating_since(world.now));
+    }
+    one.sfu.share(one.now, one.room, true);
+    let (sender, encodings) = (one.id(0), one.sfu.encodings(one.id(0)));
+    let member = other.sfu.stand_in(other.now, other.room, 1).unwrap();
+    other.sfu.set_encodings(other.now, member, &encodings);
+    let (now, viewer) = (other.now, other.id(0));
+    other.sfu.layout(now, viewer, &[Some(Want { member, source: Source::Camera, height: 360 })]);
+    let mut heard = 0;
+    for _ in 0..400 {
+        one.pass(millis(20));
+        other.pass(millis(20));
+        while let Some(shared) = one.sfu.poll_shared() {
+            let of = (shared.source, shared.encoding);
+            other.sfu.take_shared(other.now, member, of, &shared.packet, shared.payload);
+        }
+        other.collect();
+        for (_, event) in &other.events[heard..] {
+            if let Event::KeyframeNeeded(_, source, rid) = event {
+                one.sfu.request_keyframe(one.now, sender, *source, rid);
+            }
+        }
+        heard = other.events.len();
+    }
+    assert_eq!(last(&other, 0, 3), (BTreeSet::from([1]), 25));
 }
 
 /// A recording takes all layers.

@@ -20,6 +20,21 @@ const AGAIN = 5000
 /** Milliseconds for which a silent connection may come back by itself. */
 const PATIENCE = 5000
 
+/** What Chromium has, and TypeScript does not know yet (W3C webrtc-extensions). */
+interface Extensible {
+  getHeaderExtensionsToNegotiate?(): { uri: string, direction: string }[]
+  setHeaderExtensionsToNegotiate?(extensions: { uri: string, direction: string }[]): void
+}
+
+/** AV1 with layers comes in all its sizes only to whoever takes its dependency descriptors, which no browser offers by itself. */
+function describe(transceiver: RTCRtpTransceiver & Extensible): void {
+  const extensions = transceiver.getHeaderExtensionsToNegotiate?.() ?? []
+  const found = extensions.find(({ uri }) => uri.endsWith('#dependency-descriptor-rtp-header-extension'))
+  if (!found) return
+  found.direction = 'sendrecv'
+  transceiver.setHeaderExtensionsToNegotiate?.(extensions)
+}
+
 /** Watches a room until it is closed. `key` opens it; without one it must be open for everybody. */
 export function watch(address: string, key: string | null, told: (watching: Watching) => void): Whep {
   const stream = new MediaStream()
@@ -63,7 +78,7 @@ export function watch(address: string, key: string | null, told: (watching: Watc
     peer = mine
     mine.addEventListener('track', ({ track }) => stream.addTrack(track))
     mine.addEventListener('connectionstatechange', () => look(mine))
-    for (const kind of ['audio', 'video']) mine.addTransceiver(kind, { direction: 'recvonly' })
+    for (const kind of ['audio', 'video']) describe(mine.addTransceiver(kind, { direction: 'recvonly' }))
     try {
       await mine.setLocalDescription()
       const offer = mine.localDescription?.sdp ?? ''

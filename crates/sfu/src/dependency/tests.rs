@@ -67,10 +67,14 @@ fn receivers_of_each_step_need_the_frames_of_their_target() {
     }
 }
 
+/// With a frame of these layers a receiver of some wants others, and comes to others.
+type Case = (Mode, Layers, Layers, Layers, Layers);
+/// Spatial and temporal.
+type Layers = (u8, u8);
+
 #[test]
 fn other_layers_are_taken_up_where_the_stream_allows_it() {
-    // Of the mode and the frame, from what to what a receiver comes that wants something.
-    let cases: [(Mode, (u8, u8), (u8, u8), (u8, u8), (u8, u8)); 17] = [
+    let cases: [Case; 17] = [
         (L1T3, (0, 0), (0, 0), (0, 2), (0, 2)),
         (L1T3, (0, 1), (0, 0), (0, 2), (0, 0)),
         (L1T3, (0, 1), (0, 1), (0, 2), (0, 2)),

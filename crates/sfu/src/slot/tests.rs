@@ -168,7 +168,7 @@ fn av1(rng: &mut Rng, mode: Mode) -> Stream {
             let count = 1 + rng.below(2);
             for at in 0..count {
                 let (begins, ends) = (at == 0, at + 1 == count);
-                let offset = if picture / KEYS % 2 == 0 { 50 } else { 20 };
+                let offset = if (picture / KEYS).is_multiple_of(2) { 50 } else { 20 };
                 let frame = Frame { spatial, temporal, key };
                 let bytes = mode.descriptor((number, offset), frame, (begins, ends), None);
                 let told = dependencies.read(&bytes);
