@@ -68,10 +68,17 @@ impl Kept {
         (u8::try_from(len).unwrap_or(0), &self.bytes[marks..])
     }
 
-    /// Whether its header is as long as those of most packets like it.
+    /// Whether its header is about as long as those of most packets like it: its dependency descriptor is a short one, of at
+    /// most 16 bytes (RFC 8285 §4.2).
     #[inline]
     pub(crate) fn is_usual(&self) -> bool {
-        usize::from(self.descriptor.ahead) <= MARKS + MANDATORY_LEN
+        usize::from(self.descriptor.ahead) <= MARKS + 16
+    }
+
+    /// Bytes of its dependency descriptor beyond those that all have.
+    #[inline]
+    pub(crate) fn custom_len(&self) -> usize {
+        usize::from(self.descriptor.ahead).saturating_sub(MARKS + MANDATORY_LEN)
     }
 
     /// What the dependency descriptor says; `None` for a packet without one.

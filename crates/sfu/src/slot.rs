@@ -324,18 +324,21 @@ impl Slot {
         None
     }
 
-    /// How long a packet is protected and not padded; `None` before one of its sort was sent.
+    /// How long a packet is at most, protected and not padded; `None` before one of its sort was sent.
     #[inline]
     pub(crate) fn need(&self, kept: &Kept) -> Option<usize> {
         let overhead = usize::from(self.overhead[sort(kept)]);
-        (overhead > 0 && kept.is_usual()).then_some(overhead + kept.payload().len())
+        let custom = if self.told { kept.custom_len().next_multiple_of(4) } else { 0 };
+        (overhead > 0 && kept.is_usual()).then_some(overhead + custom + kept.payload().len())
     }
 
     /// A packet was as long as that.
     #[inline]
     pub(crate) fn learn(&mut self, kept: &Kept, len: usize, padded: bool) {
         if !padded && kept.is_usual() {
-            let overhead = len.saturating_sub(kept.payload().len());
+            // Header extensions are whole words: at least so many are the descriptor's.
+            let custom = if self.told { kept.custom_len() / 4 * 4 } else { 0 };
+            let overhead = len.saturating_sub(kept.payload().len() + custom);
             self.overhead[sort(kept)] = u16::try_from(overhead).unwrap_or(0);
         }
     }

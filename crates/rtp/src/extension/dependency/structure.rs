@@ -58,7 +58,7 @@ impl Structure {
         let mut protected_by = [0; MAX_TARGETS];
         if chains > 0 {
             for chain in protected_by.iter_mut().take(usize::from(targets)) {
-                *chain = bits.below(chains + 1)?;
+                *chain = bits.below(chains)?;
             }
             for template in &mut templates {
                 for diff in template.chain_diffs.iter_mut().take(usize::from(chains)) {
@@ -98,10 +98,10 @@ impl Structure {
         &self.templates
     }
 
-    /// The chain that a target cannot do without; `None` where there is none.
+    /// The chain that a target cannot do without; `None` where there are no chains, or not this target.
     pub fn chain_of(&self, target: usize) -> Option<u8> {
-        let chain = *self.protected_by.get(target).filter(|_| target < usize::from(self.targets))?;
-        (chain < self.chains).then_some(chain)
+        let there = self.chains > 0 && target < usize::from(self.targets);
+        self.protected_by.get(target).copied().filter(|_| there)
     }
 
     /// How large the pictures of each spatial layer are at most, width and height; empty where it is not told.

@@ -25,7 +25,7 @@ const L1T3: &str = "
     00 01 01 00 11                  layers 0 0 1 2 2
     101010 101010 100100 010000 010000
     0  1 0011 0  1 0001 0  1 0000 0  1 0000 0
-    01 0 0 0                        one chain, of all targets
+    01                              one chain, which then is that of all targets
     0000 0100 0010 0001 0011
     1 0000001001111111 0000000101100111";
 
@@ -216,7 +216,7 @@ fn write_structure(to: &mut Written, (offset, targets, chains): (u32, u32, u32),
     }
     to.below(chains, targets + 1);
     if chains > 0 {
-        (0..targets).for_each(|target| to.below(target % (chains + 1), chains + 1));
+        (0..targets).for_each(|target| to.below(target % chains, chains));
         made.iter().flat_map(|template| &template.chains).for_each(|diff| to.put(u32::from(*diff), 4));
     }
     to.put(u32::from(sized), 1);
@@ -293,8 +293,43 @@ fn what_is_written_is_read() {
         assert_eq!(frame.resolution(), size, "{what}");
         let layers: Vec<_> = frame.structure.templates().iter().map(|t| (t.spatial, t.temporal)).collect();
         assert!(made.iter().map(|template| template.layer).eq(layers), "{what}");
-        let chain = |target: u32| Some(target % (chains + 1)).filter(|chain| *chain < chains);
+        let chain = |target: u32| target.checked_rem(chains);
         let read = |target: u32| frame.structure.chain_of(target as usize).map(u32::from);
         assert!((0..targets).all(|target| read(target) == chain(target)), "{what}");
     }
+}
+
+/// What Chromium 156 sends at first in mode L3T3_KEY, 1280 × 720: the largest pictures are not sent yet.
+const CHROMIUM: &str = "
+    800001c0081485214eaaaaa8000600004000100002aa80a8000600004000100002a000a800060000400016d549241b5524906d54923157e001974ca864\
+    330e222396eca8655304224390eca87753013f00b3027f016704ff02cf1f80
+    400001 850002 450002 c300031a20100800 8800041a20181000 4800041a20181000 c200051a60201800 8700061a60282000";
+
+#[test]
+fn what_chromium_sends_is_read() {
+    let wires = CHROMIUM.split_whitespace().map(|hex| {
+        let bytes = (0..hex.len() / 2).map(|at| u8::from_str_radix(&hex[2 * at..2 * at + 2], 16).unwrap());
+        bytes.collect::<Vec<u8>>()
+    });
+    let mut known = None;
+    let mut frames = Vec::new();
+    for wire in wires {
+        let frame = Frame::read(&wire, &mut known).unwrap();
+        let structure = frame.structure;
+        assert_eq!((structure.targets(), structure.chains(), structure.offset()), (9, 3, 0));
+        assert_eq!(structure.resolutions(), [(320, 180), (640, 360), (1280, 720)]);
+        assert_eq!(frame.active, frame.is_new.then_some(0b00_0111_111));
+        let layer = (frame.spatial(), frame.temporal());
+        frames.push((frame.number, layer, frame.diffs().collect::<Vec<_>>()));
+    }
+    frames.dedup();
+    let expected = [
+        (1, (0, 0), vec![]),
+        (2, (1, 0), vec![1]),
+        (3, (0, 2), vec![2]),
+        (4, (1, 2), vec![2]),
+        (5, (0, 1), vec![4]),
+        (6, (1, 1), vec![4]),
+    ];
+    assert_eq!(frames, expected);
 }
