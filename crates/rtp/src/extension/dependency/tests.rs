@@ -318,7 +318,7 @@ fn what_chromium_sends_is_read() {
         let structure = frame.structure;
         assert_eq!((structure.targets(), structure.chains(), structure.offset()), (9, 3, 0));
         assert_eq!(structure.resolutions(), [(320, 180), (640, 360), (1280, 720)]);
-        assert_eq!(frame.active, frame.is_new.then_some(0b00_0111_111));
+        assert_eq!(frame.active, frame.is_new.then_some(0b11_1111));
         let layer = (frame.spatial(), frame.temporal());
         frames.push((frame.number, layer, frame.diffs().collect::<Vec<_>>()));
     }
