@@ -1,7 +1,10 @@
 /** A page sends AV1 with layers, and whoever watches gets those that suit them: by the dependency descriptors, which no server decodes. */
 import assert from 'node:assert/strict'
+import { execFileSync } from 'node:child_process'
 import { once } from 'node:events'
+import { readdirSync } from 'node:fs'
 import { createServer } from 'node:http'
+import path from 'node:path'
 import { after, before, describe, test } from 'node:test'
 import { Browser } from './browser/launch.mjs'
 import { Person } from './browser/person.mjs'
@@ -45,16 +48,17 @@ async function plain(t, name) {
 }
 
 /**
- * Publishes AV1 in a scalability mode.
+ * Publishes in a scalability mode.
  *
  * @param {Person} person
  * @param {string} whip
  * @param {string} key
  * @param {string} scalabilityMode
  * @param {number} height
+ * @param {string} [codec]
  */
-async function publish(person, whip, key, scalabilityMode, height) {
-  return person.page.evaluate(async (whip, key, scalabilityMode, height) => {
+async function publish(person, whip, key, scalabilityMode, height, codec = 'AV1') {
+  return person.page.evaluate(async (whip, key, scalabilityMode, height, codec) => {
     const canvas = Object.assign(document.createElement('canvas'), { width: height * 16 / 9, height })
     const paint = canvas.getContext('2d')
     let frame = 0
@@ -72,7 +76,7 @@ async function publish(person, whip, key, scalabilityMode, height) {
     const [track] = canvas.captureStream().getTracks()
     if (!track) throw new Error('a canvas has a picture')
     const transceiver = peer.addTransceiver(track, { direction: 'sendonly', sendEncodings: [/** @type {RTCRtpEncodingParameters} */ ({ scalabilityMode, maxBitrate: 1_500_000 })] })
-    transceiver.setCodecPreferences((RTCRtpSender.getCapabilities('video')?.codecs ?? []).filter(({ mimeType }) => /AV1|rtx/i.test(mimeType)))
+    transceiver.setCodecPreferences((RTCRtpSender.getCapabilities('video')?.codecs ?? []).filter(({ mimeType }) => [`video/${codec}`, 'video/rtx'].includes(mimeType)))
     await peer.setLocalDescription()
     const headers = { authorization: `Bearer ${key}`, 'content-type': 'application/sdp' }
     const answer = await fetch(whip, { method: 'POST', headers, body: peer.localDescription?.sdp ?? '' })
@@ -80,7 +84,7 @@ async function publish(person, whip, key, scalabilityMode, height) {
     Object.assign(window, { peer })
     await peer.setRemoteDescription({ type: 'answer', sdp })
     return sdp
-  }, whip, key, scalabilityMode, height)
+  }, whip, key, scalabilityMode, height, codec)
 }
 
 /**
@@ -178,6 +182,34 @@ describe('layers', () => {
       await answered(player, whep)
       await sees(player, 180)
       assert.equal((await received(player)).asked, 0)
+    })
+  }
+
+  for (const codec of ['AV1', 'VP9']) {
+    test(`what an encoder sends is recorded, the largest pictures of ${codec}`, async (t) => {
+      const name = `layers-${++count}`
+      const owner = await Owner.of(server.url, name)
+      t.after(() => owner.leave())
+      const sender = await plain(t, 'Sender')
+      await publish(sender, `${server.url}/whip/${name}?name=Stage`, await owner.key(name, 'publish'), 'L3T3', 720, codec)
+      await owner.hears('member', ({ member }) => member.kind === 'encoder' && member.sending.camera)
+      // Until the path is known, the smaller pictures are all that is sent.
+      const largest = () => sender.page.evaluate(async () => {
+        const stats = /** @type {any[]} */ ([...(await /** @type {any} */ (window).peer.getStats()).values()])
+        return stats.find(({ type }) => type === 'outbound-rtp')?.frameHeight
+      })
+      await sender.until('the largest pictures are sent', async () => await largest() === 720, PATIENCE)
+      owner.moderate({ kind: 'record', on: true })
+      const { recording } = await owner.hears('recording', ({ recording }) => recording?.bytes > 300_000)
+      owner.moderate({ kind: 'record', on: false })
+      await owner.hears('recording', ({ recording }) => recording === null)
+      const folder = path.join(server.folder, 'recordings', recording.id)
+      const [file] = readdirSync(folder).filter((file) => file.endsWith('.webm'))
+      assert(file)
+      const probe = ['-v', 'error', '-select_streams', 'v', '-show_entries', 'frame=height', '-of', 'csv=p=0', path.join(folder, file)]
+      const heights = execFileSync('ffprobe', probe, { encoding: 'utf8' }).trim().split('\n').map(Number)
+      assert(heights.filter((height) => height === 720).length > 10, heights.join(' '))
+      assert.equal(heights.at(-1), 720)
     })
   }
 

@@ -1,4 +1,4 @@
-use flow::payload::Format;
+use flow::payload::{Format, Superframe};
 use flow::{StreamId, receive, send};
 use rtp::extension::{Elements, Kind, Map};
 use rtp::rtcp::{self, Nack, NackEntry, Pli, Twcc};
@@ -17,14 +17,16 @@ pub fn flow_payload(data: &[u8]) {
     let format = FORMATS[usize::from(first % 5)];
     let max = 16 + usize::from(first / 5) * 4;
     let through = |frame: &[u8]| {
-        let (mut back, mut ended) = (Vec::new(), false);
+        let (mut back, mut superframe, mut ended) = (Vec::new(), Superframe::default(), false);
         format.packetize(frame, 0x7ff0.into(), max, &mut |parts, last| {
             let payload = parts.concat();
             assert!(!ended && (payload.len() <= max || format == Format::Opus));
             format.glimpse(&payload).expect("what is made is well-formed");
-            format.depacketize(&payload, &mut back).expect("what is made is well-formed");
+            let taken = format.depacketize(&payload, &mut back, &mut superframe);
+            taken.expect("what is made is well-formed");
             ended = last;
         });
+        superframe.conclude(&mut back);
         assert!(ended || back.is_empty(), "a last packet ends the frame");
         back
     };
@@ -35,18 +37,21 @@ pub fn flow_payload(data: &[u8]) {
     } else {
         assert_eq!(back, rest);
     }
-    let (mut payloads, mut frame) = (rest, Vec::new());
+    let (mut payloads, mut frame, mut superframe) = (rest, Vec::new(), Superframe::default());
     while let [len, tail @ ..] = payloads {
         let (payload, tail) = tail.split_at(usize::from(*len).min(tail.len()));
         payloads = tail;
         let before = frame.len();
         let seen = format.glimpse(payload);
-        if format.depacketize(payload, &mut frame).is_ok() {
+        if format.depacketize(payload, &mut frame, &mut superframe).is_ok() {
             assert!(seen.is_ok(), "what is taken can be looked at");
         }
         // An element of a byte takes two bytes and becomes five.
         assert!(frame.len() <= before + payload.len() * 3 + 4);
     }
+    let before = frame.len();
+    superframe.conclude(&mut frame);
+    assert!(frame.len() <= before + 2 + 4 * 8, "an index has eight lengths at most");
 }
 
 /// Plays a list of commands on a sender and a receiver: frames, packets lost and junk, feedback true and false, streams that

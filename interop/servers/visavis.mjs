@@ -123,6 +123,11 @@ export class Visavis {
     await gone
   }
 
+  /** Where its data is. */
+  get folder() {
+    return this.#folder
+  }
+
   /** Ends it for good, without the time that it gives to calls: its data goes too. */
   async stop() {
     await this.halt('SIGKILL')

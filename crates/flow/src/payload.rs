@@ -104,15 +104,45 @@ impl Format {
         }
     }
 
-    /// Appends what one payload carries to the frame. Payloads come in their order.
-    pub fn depacketize(self, payload: &[u8], frame: &mut Vec<u8>) -> Result<(), Malformed> {
+    /// Appends what one payload carries to the frame. Payloads come in their order. When all have come, see
+    /// [`Superframe::conclude`].
+    pub fn depacketize(
+        self,
+        payload: &[u8],
+        frame: &mut Vec<u8>,
+        superframe: &mut Superframe,
+    ) -> Result<(), Malformed> {
         match self {
             Self::Opus => opus::depacketize(payload, frame),
             Self::Vp8 => vp8::depacketize(payload, frame),
-            Self::Vp9 => vp9::depacketize(payload, frame),
+            Self::Vp9 => vp9::depacketize(payload, frame, superframe),
             Self::H264 => h264::depacketize(payload, frame),
             Self::Av1 => av1::depacketize(payload, frame),
         }
+    }
+}
+
+/// Where the spatial layers of a picture begin, but for the first. VP9 has a frame for each, and RTP does not carry the index by
+/// which decoders find them: without it libvpx reads them one after the other, and others see the smallest picture only.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Superframe {
+    starts: [usize; vp9::MAX_LAYERS - 1],
+    count: usize,
+}
+
+impl Superframe {
+    /// The frame is whole: appends the index of its layers, if there are several.
+    pub fn conclude(self, frame: &mut Vec<u8>) {
+        if self.count > 0 {
+            vp9::append_index(frame, &self.starts[..self.count]);
+        }
+    }
+
+    /// Another layer begins here.
+    fn begin(&mut self, at: usize) -> Result<(), Malformed> {
+        *self.starts.get_mut(self.count).ok_or(Malformed)? = at;
+        self.count += 1;
+        Ok(())
     }
 }
 
@@ -149,7 +179,7 @@ mod tests {
             let glimpse = format.glimpse(&payload).unwrap();
             begins.push(glimpse.begins);
             keyframe |= glimpse.keyframe;
-            format.depacketize(&payload, &mut back).unwrap();
+            format.depacketize(&payload, &mut back, &mut Superframe::default()).unwrap();
             lasts += usize::from(last);
             count += 1;
             assert!(lasts == 0 || last, "nothing follows the last payload");

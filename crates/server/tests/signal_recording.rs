@@ -1,5 +1,7 @@
 //! Recording a conference: who is told what.
 
+use server::signal::doors::{DoorCommand, Purpose};
+use server::signal::forwarding::{MediaEvent, Source};
 use server::signal::protocol::*;
 use server::signal::recording::{RecordingCommand, RecordingEvent};
 
@@ -91,4 +93,34 @@ fn two_who_are_recorded_stay() {
     assert_eq!(heard(&world, at[1]), Some(Err(None)));
     world.pass(std::time::Duration::from_secs(60));
     assert_eq!(world.rendezvous.stats().started, 2, "they are put through to each other");
+}
+
+#[test]
+fn an_encoder_is_recorded_like_everybody() {
+    let (mut world, at) = room(&["ann"]);
+    let encoder = |number: u64| {
+        let (address, purpose) = (
+            [192, 0, 2, 7].into(),
+            Purpose::Publish { holder: format!("holder {number}"), name: format!("camera {number}") },
+        );
+        (number, DoorCommand::Enter { address, room: "r".into(), purpose, sdp: "o".into() })
+    };
+    let (door, enter) = encoder(1);
+    world.door(door, enter);
+    world.settle();
+    record(&mut world, at[0], true);
+    let Some(RecordingCommand::Begin { people, .. }) = world.recorded.first() else {
+        panic!("{:?}", world.recorded)
+    };
+    let there: Vec<_> = people.iter().map(|it| (it.person.name.as_str(), it.leg.is_some())).collect();
+    assert_eq!(there, [("camera 1", true), ("ann", true)], "a call of one becomes a conference behind it");
+
+    let (door, enter) = encoder(2);
+    world.door(door, enter);
+    let leg = world.forwarder.leg(3);
+    world.media(MediaEvent::Sending { leg, source: Source::Camera, sending: true });
+    let Some(RecordingCommand::Member { member, .. }) = world.recorded.last() else {
+        panic!("{:?}", world.recorded)
+    };
+    assert_eq!((member.person.name.as_str(), member.sending.camera), ("camera 2", true));
 }

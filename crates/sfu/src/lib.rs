@@ -112,5 +112,5 @@ pub use sfu::Sfu;
 pub use share::{Shared, SharedPacket};
 pub use stats::{MemberStats, SlotStats, SourceStats, Stats};
 
-pub use flow::payload::Format;
+pub use flow::payload::{Format, Superframe};
 pub use peer::{Certificate, Received};

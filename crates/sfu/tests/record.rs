@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use sfu::{Format, Source};
+use sfu::{Format, Source, Superframe};
 use wire::{Instant, Rng};
 
 use crate::client::read;
@@ -43,7 +43,7 @@ fn frames(taken: &[Taken], member: sfu::MemberId, source: Source) -> Vec<Whole> 
             frame.clear();
             (whole, key) = (true, packet.key || packet.format == Format::Opus);
         }
-        packet.format.depacketize(&packet.payload, &mut frame).unwrap();
+        packet.format.depacketize(&packet.payload, &mut frame, &mut Superframe::default()).unwrap();
         if !(packet.marker || packet.format == Format::Opus) {
             continue;
         }

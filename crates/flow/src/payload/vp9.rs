@@ -5,11 +5,13 @@
 //! |M| picture id  |  V: a scalability structure follows
 //! ```
 
-use super::{Glimpse, Take, even};
+use super::{Glimpse, Superframe, Take, even};
 use rtp::Malformed;
 use wire::Reader;
 
 const DESCRIPTOR_LEN: usize = 3;
+/// Frames that one picture can have: the spatial layers, whose number has three bits.
+pub(super) const MAX_LAYERS: usize = 8;
 
 pub(super) fn packetize(frame: &[u8], picture: u16, max: usize, take: Take<'_>) {
     let [high, low] = (picture | 0x8000).to_be_bytes();
@@ -89,14 +91,56 @@ pub(super) fn glimpse(payload: &[u8]) -> Result<Glimpse, Malformed> {
     Ok(Glimpse { begins, keyframe: begins && first & 0x40 == 0 })
 }
 
-pub(super) fn depacketize(payload: &[u8], frame: &mut Vec<u8>) -> Result<(), Malformed> {
-    frame.extend_from_slice(split(payload)?.data);
+pub(super) fn depacketize(
+    payload: &[u8],
+    frame: &mut Vec<u8>,
+    superframe: &mut Superframe,
+) -> Result<(), Malformed> {
+    let Descriptor { first, data, .. } = split(payload)?;
+    if first & 0x08 != 0 && !frame.is_empty() {
+        superframe.begin(frame.len())?;
+    }
+    frame.extend_from_slice(data);
     Ok(())
+}
+
+/// Makes a superframe of the frames of a picture (VP9 bitstream specification, annex B): behind them their lengths, and before
+/// and behind those how many they are, and of how many bytes each.
+pub(super) fn append_index(frame: &mut Vec<u8>, starts: &[usize]) {
+    let ends = starts.iter().copied().chain([frame.len()]);
+    let begins = std::iter::once(0).chain(starts.iter().copied());
+    let lengths: Vec<usize> = begins.zip(ends).map(|(from, to)| to - from).collect();
+    let longest = lengths.iter().copied().max().unwrap_or(0);
+    let bytes = (1..=4).find(|bytes| longest >> (8 * bytes) == 0).unwrap_or(4);
+    let Ok(marker) = u8::try_from(0xc0 | (bytes - 1) << 3 | (lengths.len() - 1)) else { return };
+    frame.push(marker);
+    lengths.iter().for_each(|length| frame.extend_from_slice(&length.to_le_bytes()[..bytes]));
+    frame.push(marker);
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn layers_become_a_superframe() {
+        let (mut frame, mut superframe) = (Vec::new(), Superframe::default());
+        // Begins and ends of the frames of two layers: of two packets, and of one.
+        for payload in [&[0x28, 0, 0, 1, 2][..], &[0x24, 0, 0, 3], &[0x2c, 2, 0, 4]] {
+            depacketize(payload, &mut frame, &mut superframe).unwrap();
+        }
+        superframe.conclude(&mut frame);
+        assert_eq!(frame, [1, 2, 3, 4, 0xc1, 3, 1, 0xc1]);
+
+        let mut long = vec![7; 700];
+        append_index(&mut long, &[1, 301]);
+        assert_eq!(long[700..], [0xca, 1, 0, 0x2c, 1, 0x8f, 1, 0xca]);
+
+        let (mut frame, mut superframe) = (Vec::new(), Superframe::default());
+        let mut take = || depacketize(&[0x2c, 0, 0, 1], &mut frame, &mut superframe);
+        assert!((0..8).all(|_| take().is_ok()));
+        assert!(take().is_err(), "more than there can be");
+    }
 
     #[test]
     fn every_form_of_the_descriptor_is_read() {

@@ -5,7 +5,7 @@ use super::nack::Nacks;
 use super::report::Report;
 use super::{Config, Frame, Stats};
 use crate::StreamId;
-use crate::payload::Format;
+use crate::payload::{Format, Superframe};
 use rtp::{Packet, Unwrapper};
 use std::time::Duration;
 use wire::{Instant, Reader};
@@ -232,14 +232,15 @@ impl Stream {
         let mut packets = packets.into_iter().filter(|slot| !slot.payload.is_empty()).peekable();
         let first = packets.peek()?;
         let (begins, timestamp, format) = (first.glimpse.begins, first.timestamp, first.format);
-        let (mut data, mut keyframe) = (Vec::new(), false);
+        let (mut data, mut superframe, mut keyframe) = (Vec::new(), Superframe::default(), false);
         for slot in packets {
             keyframe |= slot.glimpse.keyframe;
-            if slot.format.depacketize(&slot.payload, &mut data).is_err() {
+            if slot.format.depacketize(&slot.payload, &mut data, &mut superframe).is_err() {
                 stats.malformed += 1;
                 return None;
             }
         }
+        superframe.conclude(&mut data);
         let lost = matches!(self.state, State::NeedsKeyframe { .. });
         // Behind a gap a frame may have lost its beginning; else it follows the one before it.
         if lost && !(begins && keyframe) {

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use media::webm::opus_duration;
-use sfu::Format;
+use sfu::{Format, Superframe};
 
 use super::queue::Head;
 
@@ -28,6 +28,7 @@ pub(super) struct Assembler {
     pub(super) format: Format,
     /// The frame, from when [`Assembler::take`] said that it is whole until it is called again.
     pub(super) frame: Vec<u8>,
+    superframe: Superframe,
     /// The frame was given: the next packet begins another.
     given: bool,
     /// Nothing of the frame is missing.
@@ -50,6 +51,7 @@ impl Assembler {
         Self {
             format,
             frame: Vec::new(),
+            superframe: Superframe::default(),
             given: false,
             whole: true,
             key: false,
@@ -79,12 +81,14 @@ impl Assembler {
         }
         if self.format.glimpse(payload).is_ok_and(|glimpse| glimpse.begins) {
             self.frame.clear();
-            (self.whole, self.key, self.at) = (true, false, None);
+            (self.whole, self.key, self.at, self.superframe) = (true, false, None, Superframe::default());
         }
         self.key |= head.key;
         self.at.get_or_insert(captured);
         let fits = self.frame.len() + payload.len() <= MOST;
-        if self.whole && (!fits || self.format.depacketize(payload, &mut self.frame).is_err()) {
+        if self.whole
+            && (!fits || self.format.depacketize(payload, &mut self.frame, &mut self.superframe).is_err())
+        {
             self.whole = false;
         }
         head.marker.then(|| self.picture()).flatten()
@@ -95,6 +99,7 @@ impl Assembler {
         let whole = std::mem::replace(&mut self.whole, true) && !self.frame.is_empty();
         let (keyframe, at) = (std::mem::take(&mut self.key), self.at.take()?);
         self.given = true;
+        std::mem::take(&mut self.superframe).conclude(&mut self.frame);
         if !whole || !(keyframe || self.shows) {
             self.lost += 1;
             self.shows = false;

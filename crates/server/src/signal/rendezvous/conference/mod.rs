@@ -211,20 +211,21 @@ impl Rendezvous {
         }
     }
 
+    /// Who a member is: of encoders nobody knows more than that they have a key.
+    fn person_of(&self, member: &Member) -> Option<protocol::Person> {
+        let Some(Encoder { name, .. }) = &member.encoder else {
+            return Some(self.people.get(&member.person)?.person.clone());
+        };
+        Some(protocol::Person { id: member.person.clone(), name: name.clone(), verified: false })
+    }
+
     /// Somebody as the others see them.
     fn described(&self, conference: &Conference, number: MemberNumber) -> Option<protocol::Member> {
         let member = conference.members.get(&number)?;
-        let (person, kind) = match &member.encoder {
-            None => (self.people.get(&member.person)?.person.clone(), MemberKind::Person),
-            Some(Encoder { name, .. }) => {
-                let (id, name) = (member.person.clone(), name.clone());
-                (protocol::Person { id, name, verified: false }, MemberKind::Encoder)
-            }
-        };
         Some(protocol::Member {
             number,
-            person,
-            kind,
+            person: self.person_of(member)?,
+            kind: if member.encoder.is_some() { MemberKind::Encoder } else { MemberKind::Person },
             role: member.role,
             sending: member.sending,
             hand: member.hand,

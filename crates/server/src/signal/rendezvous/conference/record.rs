@@ -54,10 +54,10 @@ impl Rendezvous {
         self.finish_from(call, None);
         let id = self.recording_id();
         let Some(conference) = self.conferences.get(call) else { return };
-        let person = conference.members.get(&by).and_then(|member| self.people.get(&member.person));
+        let person = conference.members.get(&by).and_then(|member| self.person_of(member));
         // An application is nobody.
         let nobody = || Person { id: String::new(), name: String::new(), verified: false };
-        let by = person.map_or_else(nobody, |entry| entry.person.clone());
+        let by = person.unwrap_or_else(nobody);
         let people =
             conference.members.keys().filter_map(|number| self.attendant(conference, *number)).collect();
         let (room, name, speaking) = (conference.key, conference.room.clone(), conference.speaking.clone());
@@ -128,7 +128,7 @@ impl Rendezvous {
         let member = conference.members.get(&number)?;
         Some(Attendant {
             number,
-            person: self.people.get(&member.person)?.person.clone(),
+            person: self.person_of(member)?,
             owner: member.role == Role::Owner,
             sending: member.sending,
             leg: member.leg,
