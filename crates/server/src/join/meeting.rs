@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use anyhow::{Result, bail};
 use endpoint::Options;
+use peer::negotiation::HeaderExtension;
 use serde_json::json;
 use tokio::time::Instant;
 
@@ -213,7 +214,10 @@ impl Session<'_> {
         let people: Vec<_> = beginning.members.iter().map(|member| plain(&member.person.name)).collect();
         let fields = json!({ "you": beginning.you, "people": people });
         self.output.say("conference", fields, &format!("In the room: {}.", people.join(", ")));
-        let conference = Conference::new(beginning, self.config().await, &options)?;
+        let mut config = self.config().await;
+        // With it the server sends all sizes of AV1: whoever records wants the largest.
+        config.negotiation.header_extensions.push(HeaderExtension::dependency());
+        let conference = Conference::new(beginning, config, &options)?;
         self.conference = Some(conference);
         self.wanted = None;
         self.follow_wanted();
