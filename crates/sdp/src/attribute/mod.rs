@@ -217,9 +217,9 @@ fn payload_type(value: &str, right: &'static str) -> Result<u8, Malformed> {
     value.parse().ok().filter(|payload| *payload < 128).ok_or(Malformed(right))
 }
 
-/// A name with its colon, and the value.
-fn named(f: &mut fmt::Formatter<'_>, name: &str, value: &impl fmt::Display) -> fmt::Result {
-    f.write_str(name)?;
+/// What stands before a value, such as a name with its colon or a space, and the value.
+fn named(f: &mut fmt::Formatter<'_>, before: &str, value: &impl fmt::Display) -> fmt::Result {
+    f.write_str(before)?;
     value.fmt(f)
 }
 
